@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char line[8192];
+
+/* What log_event() writes for hostile text, caught from stderr. */
+static const char *
+caught(int json)
+{
+	int fd[2], keep = dup(STDERR_FILENO);
+	ssize_t n;
+
+	assert_int_equal(pipe(fd), 0);
+	assert_true(dup2(fd[1], STDERR_FILENO) >= 0);
+	dvt_log_init("core", LOG_NOTICE, json);
+	log_event(LOG_NOTICE, "t.x", LI("n", -5), LS("who", "a b\n\"c=\x1b"));
+	log_event(LOG_DEBUG, "t.hidden");
+	assert_true(dup2(keep, STDERR_FILENO) >= 0);
+	n = read(fd[0], line, sizeof(line) - 1);
+	assert_true(n > 0);
+	line[n] = '\0';
+	close(fd[0]);
+	close(fd[1]);
+	close(keep);
+	return line;
+}
+
+static void
+a_line_cannot_be_forged_by_a_value(void **state)
+{
+	const char *s = caught(0);
+
+	(void)state;
+	assert_non_null(strstr(s, "event=t.x severity=notice proc=core n=-5 "
+				  "who=\"a b\\u000a\\\"c=\\u001b\"\n"));
+	assert_ptr_equal(strchr(s, '\n'), s + strlen(s) - 1);
+	s = caught(1);
+	assert_non_null(strstr(s, "\"n\":-5,\"who\":\"a b\\u000a"));
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_line_cannot_be_forged_by_a_value),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
