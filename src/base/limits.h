@@ -6,13 +6,15 @@
 #ifndef DVT_BASE_LIMITS_H
 #define DVT_BASE_LIMITS_H
 
-#define DVT_CERT_DER_MAX 16384  /* bytes; the largest seen in the field: 4 KiB \
+#define DVT_CERT_DER_MAX                                                       \
+	16384                   /* bytes; the largest seen in the field: 4 KiB \
 				 */
 #define DVT_CERT_PEM_MAX  24576 /* bytes; the same as PEM */
 #define DVT_CHAIN_MAX     8     /* certificates in one chain */
 #define DVT_CHAIN_PEM_MAX 65536 /* bytes of a chain file */
-#define DVT_CSR_DER_MAX   8192 /* bytes; P-256 request: 300, RSA-4096: 1.2 KiB \
-				*/
+#define DVT_CSR_DER_MAX                                                        \
+	8192 /* bytes; P-256 request: 300, RSA-4096: 1.2 KiB                   \
+	      */
 #define DVT_KEY_PEM_MAX    16384 /* bytes; RSA-8192: 6.4 KiB */
 #define DVT_DER_DEPTH_MAX  16    /* nested constructed values */
 #define DVT_DEVICE_ID_MAX  128   /* characters of a device id */
@@ -20,14 +22,20 @@
 #define DVT_HOST_MAX       253   /* characters; RFC 1035 section 2.3.4 */
 #define DVT_URI_MAX        4096  /* bytes of a request target */
 #define DVT_HEADERS_MAX    16384 /* bytes of a request's or answer's headers */
-#define DVT_BODY_MAX       1048576 /* bytes of an API request's body */
-#define DVT_EST_BODY_MAX   65536   /* bytes of an EST request's body */
-#define DVT_CHECKIN_MAX    16384   /* bytes of a check-in */
-#define DVT_REPORT_MAX     1048576 /* bytes of one gateway report */
-#define DVT_JSON_DEPTH_MAX 16      /* nested objects and lists */
-#define DVT_BUNDLE_MAX     65536   /* bytes of one trust bundle line */
-#define DVT_BUNDLE_ANCHORS 16      /* anchors in one bundle */
-#define DVT_BUNDLE_KEYS    8       /* signing keys named by one bundle */
-#define DVT_IPC_MSG_MAX    65536   /* bytes of one message; larger: by memfd */
+#define DVT_BODY_MAX       1048576  /* bytes of an API request's body */
+#define DVT_EST_BODY_MAX   65536    /* bytes of an EST request's body */
+#define DVT_CHECKIN_MAX    16384    /* bytes of a check-in */
+#define DVT_REPORT_MAX     1048576  /* bytes of one gateway report */
+#define DVT_JSON_DEPTH_MAX 16       /* nested objects and lists */
+#define DVT_BUNDLE_MAX     65536    /* bytes of one trust bundle line */
+#define DVT_BUNDLE_ANCHORS 16       /* anchors in one bundle */
+#define DVT_BUNDLE_KEYS    8        /* signing keys named by one bundle */
+#define DVT_IPC_MSG_MAX    65536    /* bytes of one message; larger: by memfd */
+#define DVT_IPC_BODY_MAX   8388608  /* bytes; a list or feed to one process */
+#define DVT_IPC_QUEUE_MAX  16777216 /* bytes that may wait for one process */
+#define DVT_HTTP_HEADERS   100      /* header lines of one request or answer */
+#define DVT_CONFIG_MAX     262144   /* bytes of a settings file */
+#define DVT_CONFIG_LINE    32768 /* bytes of a line: a list of fingerprints */
+#define DVT_SEALED_MAX     65536 /* bytes of a sealed secret */
 
 #endif
