@@ -6,17 +6,14 @@
 #ifndef DVT_BASE_LIMITS_H
 #define DVT_BASE_LIMITS_H
 
-#define DVT_CERT_DER_MAX                                                       \
-	16384                   /* bytes; the largest seen in the field: 4 KiB \
-				 */
-#define DVT_CERT_PEM_MAX  24576 /* bytes; the same as PEM */
-#define DVT_CHAIN_MAX     8     /* certificates in one chain */
-#define DVT_CHAIN_PEM_MAX 65536 /* bytes of a chain file */
-#define DVT_CSR_DER_MAX                                                        \
-	8192 /* bytes; P-256 request: 300, RSA-4096: 1.2 KiB                   \
-	      */
+#define DVT_CERT_DER_MAX   16384 /* bytes; largest seen in the field: 4 KiB */
+#define DVT_CERT_PEM_MAX   24576 /* bytes; the same as PEM */
+#define DVT_CHAIN_MAX      8     /* certificates in one chain */
+#define DVT_CHAIN_PEM_MAX  65536 /* bytes of a chain file */
+#define DVT_CSR_DER_MAX    8192  /* bytes; P-256: 300, RSA-4096: 1.2 KiB */
 #define DVT_KEY_PEM_MAX    16384 /* bytes; RSA-8192: 6.4 KiB */
 #define DVT_DER_DEPTH_MAX  16    /* nested constructed values */
+#define DVT_EXTS_MAX       32    /* extensions in a certificate; seen: 14 */
 #define DVT_DEVICE_ID_MAX  128   /* characters of a device id */
 #define DVT_NAME_MAX       128   /* characters of any name an operator gives */
 #define DVT_HOST_MAX       253   /* characters; RFC 1035 section 2.3.4 */
@@ -37,5 +34,8 @@
 #define DVT_CONFIG_MAX     262144   /* bytes of a settings file */
 #define DVT_CONFIG_LINE    32768 /* bytes of a line: a list of fingerprints */
 #define DVT_SEALED_MAX     65536 /* bytes of a sealed secret */
+
+#define DVT_FS_PATH_MAX 200     /* bytes of a path in a state directory */
+#define DVT_FS_FILE_MAX 1048576 /* bytes of a file in it */
 
 #endif
