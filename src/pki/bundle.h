@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Trust bundles: the numbered, signed list of anchors a device should hold,
- * as an object that is equally safe over any channel. Format: docs/bundle.md.
+ * as an object that is equally safe over any channel. Format:
+ * docs/trust-bundle.md.
  *
- * Keys have roles. `root` keys are kept offline and name keys; `online` keys
- * sign lists of anchors. A bundle with the keys a device already holds needs
- * one online signature (or `threshold` root ones); one that changes them
- * needs `threshold` held root keys, and the new list's threshold of the new
- * root keys as well.
+ * Keys have a role. `root` keys are kept offline and name keys; `online` keys
+ * sign lists of anchors. A bundle that leaves the keys alone needs the
+ * threshold of held online keys; one that changes them needs the threshold of
+ * held root keys, and the new list's threshold of its root keys as well.
  */
 #ifndef DVT_PKI_BUNDLE_H
 #define DVT_PKI_BUNDLE_H
@@ -19,16 +19,14 @@
 #define DVT_BUNDLE_NAMES   8   /* EST or edge names in one bundle */
 #define DVT_BUNDLE_SPKI    128 /* bytes; P-256: 91 */
 #define DVT_BUNDLE_ISSUERS 16  /* issuing CAs in one bundle */
-#define DVT_AUDIENCE_MAX   (DVT_DEVICE_ID_MAX + 8) /* "device:" and an id */
 
-#define DVT_ROLE_ROOT   1u
-#define DVT_ROLE_ONLINE 2u
+enum dvt_key_role { DVT_ROLE_ROOT, DVT_ROLE_ONLINE };
 
 struct dvt_bundle_key {
 	char keyid[DVT_DIGEST_HEX]; /* SHA-256 over spki */
 	uint8_t spki[DVT_BUNDLE_SPKI];
 	size_t spki_n;
-	unsigned roles; /* DVT_ROLE_... */
+	enum dvt_key_role role;
 };
 
 enum dvt_priority { DVT_PRIMARY, DVT_SECONDARY };
@@ -41,15 +39,16 @@ struct dvt_bundle_cert {
 
 /* Keys that may sign, and how many must. */
 struct dvt_bundle_keys {
-	int64_t version; /* counts up with every change */
-	int threshold;   /* root signatures */
+	int64_t version;  /* counts up with every change */
+	size_t threshold; /* signatures by root keys */
+	size_t online_threshold;
 	struct dvt_bundle_key key[DVT_BUNDLE_KEYS];
 	size_t n;
 };
 
 struct dvt_bundle {
 	char fleet[DVT_NAME_MAX + 1];
-	char audience[DVT_AUDIENCE_MAX + 1]; /* "devices" or "device:<id>" */
+	char audience[DVT_DEVICE_ID_MAX + 1]; /* "all" or one device id */
 	int64_t version;
 	struct dvt_bundle_keys keys;
 	int64_t issued_at, expires_at; /* Unix seconds */
@@ -61,8 +60,7 @@ struct dvt_bundle {
 	size_t est_n;
 	char edge[DVT_BUNDLE_NAMES][DVT_HOST_MAX + 7];
 	size_t edge_n;
-	char previous[DVT_DIGEST_HEX]; /* of the payload before; "" in the first
-					*/
+	int64_t previous; /* version of the bundle before; 0: the first */
 };
 
 void dvt_bundle_fini(struct dvt_bundle *b); /* NULL-safe; empty afterwards */
@@ -73,7 +71,7 @@ DVT_MUST_USE enum dvt_code dvt_bundle_add_anchor(struct dvt_bundle *b,
 DVT_MUST_USE enum dvt_code dvt_bundle_add_issuer(
     struct dvt_bundle *b, X509 *cert, struct dvt_err *err);
 DVT_MUST_USE enum dvt_code dvt_bundle_add_key(struct dvt_bundle_keys *keys,
-    const EVP_PKEY *key, unsigned roles, struct dvt_err *err);
+    const EVP_PKEY *key, enum dvt_key_role role, struct dvt_err *err);
 /* An anchor by fingerprint, or NULL; borrowed. */
 const struct dvt_bundle_cert *dvt_bundle_anchor(
     const struct dvt_bundle *b, const char *fingerprint);
@@ -110,7 +108,7 @@ DVT_MUST_USE enum dvt_code dvt_bundle_sign(const struct dvt_bundle *b,
  */
 struct dvt_bundle_held {
 	char fleet[DVT_NAME_MAX + 1];
-	char device_id[DVT_DEVICE_ID_MAX + 1]; /* accepts "device:<this>" */
+	char device_id[DVT_DEVICE_ID_MAX + 1]; /* accepts "all" and this */
 	int64_t version;                       /* highest accepted; 0: none */
 	struct dvt_bundle_keys keys;           /* none: not pinned yet */
 	char digest[DVT_DIGEST_HEX]; /* of the newest payload; "" none */

@@ -18,13 +18,6 @@
 #define DVT_EKU_CLIENT 2u
 #define DVT_EKU_OCSP   4u
 
-/* Key usages; the bit number is the one of RFC 5280 section 4.2.1.3 */
-#define DVT_KU_DIGITAL_SIGNATURE (1u << 0)
-#define DVT_KU_KEY_ENCIPHERMENT  (1u << 2)
-#define DVT_KU_KEY_AGREEMENT     (1u << 4)
-#define DVT_KU_CERT_SIGN         (1u << 5)
-#define DVT_KU_CRL_SIGN          (1u << 6)
-
 struct dvt_issue {
 	uint8_t serial[DVT_SERIAL_BYTES]; /* big-endian; dvt_serial_make() */
 	struct dvt_span subject;          /* DER Name; dvt_name_from_text() */
@@ -33,7 +26,7 @@ struct dvt_issue {
 	const struct dvt_san *sans;
 	size_t sans_n;
 	unsigned eku;       /* DVT_EKU_...; 0: extension left out */
-	unsigned key_usage; /* DVT_KU_... */
+	uint16_t key_usage; /* DVT_KU_... of wire/ext.h */
 	bool ca;
 	int pathlen; /* CA only; -1: no limit */
 	/* Key identifier; empty: made from @spki (RFC 7093 method 1). A

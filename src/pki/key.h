@@ -9,31 +9,26 @@
 #include "base/hex.h"
 #include "base/mem.h"
 #include "base/span.h"
+#include "wire/spki.h"
 
 #include <openssl/evp.h>
 #include <openssl/x509.h>
 
 struct dvt_csr; /* wire/csr.h */
 
-/* kind, name in profiles and configuration */
-#define DVT_KEY_KINDS(X)                                                       \
-	X(DVT_KEY_P256, "ec-p256")                                             \
-	X(DVT_KEY_P384, "ec-p384")                                             \
-	X(DVT_KEY_RSA2048, "rsa-2048")                                         \
-	X(DVT_KEY_RSA3072, "rsa-3072")                                         \
-	X(DVT_KEY_RSA4096, "rsa-4096")
-#define DVT_KEY_KIND_ENUM(kind, name) kind,
-enum dvt_key_kind { DVT_KEY_KINDS(DVT_KEY_KIND_ENUM) DVT_KEY_KIND_N };
-
-const char *dvt_key_kind_name(enum dvt_key_kind kind);
-/* DVT_KEY_KIND_N when no kind has that name. */
+/* DVT_KEY_OTHER when no kind has that name ("ec-p256", "ec-p384", "rsa"). */
 enum dvt_key_kind dvt_key_kind_from_name(const char *name);
-/* "ec-p256", "rsa-3072", ...; "other" for what we do not take. */
-const char *dvt_key_describe(const EVP_PKEY *key);
+enum dvt_key_kind dvt_key_kind(const EVP_PKEY *key);
 
-/* A fresh key; the caller frees it. */
+/**
+ * dvt_key_new() - a fresh key
+ * @bits: RSA: modulus, 2048 to 8192, 0: 3072; EC: not looked at
+ * @out:  the caller frees it
+ *
+ * Not where fast EC decoding is on (pki/fastec.h).
+ */
 DVT_MUST_USE enum dvt_code dvt_key_new(
-    enum dvt_key_kind kind, EVP_PKEY **out, struct dvt_err *err);
+    enum dvt_key_kind kind, unsigned bits, EVP_PKEY **out, struct dvt_err *err);
 
 /**
  * dvt_key_from_pem() - read an unencrypted private key (PKCS#8, SEC1, PKCS#1)

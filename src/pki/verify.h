@@ -41,7 +41,11 @@ bool dvt_trust_has(const struct dvt_trust *t, X509 *anchor);
 const char *dvt_trust_digest(const struct dvt_trust *t);
 /* The store inside, for SSL_CTX_set1_verify_cert_store(); borrowed. */
 X509_STORE *dvt_trust_store(const struct dvt_trust *t);
-/* DER CRL; from then on leaves of its issuer are checked against it. */
+/*
+ * DER CRL; from then on leaves of its issuer are checked against it. Leaves of
+ * other issuers pass, and one past its nextUpdate still denies what it names
+ * (dvt_verdict.stale_crl): a late list must not lock a fleet out.
+ */
 DVT_MUST_USE enum dvt_code dvt_trust_add_crl(
     struct dvt_trust *t, struct dvt_span crl, struct dvt_err *err);
 
@@ -62,12 +66,14 @@ struct dvt_verify {
 	int64_t now;              /* Unix seconds of the one who judges */
 	const char *host;         /* DNS name or address; NULL: not checked */
 	int max_depth;            /* most intermediates; 0: DVT_CHAIN_MAX */
+	bool edge;                /* then dvt_path_refuse() as well */
 };
 
 struct dvt_verdict {
 	int error;         /* X509_V_OK or OpenSSL's X509_V_ERR_... */
 	int depth;         /* of the certificate it complains about; leaf 0 */
 	int64_t not_after; /* smallest of the path when it verified */
+	bool stale_crl;    /* a list was past its nextUpdate */
 	char text[256];    /* "unable to get local issuer certificate (depth 1,
 			    * CN=..)"
 			    */
@@ -91,18 +97,23 @@ DVT_MUST_USE enum dvt_code dvt_trust_verify(const struct dvt_trust *t,
 const char *dvt_verdict_reason(int error);
 
 /**
- * dvt_leaf_refuse() - what an edge refuses and OpenSSL lets through
- * @leaf:    first certificate of the flight
+ * dvt_leaf_refuse() - what an edge refuses in a leaf and OpenSSL lets through
  * @purpose: DVT_FOR_CLIENT at the edge
  *
- * CA:TRUE, keyCertSign, no or another EKU, serial zero, negative or over 20
- * octets, version 1, weak or unknown key, name constraints in a leaf, ...
+ * CA:TRUE, keyCertSign, no EKU or another one, a serial that is zero,
+ * negative or over 20 octets, version 1, a key dvt_key_check() refuses, name
+ * constraints, broken authorityInfoAccess.
  * Return: NULL, or the reason as a fixed phrase ("leaf is a CA").
+ * Source: RFC 5280 section 4.
  */
 const char *dvt_leaf_refuse(X509 *leaf, enum dvt_purpose purpose);
-/* The same over each certificate of the flight. */
-const char *dvt_chain_refuse(
-    const struct dvt_chain *shown, enum dvt_purpose purpose);
+/*
+ * The same for a whole path as built (leaf first, anchor last; what
+ * SSL_get0_verified_chain() gives): the leaf, the keys of all, and names that
+ * an excluded subtree would reach through a wildcard.
+ */
+const char *dvt_path_refuse(
+    const STACK_OF(X509) * path, enum dvt_purpose purpose);
 
 /*
  * Sets by digest: a fleet has few distinct ones, each is built once.

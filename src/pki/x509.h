@@ -9,6 +9,7 @@
 #include "base/hex.h"
 #include "base/limits.h"
 #include "base/span.h"
+#include "wire/ext.h"
 
 #include <openssl/x509.h>
 
@@ -18,11 +19,9 @@
 #define DVT_DN_TEXT  512
 #define DVT_SANS_MAX 32 /* alternative names of one certificate */
 
-enum dvt_san_kind { DVT_SAN_DNS, DVT_SAN_IP, DVT_SAN_URI, DVT_SAN_EMAIL };
-
 /* One alternative name; IP addresses as people write them. */
 struct dvt_san {
-	enum dvt_san_kind kind;
+	uint8_t kind; /* DVT_SAN_DNS, _IP, _URI, _EMAIL (wire/ext.h) */
 	char text[DVT_HOST_MAX + 1];
 };
 
