@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+# What ./quickstart counts, each from where it cannot be prettied: messages by
+# a plain subscriber, certificates by openssl verify, attempts by the clients.
+
+# Names of devices whose state is not wholly new, one per line with the reason.
+not_new() {
+	local d s root=$dir/dovetail/public/root.pem old
+	old=$(openssl x509 -in "$dir/old/ca/ca.pem" -noout -fingerprint -sha256)
+	for d in $(jq -r .device "$dir/fleet/fleet.jsonl"); do
+		s=$dir/fleet/$d
+		if ! openssl verify -x509_strict -purpose sslclient -CAfile "$root" \
+			-untrusted "$s/current/chain.pem" "$s/current/chain.pem" >/dev/null 2>&1; then
+			echo "$d certificate is not under the new root"
+		elif [ -z "$(ls "$s"/trust/current/*.pem 2>/dev/null)" ]; then
+			echo "$d holds no anchor"
+		else
+			local f
+			for f in "$s"/trust/current/*.pem; do
+				[ "$(openssl x509 -in "$f" -noout -fingerprint -sha256)" != "$old" ] ||
+					echo "$d still trusts the old root"
+			done
+		fi
+	done
+}
+
+# Names of devices with messages the broker never gave to the subscriber.
+missing_messages() {
+	jq -r '.devices[] | "\(.device) \(.acked)"' "$dir/fleet/status.json" |
+		awk -v file="$dir/messages.txt" '
+		BEGIN {
+			while ((getline line < file) > 0) {
+				split(line, f, "[/ ]")
+				seen[f[2] " " f[4]] = 1
+			}
+		}
+		{ for (i = 1; i <= $2; i++) if (!(($1 " " i) in seen)) print $1, "message", i, "is missing" }'
+}
+
+count_all() {
+	local lost bad missing handshakes failed messages new
+	kill -TERM "$fleet"
+	for _ in $(seq 300); do
+		kill -0 "$fleet" 2>/dev/null || break
+		sleep 0.1
+	done
+	sleep 0.5
+	bad=$(not_new)
+	missing=$(missing_messages)
+	lost=$(jq -r '.devices[] | select(.connected_at_end | not) | .device' "$dir/fleet/status.json")
+	handshakes=$(fleet_field .handshakes)
+	failed=$(fleet_field .failed)
+	messages=$(sort -u "$dir/messages.txt" | wc -l)
+	[ -z "$bad" ] || printf '%s\n' "$bad"
+	[ -z "$missing" ] || printf '%s\n' "$missing"
+	[ -z "$lost" ] || printf '%s is not connected\n' $lost
+	new=$((devices - $(printf '%s' "$bad" | cut -d' ' -f1 | sort -u | grep -c .)))
+	lost=$(printf '%s' "$lost" | grep -c .)
+	missing=$(printf '%s' "$missing" | grep -c .)
+	echo "quickstart: $new/$devices devices on the new chain, $lost lost," \
+		"$handshakes handshakes, $failed failed, $messages messages, $missing missing"
+	[ "$new" = "$devices" ] && [ "$lost" = 0 ] && [ "$failed" = 0 ] && [ "$missing" = 0 ] &&
+		[ "$messages" -gt 0 ]
+}
+
+count_so_far() {
+	note "$(fleet_field .connected)/$devices devices connected, $(fleet_field .handshakes)" \
+		"handshakes, $(fleet_field .failed) failed, $(wc -l <"$dir/messages.txt") messages"
+}
