@@ -41,6 +41,7 @@
 #define DVT_SEALED_MAX     65536 /* bytes of a sealed secret */
 
 #define DVT_FS_PATH_MAX 200     /* bytes of a path in a state directory */
+#define DVT_FS_NAME_MAX 63      /* bytes of one name of it */
 #define DVT_FS_FILE_MAX 1048576 /* bytes of a file in it */
 
 #endif

@@ -14,7 +14,8 @@ is_name_char(char c)
 static bool
 is_name(const char *p, size_t n)
 {
-	if (n == 0 || (p[0] == '.' && (n == 1 || (n == 2 && p[1] == '.'))))
+	if (n == 0 || n > DVT_FS_NAME_MAX ||
+	    (p[0] == '.' && (n == 1 || (n == 2 && p[1] == '.'))))
 		return false;
 	for (size_t i = 0; i < n; i++) {
 		if (!is_name_char(p[i]))

@@ -11,9 +11,9 @@
 
 /*
  * Paths are relative to the root the ctx was opened for: names of letters,
- * digits, ".", "_" and "-" (not "." or ".."), joined by "/", at most
- * DVT_FS_PATH_MAX bytes; "" is the root itself, for sync_dir and list. No
- * symbolic link is followed.
+ * digits, ".", "_" and "-" (not "." or ".."), each of at most DVT_FS_NAME_MAX
+ * bytes, joined by "/", at most DVT_FS_PATH_MAX bytes in all; "" is the root
+ * itself, for sync_dir and list. No symbolic link is followed.
  *
  * Codes: DVT_E_ABSENT (no such file or directory on the way), DVT_E_CONFLICT
  * (it exists; not empty; a file where a directory is wanted), DVT_E_LIMIT
@@ -44,8 +44,8 @@ struct dvt_fs {
 	enum dvt_code (*append)(void *ctx, const char *path,
 	    struct dvt_span bytes, unsigned mode, struct dvt_err *err);
 	/*
-	 * Rename a file over a file or nothing, a directory over nothing.
-	 * Durable only after sync_dir of both directories. calls: 1
+	 * Rename a file over a file or nothing, a directory over an empty one
+	 * or nothing. Durable only after sync_dir of both directories. calls: 1
 	 */
 	enum dvt_code (*rename)(
 	    void *ctx, const char *from, const char *to, struct dvt_err *err);

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Promise 5, its lowest floor: the power is cut at every mutating call of
+ * every function here, with each kind of loss, and the result is whole.
+ */
+#include "durable/atomic.h"
+#include "durable/memfs.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#define OLD   DVT_SPAN_LIT("the old content")
+#define NEW   DVT_SPAN_LIT("the new content, longer")
+#define SEEDS 40
+
+static const struct dvt_tree_file pair[] = {
+    {"key.pem",   DVT_SPAN_LIT("key"),   0600},
+    {"chain.pem", DVT_SPAN_LIT("chain"), 0644},
+};
+
+/* "" when absent. */
+static void
+content(struct dvt_memfs *fs, const char *path, char *out, size_t size)
+{
+	struct dvt_buf b;
+
+	dvt_buf_init(&b, 1000);
+	if (dvt_memfs.read(fs, path, &b, NULL) != DVT_OK)
+		dvt_buf_reset(&b);
+	(void)snprintf(out, size, "%s", dvt_buf_str(&b));
+	dvt_buf_fini(&b);
+}
+
+static void
+note(void *arg, const char *name, bool is_dir)
+{
+	dvt_buf_printf(arg, "%s%s ", name, is_dir ? "/" : "");
+}
+
+static void
+names_in(struct dvt_memfs *fs, const char *dir, char *out, size_t size)
+{
+	struct dvt_buf b;
+
+	dvt_buf_init(&b, 1000);
+	if (dvt_memfs.list(fs, dir, note, &b, NULL) != DVT_OK)
+		dvt_buf_puts(&b, "absent");
+	(void)snprintf(out, size, "%s", dvt_buf_str(&b));
+	dvt_buf_fini(&b);
+}
+
+/* One operation, and what may be seen once the power is back. */
+struct operation {
+	const char *name;
+	void (*prepare)(struct dvt_memfs *fs);
+	enum dvt_code (*run)(struct dvt_memfs *fs);
+	/* done: run() had returned DVT_OK before the cut */
+	void (*check)(struct dvt_memfs *fs, bool done);
+};
+
+static void
+must(enum dvt_code rc)
+{
+	assert_int_equal(rc, DVT_OK);
+}
+
+static void
+prepare_file(struct dvt_memfs *fs)
+{
+	must(dvt_dir_ensure(&dvt_memfs, fs, "d", NULL));
+	must(dvt_atomic_replace(&dvt_memfs, fs, "d", "f", OLD, 0600, NULL));
+}
+
+static enum dvt_code
+run_replace(struct dvt_memfs *fs)
+{
+	return dvt_atomic_replace(&dvt_memfs, fs, "d", "f", NEW, 0600, NULL);
+}
+
+static void
+check_replaced(struct dvt_memfs *fs, bool done)
+{
+	char text[64];
+
+	content(fs, "d/f", text, sizeof(text));
+	if (strcmp(text, (const char *)NEW.p) != 0) {
+		assert_string_equal(text, (const char *)OLD.p);
+		assert_false(done);
+	}
+	names_in(fs, "d", text, sizeof(text));
+	assert_string_equal(text, "f ");
+}
+
+static void
+prepare_tree(struct dvt_memfs *fs)
+{
+	must(dvt_dir_ensure(&dvt_memfs, fs, "d", NULL));
+}
+
+static enum dvt_code
+run_put(struct dvt_memfs *fs)
+{
+	return dvt_tree_put(
+	    &dvt_memfs, fs, "d", "7", pair, DVT_COUNT(pair), NULL);
+}
+
+static bool
+tree_is_whole(struct dvt_memfs *fs)
+{
+	char text[64];
+
+	names_in(fs, "d", text, sizeof(text));
+	if (text[0] == '\0')
+		return false;
+	assert_string_equal(text, "7/ ");
+	content(fs, "d/7/key.pem", text, sizeof(text));
+	assert_string_equal(text, "key");
+	content(fs, "d/7/chain.pem", text, sizeof(text));
+	assert_string_equal(text, "chain");
+	return true;
+}
+
+static void
+check_put(struct dvt_memfs *fs, bool done)
+{
+	assert_true(tree_is_whole(fs) || !done);
+}
+
+static void
+prepare_remove(struct dvt_memfs *fs)
+{
+	prepare_tree(fs);
+	must(run_put(fs));
+}
+
+static enum dvt_code
+run_remove(struct dvt_memfs *fs)
+{
+	return dvt_tree_remove(&dvt_memfs, fs, "d", "7", NULL);
+}
+
+static void
+check_removed(struct dvt_memfs *fs, bool done)
+{
+	assert_false(tree_is_whole(fs) && done);
+}
+
+static const struct operation operations[] = {
+    {"replace a file",     prepare_file,   run_replace, check_replaced},
+    {"put a directory",    prepare_tree,   run_put,     check_put     },
+    {"remove a directory", prepare_remove, run_remove,  check_removed },
+};
+
+/*
+ * Cut at call @k of the operation. False: it ended before that, so that all
+ * cuts have been tried (the last one hits after it).
+ */
+static bool
+cut_at(const struct operation *op, uint64_t k, enum dvt_cut mode, uint64_t seed)
+{
+	struct dvt_memfs *fs = dvt_memfs_new();
+	bool done, was_off;
+
+	op->prepare(fs);
+	dvt_memfs_cut(fs, k, mode, seed);
+	done = op->run(fs) == DVT_OK;
+	was_off = dvt_memfs_is_off(fs);
+	dvt_memfs_power_on(fs);
+	must(dvt_dir_recover(&dvt_memfs, fs, "d", NULL));
+	op->check(fs, done);
+	dvt_memfs_free(fs);
+	return was_off;
+}
+
+static void
+promise_5_a_cut_at_any_call_leaves_it_whole(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < DVT_COUNT(operations); i++) {
+		const struct operation *op = &operations[i];
+		uint64_t k = 0;
+
+		while (cut_at(op, k, DVT_CUT_DROP, 0)) {
+			(void)cut_at(op, k, DVT_CUT_KEEP, 0);
+			for (uint64_t seed = 0; seed < SEEDS; seed++)
+				(void)cut_at(op, k, DVT_CUT_MIX, seed);
+			k++;
+		}
+		if (k < 4)
+			fail_msg("%s: only %u cuts", op->name, (unsigned)k);
+	}
+}
+
+/* The second cut hits the recovery from the first, or the second try. */
+static void
+promise_5_two_cuts_leave_it_whole(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < DVT_COUNT(operations); i++) {
+		const struct operation *op = &operations[i];
+
+		for (uint64_t k = 0; k < 100; k++) {
+			struct dvt_memfs *fs = dvt_memfs_new();
+
+			op->prepare(fs);
+			dvt_memfs_cut(fs, k % 10, DVT_CUT_MIX, k);
+			(void)op->run(fs);
+			dvt_memfs_power_on(fs);
+			dvt_memfs_cut(fs, k / 10, DVT_CUT_MIX, k + 1);
+			if (dvt_dir_recover(&dvt_memfs, fs, "d", NULL) ==
+			    DVT_OK)
+				(void)op->run(fs);
+			dvt_memfs_power_on(fs);
+			must(dvt_dir_recover(&dvt_memfs, fs, "d", NULL));
+			op->check(fs, false);
+			dvt_memfs_free(fs);
+		}
+	}
+}
+
+/*
+ * A killed process is no power cut: the next one reads what was never synced.
+ * What it has read after dvt_dir_recover() must not be taken back by a cut.
+ */
+static void
+what_is_read_after_recovery_stays(void **state)
+{
+	(void)state;
+	for (uint64_t k = 0; k < 8; k++) {
+		struct dvt_memfs *fs = dvt_memfs_new();
+		char before[64], after[64];
+
+		prepare_file(fs);
+		dvt_memfs_fail(fs, k, UINT64_MAX, EIO); /* killed there */
+		(void)run_replace(fs);
+		dvt_memfs_fail(fs, 0, 0, 0);
+		must(dvt_dir_recover(&dvt_memfs, fs, "d", NULL));
+		content(fs, "d/f", before, sizeof(before));
+		dvt_memfs_power_on(fs); /* a cut, nothing unsynced kept */
+		content(fs, "d/f", after, sizeof(after));
+		assert_string_equal(before, after);
+		dvt_memfs_free(fs);
+	}
+}
+
+static void
+a_full_disk_changes_nothing(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < DVT_COUNT(operations); i++) {
+		for (uint64_t k = 0; k < 12; k++) {
+			struct dvt_memfs *fs = dvt_memfs_new();
+			enum dvt_code rc;
+
+			operations[i].prepare(fs);
+			dvt_memfs_fail(fs, k, 1, ENOSPC);
+			rc = operations[i].run(fs);
+			dvt_memfs_fail(fs, 0, 0, 0);
+			must(dvt_dir_recover(&dvt_memfs, fs, "d", NULL));
+			operations[i].check(fs, rc == DVT_OK);
+			dvt_memfs_free(fs);
+		}
+	}
+}
+
+static void
+what_exists_is_not_put_twice_and_what_does_not_is_absent(void **state)
+{
+	struct dvt_memfs *fs = dvt_memfs_new();
+
+	(void)state;
+	prepare_remove(fs);
+	assert_int_equal(run_put(fs), DVT_E_CONFLICT);
+	must(run_remove(fs));
+	assert_int_equal(run_remove(fs), DVT_E_ABSENT);
+	assert_int_equal(
+	    dvt_atomic_replace(&dvt_memfs, fs, "d", "x.new", OLD, 0600, NULL),
+	    DVT_E_INPUT);
+	assert_int_equal(
+	    dvt_atomic_replace(&dvt_memfs, fs, "d", "a/b", OLD, 0600, NULL),
+	    DVT_E_INPUT);
+	must(dvt_dir_ensure(&dvt_memfs, fs, "d", NULL));
+	must(dvt_dir_ensure(&dvt_memfs, fs, "d/e", NULL));
+	dvt_memfs_power_on(fs);
+	must(dvt_memfs.sync_dir(fs, "d/e", NULL));
+	dvt_memfs_free(fs);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(promise_5_a_cut_at_any_call_leaves_it_whole),
+	    cmocka_unit_test(promise_5_two_cuts_leave_it_whole),
+	    cmocka_unit_test(what_is_read_after_recovery_stays),
+	    cmocka_unit_test(a_full_disk_changes_nothing),
+	    cmocka_unit_test(
+		what_exists_is_not_put_twice_and_what_does_not_is_absent),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
