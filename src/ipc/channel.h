@@ -10,31 +10,8 @@
 #define DVT_IPC_CHANNEL_H
 
 #include "base/span.h"
+#include "ipc/messages.h"
 #include "loop/loop.h"
-
-#define DVT_ROLES(X)                                                           \
-	X(PARENT, "parent")                                                    \
-	X(FRONT, "front")                                                      \
-	X(CORE, "core")                                                        \
-	X(READER, "reader")                                                    \
-	X(SIGNER, "signer")                                                    \
-	X(COURIER, "courier")                                                  \
-	X(EDGE_FEED, "feed")                                                   \
-	X(EDGE_WORKER, "worker")
-
-#define DVT_ROLE_ENUM(id, name) DVT_ROLE_##id,
-enum dvt_role { DVT_ROLES(DVT_ROLE_ENUM) DVT_ROLE_COUNT };
-const char *dvt_role_name(enum dvt_role r);
-
-enum dvt_msg_type {
-	DVT_MSG_NONE,
-#define X(name, from, to, max) DVT_MSG_##name,
-#include "ipc/messages.def"
-#undef X
-	DVT_MSG_COUNT
-};
-const char *dvt_msg_name(enum dvt_msg_type t); /* "SIGN_REQUEST"; "?" */
-size_t dvt_msg_max(enum dvt_msg_type t);       /* bytes of its body */
 
 /* One message. Received ones are borrowed for the call. */
 struct dvt_msg {

@@ -109,7 +109,7 @@ dvt_loop_turn(struct dvt_loop *loop, bool wait)
 	assert(!loop->in_turn);
 	deferred = !TAILQ_EMPTY(loop->armed);
 	if (!wait || deferred || loop->stop)
-		flags = EVLOOP_NONBLOCK;
+		flags |= EVLOOP_NONBLOCK; /* ONCE bounds the turn */
 	loop->in_turn = true;
 	loop->time_known = false;
 	rc = event_base_loop(loop->base, flags);
