@@ -113,8 +113,7 @@ get_sans(struct dvt_fields *f, struct sign_request_room *room,
 	out->sans = room->sans;
 	out->sans_n = dvt_get_count(f, DVT_SANS_MAX);
 	for (size_t i = 0; i < out->sans_n; i++) {
-		room->sans[i].kind = (enum dvt_san_kind)dvt_get_u64(
-		    f, DVT_SAN_EMAIL);
+		room->sans[i].kind = (uint8_t)dvt_get_u64(f, UINT8_MAX);
 		dvt_get_str(f, room->sans[i].text, sizeof(room->sans[i].text));
 	}
 }

@@ -37,7 +37,8 @@ signer_new(
 
 	*out = NULL;
 	if ((rc = derive(unlock, s->wrap_key, err)) != DVT_OK ||
-	    (rc = dvt_key_new(DVT_KEY_P256, &s->import_key, err)) != DVT_OK) {
+	    (rc = dvt_key_new(DVT_KEY_P256, 0, &s->import_key, err)) !=
+		DVT_OK) {
 		signer_free(s);
 		return rc;
 	}

@@ -103,7 +103,7 @@ signer_make_authority(struct signer *s, const struct sign_request *q,
 		return rc;
 	dvt_buf_init(&spki, SIGN_DER_MAX);
 	memcpy(want.serial, q->serial, sizeof(want.serial));
-	if ((rc = dvt_key_new(DVT_KEY_P256, &key, err)) != DVT_OK ||
+	if ((rc = dvt_key_new(DVT_KEY_P256, 0, &key, err)) != DVT_OK ||
 	    (rc = dvt_key_to_spki(key, &spki, err)) != DVT_OK)
 		goto out;
 	want.spki = dvt_buf_span(&spki);

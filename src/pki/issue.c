@@ -70,6 +70,9 @@ check_fields(const struct dvt_issue *w, struct dvt_err *err)
 		return dvt_fail(err, DVT_E_LIMIT,
 		    "issue: %zu alternative names, at most %d", w->sans_n,
 		    DVT_SANS_MAX);
+	if (w->sans_n > 0 && w->san_der.n > 0)
+		return dvt_fail(err, DVT_E_INPUT,
+		    "issue: alternative names twice, as list and as bytes");
 	return DVT_OK;
 }
 

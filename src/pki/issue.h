@@ -25,6 +25,9 @@ struct dvt_issue {
 	int64_t not_before, not_after;    /* Unix seconds */
 	const struct dvt_san *sans;
 	size_t sans_n;
+	/* Or the whole value of the extension, taken over from a certificate
+	 * that is renewed; @sans_n is 0 then. */
+	struct dvt_span san_der;
 	unsigned eku;       /* DVT_EKU_...; 0: extension left out */
 	uint16_t key_usage; /* DVT_KU_... of wire/ext.h */
 	bool ca;

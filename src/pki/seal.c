@@ -68,7 +68,7 @@ dvt_seal(EVP_PKEY *to, struct dvt_span bound, struct dvt_span plain,
 		rc = dvt_fail(err, DVT_E_INPUT, "seal: not a P-256 key");
 		goto out;
 	}
-	if ((rc = dvt_key_new(DVT_KEY_P256, &fresh, err)) != DVT_OK ||
+	if ((rc = dvt_key_new(DVT_KEY_P256, 0, &fresh, err)) != DVT_OK ||
 	    (rc = dvt_key_to_spki(fresh, &own, err)) != DVT_OK ||
 	    (rc = agree(fresh, to, z, err)) != DVT_OK ||
 	    (rc = derive(z, dvt_buf_span(&peer), dvt_buf_span(&own), key,

@@ -254,6 +254,8 @@ put_addresses(struct dvt_buf *b, struct dvt_buf *v, const struct dvt_issue *w,
 
 	if (w->sans_n > 0)
 		rc = put_sans(b, v, w, err);
+	else if (w->san_der.n > 0)
+		dvt_ext_put(b, DVT_OID_SUBJECT_ALT_NAME, false, w->san_der);
 	dvt_buf_reset(v);
 	if (rc == DVT_OK && w->crl_url != NULL)
 		rc = put_crl_url(b, v, w->crl_url, err);
