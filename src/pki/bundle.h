@@ -6,8 +6,9 @@
  *
  * Keys have a role. `root` keys are kept offline and name keys; `online` keys
  * sign lists of anchors. A bundle that leaves the keys alone needs the
- * threshold of held online keys; one that changes them needs the threshold of
- * held root keys, and the new list's threshold of its root keys as well.
+ * threshold of held online (or root) keys; one that changes them needs the
+ * threshold of held root keys, and the new list's threshold of its root keys as
+ * well.
  */
 #ifndef DVT_PKI_BUNDLE_H
 #define DVT_PKI_BUNDLE_H
@@ -19,6 +20,9 @@
 #define DVT_BUNDLE_NAMES   8   /* EST or edge names in one bundle */
 #define DVT_BUNDLE_SPKI    128 /* bytes; P-256: 91 */
 #define DVT_BUNDLE_ISSUERS 16  /* issuing CAs in one bundle */
+
+/* bytes of one such name: host, colon, port, NUL */
+#define DVT_BUNDLE_NAME (DVT_HOST_MAX + 7)
 
 enum dvt_key_role { DVT_ROLE_ROOT, DVT_ROLE_ONLINE };
 
@@ -56,9 +60,9 @@ struct dvt_bundle {
 	size_t anchor_n;
 	struct dvt_bundle_cert issuer[DVT_BUNDLE_ISSUERS]; /* issuing CAs */
 	size_t issuer_n;
-	char est[DVT_BUNDLE_NAMES][DVT_HOST_MAX + 7]; /* "host:port" */
+	char est[DVT_BUNDLE_NAMES][DVT_BUNDLE_NAME]; /* "host:port" */
 	size_t est_n;
-	char edge[DVT_BUNDLE_NAMES][DVT_HOST_MAX + 7];
+	char edge[DVT_BUNDLE_NAMES][DVT_BUNDLE_NAME];
 	size_t edge_n;
 	int64_t previous; /* version of the bundle before; 0: the first */
 };
