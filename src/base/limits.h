@@ -6,24 +6,26 @@
 #ifndef DVT_BASE_LIMITS_H
 #define DVT_BASE_LIMITS_H
 
-#define DVT_CERT_DER_MAX  16384   /* bytes; largest seen in the field: 4 KiB */
-#define DVT_CERT_PEM_MAX  24576   /* bytes; the same as PEM */
-#define DVT_CHAIN_MAX     8       /* certificates in one chain */
-#define DVT_CHAIN_PEM_MAX 65536   /* bytes of a chain file */
-#define DVT_CSR_DER_MAX   8192    /* bytes; P-256: 300, RSA-4096: 1.2 KiB */
-#define DVT_KEY_PEM_MAX   16384   /* bytes; RSA-8192: 6.4 KiB */
-#define DVT_SPKI_MAX      2048    /* bytes of a public key; RSA-8192: 1062 */
-#define DVT_TRUST_PEM_MAX 1048576 /* bytes of a trust file; Debian's: 220 KiB  \
-				   */
-#define DVT_CRL_DER_MAX 67108864  /* bytes of a CRL; a million entries: 40 MiB \
-				   */
-#define DVT_DER_DEPTH_MAX  16     /* nested constructed values */
-#define DVT_EXTS_MAX       32     /* extensions in a certificate; seen: 14 */
-#define DVT_DEVICE_ID_MAX  128    /* characters of a device id */
-#define DVT_NAME_MAX       128    /* characters of any name an operator gives */
-#define DVT_HOST_MAX       253    /* characters; RFC 1035 section 2.3.4 */
-#define DVT_URI_MAX        4096   /* bytes of a request target */
-#define DVT_HEADERS_MAX    16384  /* bytes of a request's or answer's headers */
+#define DVT_CERT_DER_MAX  16384 /* bytes; largest seen in the field: 4 KiB */
+#define DVT_CERT_PEM_MAX  24576 /* bytes; the same as PEM */
+#define DVT_CHAIN_MAX     8     /* certificates in one chain */
+#define DVT_CHAIN_PEM_MAX 65536 /* bytes of a chain file */
+#define DVT_CSR_DER_MAX   8192  /* bytes; P-256: 300, RSA-4096: 1.2 KiB */
+#define DVT_KEY_PEM_MAX   16384 /* bytes; RSA-8192: 6.4 KiB */
+#define DVT_SPKI_MAX      2048  /* bytes of a public key; RSA-8192: 1062 */
+#define DVT_TRUST_PEM_MAX                                                      \
+	1048576 /* bytes of a trust file; Debian's: 220 KiB                    \
+		 */
+#define DVT_CRL_DER_MAX                                                        \
+	67108864                 /* bytes of a CRL; a million entries: 40 MiB  \
+				  */
+#define DVT_DER_DEPTH_MAX  16    /* nested constructed values */
+#define DVT_EXTS_MAX       32    /* extensions in a certificate; seen: 14 */
+#define DVT_DEVICE_ID_MAX  128   /* characters of a device id */
+#define DVT_NAME_MAX       128   /* characters of any name an operator gives */
+#define DVT_HOST_MAX       253   /* characters; RFC 1035 section 2.3.4 */
+#define DVT_URI_MAX        4096  /* bytes of a request target */
+#define DVT_HEADERS_MAX    16384 /* bytes of a request's or answer's headers */
 #define DVT_BODY_MAX       1048576  /* bytes of an API request's body */
 #define DVT_EST_BODY_MAX   65536    /* bytes of an EST request's body */
 #define DVT_CHECKIN_MAX    16384    /* bytes of a check-in */
@@ -43,5 +45,16 @@
 #define DVT_FS_PATH_MAX 200     /* bytes of a path in a state directory */
 #define DVT_FS_NAME_MAX 63      /* bytes of one name of it */
 #define DVT_FS_FILE_MAX 1048576 /* bytes of a file in it */
+#define DVT_FS_PATH_MAX        200 /* bytes of a path in a state directory */
+#define DVT_FS_FILE_MAX        1048576 /* bytes of a file in it */
+#define DVT_RECORD_MAX         4096 /* bytes of one handshake record as JSON */
+#define DVT_FEED_KEY_MAX       384 /* characters: gateway, "/", device or order */
+#define DVT_FEED_LINE_MAX      196608 /* bytes; a credential with two PEM chains */
+#define DVT_FEED_LINES_MAX     500    /* changed keys in one answer */
+#define DVT_FEED_ANSWER_MAX    8388608 /* bytes of one answer */
+#define DVT_FEED_LIST_MAX      64 /* fingerprints or names in one list of a line */
+#define DVT_FEED_DEVICES_MAX   100000 /* device ids in one reconnect order */
+#define DVT_FEED_CACHE_MAX     1073741824 /* bytes of an edge's cache file */
+#define DVT_REPORT_RECORDS_MAX 4000       /* handshakes in one report */
 
 #endif

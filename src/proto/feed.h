@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What an edge knows: the lines of a feed, parsed and held by (kind, key),
+ * with the position and epoch they bring it to. The control plane formats its
+ * lines with the same functions. Format: docs/gateway-feed.md.
+ */
+#ifndef DVT_PROTO_FEED_H
+#define DVT_PROTO_FEED_H
+
+#include "base/hex.h"
+#include "base/limits.h"
+#include "base/span.h"
+
+#include <jansson.h>
+
+#define DVT_FEED_KINDS(X)                                                      \
+	X(DVT_FEED_ANCHOR, "anchor")                                           \
+	X(DVT_FEED_DEVICE, "device")                                           \
+	X(DVT_FEED_DENY, "deny")                                               \
+	X(DVT_FEED_CREDENTIAL, "credential")                                   \
+	X(DVT_FEED_CSR, "csr")                                                 \
+	X(DVT_FEED_POLICY, "policy")                                           \
+	X(DVT_FEED_RECONNECT, "reconnect")
+#define DVT_FEED_KIND_ENUM(id, name) id,
+enum dvt_feed_kind { DVT_FEED_KINDS(DVT_FEED_KIND_ENUM) DVT_FEED_KIND_N };
+const char *dvt_feed_kind_name(enum dvt_feed_kind kind);
+enum dvt_feed_kind dvt_feed_kind_from_name(const char *name); /* or _N */
+
+/* A list of fingerprints (each "" or 64 digits) or of names; owned. */
+struct dvt_feed_list {
+	char **v;
+	size_t n;
+};
+
+struct dvt_feed_anchor {
+	char name[DVT_NAME_MAX + 1];
+	char use[16]; /* "device" */
+	bool root;    /* else an issuing CA: untrusted help */
+	char *pem;
+};
+
+/* Why a client certificate is refused though it verifies. */
+#define DVT_DENY_REASONS(X)                                                    \
+	X(DVT_DENY_SUPERSEDED, "superseded")                                   \
+	X(DVT_DENY_REVOKED, "revoked")                                         \
+	X(DVT_DENY_BLOCKED, "blocked")
+#define DVT_DENY_REASON_ENUM(id, name) id,
+enum dvt_deny_reason { DVT_DENY_REASONS(DVT_DENY_REASON_ENUM) DVT_DENY_N };
+const char *dvt_deny_reason_name(enum dvt_deny_reason r);
+
+struct dvt_feed_device {
+	char state[16]; /* "active", "parked", "blocked", "retired" */
+	struct dvt_feed_list certificates; /* fingerprints accepted */
+	bool trust_known;
+	struct dvt_feed_list trust;   /* roots it confirmed as loaded */
+	struct dvt_feed_list proven;  /* roots it was seen to accept */
+	struct dvt_feed_list refused; /* roots it was seen to refuse */
+	char pin[DVT_DIGEST_HEX]; /* pinned self-signed certificate, or "" */
+	char *pem;                /* of the pin, or NULL */
+};
+
+struct dvt_feed_deny {
+	enum dvt_deny_reason reason;
+	char device[DVT_DEVICE_ID_MAX + 1]; /* or "" */
+	int64_t not_after; /* Unix seconds; may be forgotten after it */
+};
+
+struct dvt_feed_credential {
+	char gateway[DVT_NAME_MAX + 1];
+	char listener[32];
+	char slot[16]; /* "current", "next", "previous", "recovery" */
+	int64_t generation;
+	struct dvt_feed_list names;
+	char *chain_pem;           /* leaf first, without root */
+	char *cross_pem;           /* or NULL */
+	char root[DVT_DIGEST_HEX]; /* fingerprint, or "" */
+	char key_digest[DVT_DIGEST_HEX];
+};
+
+struct dvt_feed_csr {
+	char gateway[DVT_NAME_MAX + 1];
+	char order[DVT_NAME_MAX + 1];
+	char listener[32];
+	struct dvt_feed_list names;
+	char authority[DVT_NAME_MAX + 1]; /* or "" */
+};
+
+struct dvt_feed_policy {
+	char default_root[DVT_DIGEST_HEX]; /* "" none */
+	char next_root[DVT_DIGEST_HEX];    /* "" none */
+	char next_name[DVT_HOST_MAX + 1];  /* "" none */
+	char trial_name[DVT_HOST_MAX + 1]; /* "" none */
+	bool forced;
+	int64_t max_stale_s;
+};
+
+struct dvt_feed_reconnect {
+	char rotation[DVT_NAME_MAX + 1];
+	char keep_root[DVT_DIGEST_HEX];
+	int64_t rate_per_s;
+	bool all; /* devices absent: every session */
+	struct dvt_feed_list devices;
+};
+
+/* One line: a body, or the news that there is none any more. */
+struct dvt_feed_entry {
+	enum dvt_feed_kind kind;
+	int64_t position;
+	char *key;
+	bool gone;
+	/* only as much of it as its kind needs is there */
+	union {
+		struct dvt_feed_anchor anchor;
+		struct dvt_feed_device device;
+		struct dvt_feed_deny deny;
+		struct dvt_feed_credential credential;
+		struct dvt_feed_csr csr;
+		struct dvt_feed_policy policy;
+		struct dvt_feed_reconnect reconnect;
+	} u;
+};
+
+/**
+ * dvt_feed_entry_parse() - one line, not the head
+ * @line: at most DVT_FEED_LINE_MAX bytes
+ * @out:  out: the caller's, dvt_feed_entry_free(); NULL on failure
+ *
+ * A control plane may be newer than an edge: unknown fields are passed over,
+ * and a line of an unknown kind is "gone" and of kind DVT_FEED_KIND_N.
+ * Return: DVT_OK; DVT_E_INPUT (names kind, key and field); DVT_E_LIMIT.
+ */
+DVT_MUST_USE enum dvt_code dvt_feed_entry_parse(
+    struct dvt_span line, struct dvt_feed_entry **out, struct dvt_err *err);
+/* An empty one to fill by hand; its texts and lists are owned by it. */
+struct dvt_feed_entry *dvt_feed_entry_new(
+    enum dvt_feed_kind kind, const char *key, int64_t position);
+void dvt_feed_entry_free(struct dvt_feed_entry *e); /* NULL-safe */
+/* The body alone as JSON ("null" when gone), and the whole line with its line
+ * feed; appended. */
+void dvt_feed_body_format(const struct dvt_feed_entry *e, struct dvt_buf *out);
+void dvt_feed_entry_format(const struct dvt_feed_entry *e, struct dvt_buf *out);
+/* Add a copy; for who fills an entry by hand. */
+void dvt_feed_list_add(struct dvt_feed_list *l, const char *text);
+bool dvt_feed_list_has(const struct dvt_feed_list *l, const char *text);
+void dvt_feed_list_fini(struct dvt_feed_list *l);
+
+/* The first line of an answer. */
+struct dvt_feed_head {
+	int64_t position;
+	int64_t epoch;
+	int64_t now; /* Unix seconds of the control plane */
+	bool more;
+};
+DVT_MUST_USE enum dvt_code dvt_feed_head_parse(
+    struct dvt_span line, struct dvt_feed_head *out, struct dvt_err *err);
+/* With its line feed, appended. */
+void dvt_feed_head_format(const struct dvt_feed_head *h, struct dvt_buf *out);
+
+/* --- the state of one edge --- */
+
+struct dvt_feed;
+
+struct dvt_feed *dvt_feed_new(void);    /* empty, position 0, epoch 0 */
+void dvt_feed_free(struct dvt_feed *f); /* NULL-safe */
+int64_t dvt_feed_position(const struct dvt_feed *f);
+int64_t dvt_feed_epoch(const struct dvt_feed *f);
+
+/**
+ * dvt_feed_apply() - one whole answer of the control plane
+ * @f:       state; at position 0 it takes over the answer's epoch
+ * @answer:  head and lines; at most DVT_FEED_ANSWER_MAX bytes
+ * @head:    out: its head; may be NULL
+ * @changed: out: bit (1 << kind) for each kind that changed; may be NULL
+ *
+ * All lines or none are taken. Afterwards the position is that of the last
+ * line, or the head's when there is no more to come.
+ * Return: DVT_OK; DVT_E_CONFLICT (another epoch, or a position before ours:
+ *         build a new state from position 0); DVT_E_INPUT; DVT_E_LIMIT.
+ */
+DVT_MUST_USE enum dvt_code dvt_feed_apply(struct dvt_feed *f,
+    struct dvt_span answer, struct dvt_feed_head *head, unsigned *changed,
+    struct dvt_err *err);
+
+/* Put one entry (taken), as a line would; positions are not looked at. */
+void dvt_feed_put(struct dvt_feed *f, struct dvt_feed_entry *e);
+/* As told by another process or a file with the same state. */
+void dvt_feed_position_set(struct dvt_feed *f, int64_t position, int64_t epoch);
+
+/* By kind and key; NULL when there is none. Borrowed until the next change. */
+const struct dvt_feed_entry *dvt_feed_get(
+    const struct dvt_feed *f, enum dvt_feed_kind kind, const char *key);
+/* The first (@after NULL) or next of a kind, in no order that matters. */
+const struct dvt_feed_entry *dvt_feed_next(const struct dvt_feed *f,
+    enum dvt_feed_kind kind, const struct dvt_feed_entry *after);
+size_t dvt_feed_count(const struct dvt_feed *f, enum dvt_feed_kind kind);
+/* The device that a client certificate (or pin) belongs to, or NULL. */
+const struct dvt_feed_entry *dvt_feed_device_by_certificate(
+    const struct dvt_feed *f, const char *fingerprint);
+
+#endif

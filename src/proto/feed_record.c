@@ -1,0 +1,220 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/feed_record.h"
+
+#include "base/mem.h"
+#include "wire/json.h"
+
+#include <stddef.h>
+#include <string.h>
+
+#define NAME_OF(id, name) name,
+
+const char *
+dvt_outcome_name(enum dvt_outcome o)
+{
+	static const char *const names[] = {DVT_OUTCOMES(NAME_OF)};
+
+	return (size_t)o < DVT_COUNT(names) ? names[o] : "?";
+}
+
+enum dvt_outcome
+dvt_outcome_from_name(const char *name)
+{
+	int i = 0;
+
+	while (i < DVT_OUTCOME_N &&
+	       strcmp(dvt_outcome_name((enum dvt_outcome)i), name) != 0)
+		i++;
+	return (enum dvt_outcome)i;
+}
+
+const char *
+dvt_hs_reason_name(enum dvt_hs_reason r)
+{
+	static const char *const names[] = {DVT_HS_REASONS(NAME_OF)};
+
+	return (size_t)r < DVT_COUNT(names) ? names[r] : "?";
+}
+
+enum dvt_hs_reason
+dvt_hs_reason_from_name(const char *name)
+{
+	int i = 0;
+
+	while (i < DVT_HR_N &&
+	       strcmp(dvt_hs_reason_name((enum dvt_hs_reason)i), name) != 0)
+		i++;
+	return (enum dvt_hs_reason)i;
+}
+
+/* The plain texts of a record: one list for both directions. */
+#define TEXT(field)                                                            \
+	{                                                                      \
+#field, offsetof(struct dvt_handshake, field),                 \
+		    sizeof(((struct dvt_handshake *)0)->field)                 \
+	}
+static const struct {
+	const char *key;
+	size_t at, size;
+} texts[] = {
+    TEXT(address),
+    TEXT(name),
+    TEXT(print),
+    TEXT(device),
+    TEXT(confidence),
+    TEXT(certificate),
+    TEXT(credential),
+    TEXT(serial),
+    TEXT(root),
+    TEXT(form),
+    TEXT(why),
+    TEXT(protocol),
+};
+
+void
+dvt_handshake_init(struct dvt_handshake *h)
+{
+	*h = (struct dvt_handshake){.alert = -1, .depth = -1};
+}
+
+json_t *
+dvt_handshake_to_json(const struct dvt_handshake *h)
+{
+	json_t *o = json_object();
+
+	json_object_set_new(o, "at", json_integer(h->at));
+	json_object_set_new(o, "duration_us", json_integer(h->duration_us));
+	json_object_set_new(
+	    o, "outcome", json_string(dvt_outcome_name(h->outcome)));
+	json_object_set_new(
+	    o, "reason", json_string(dvt_hs_reason_name(h->reason)));
+	for (size_t i = 0; i < DVT_COUNT(texts); i++) {
+		const char *t = (const char *)h + texts[i].at;
+
+		if (t[0] != '\0')
+			json_object_set_new(o, texts[i].key, json_string(t));
+	}
+	if (h->alert >= 0) {
+		json_object_set_new(o, "alert", json_integer(h->alert));
+		json_object_set_new(
+		    o, "direction", json_string(h->alert_out ? "out" : "in"));
+	}
+	if (h->x509_error != 0)
+		json_object_set_new(
+		    o, "x509_error", json_integer(h->x509_error));
+	if (h->depth >= 0)
+		json_object_set_new(o, "depth", json_integer(h->depth));
+	return o;
+}
+
+void
+dvt_handshake_format(const struct dvt_handshake *h, struct dvt_buf *out)
+{
+	json_t *o = dvt_handshake_to_json(h);
+
+	dvt_json_put(out, o);
+	json_decref(o);
+}
+
+static enum dvt_code
+texts_from_json(const json_t *obj, struct dvt_handshake *h, struct dvt_err *err)
+{
+	for (size_t i = 0; i < DVT_COUNT(texts); i++) {
+		char *to = (char *)h + texts[i].at;
+		const char *v;
+		enum dvt_code rc;
+
+		rc = dvt_json_opt_str(
+		    obj, texts[i].key, texts[i].size - 1, "", &v, err);
+		if (rc != DVT_OK)
+			return rc;
+		memcpy(to, v, strlen(v) + 1);
+	}
+	return DVT_OK;
+}
+
+static enum dvt_code
+small(const json_t *obj, const char *key, int least, int most, int dflt,
+    int *out, struct dvt_err *err)
+{
+	int64_t v;
+	enum dvt_code rc;
+
+	rc = dvt_json_opt_i64(obj, key, least, most, dflt, &v, err);
+	if (rc == DVT_OK)
+		*out = (int)v;
+	return rc;
+}
+
+static enum dvt_code
+numbers_from_json(
+    const json_t *obj, struct dvt_handshake *h, struct dvt_err *err)
+{
+	enum dvt_code rc;
+
+	if ((rc = dvt_json_get_i64(obj, "at", 0, INT64_MAX, &h->at, err)) !=
+		DVT_OK ||
+	    (rc = dvt_json_opt_i64(obj, "duration_us", 0, INT64_MAX, 0,
+		 &h->duration_us, err)) != DVT_OK ||
+	    (rc = small(obj, "alert", 0, 255, -1, &h->alert, err)) != DVT_OK ||
+	    (rc = small(obj, "x509_error", 0, 65535, 0, &h->x509_error, err)) !=
+		DVT_OK)
+		return rc;
+	return small(obj, "depth", 0, 255, -1, &h->depth, err);
+}
+
+static enum dvt_code
+words_from_json(const json_t *obj, struct dvt_handshake *h, struct dvt_err *err)
+{
+	const char *outcome, *reason, *direction;
+	enum dvt_code rc;
+
+	if ((rc = dvt_json_get_str(obj, "outcome", 0, &outcome, err)) !=
+		DVT_OK ||
+	    (rc = dvt_json_get_str(obj, "reason", 0, &reason, err)) != DVT_OK ||
+	    (rc = dvt_json_opt_str(
+		 obj, "direction", 0, "in", &direction, err)) != DVT_OK)
+		return rc;
+	h->outcome = dvt_outcome_from_name(outcome);
+	if (h->outcome == DVT_OUTCOME_N)
+		return dvt_fail(err, DVT_E_INPUT, "outcome: unknown word");
+	h->reason = dvt_hs_reason_from_name(reason);
+	if (h->reason == DVT_HR_N)
+		return dvt_fail(err, DVT_E_INPUT, "reason: unknown word");
+	h->alert_out = strcmp(direction, "out") == 0;
+	if (!h->alert_out && strcmp(direction, "in") != 0)
+		return dvt_fail(err, DVT_E_INPUT, "direction: in or out");
+	return DVT_OK;
+}
+
+enum dvt_code
+dvt_handshake_from_json(
+    const json_t *obj, struct dvt_handshake *out, struct dvt_err *err)
+{
+	struct dvt_handshake h;
+	enum dvt_code rc;
+
+	dvt_handshake_init(&h);
+	if (!json_is_object(obj))
+		return dvt_fail(err, DVT_E_INPUT, "handshake: not an object");
+	if ((rc = numbers_from_json(obj, &h, err)) != DVT_OK ||
+	    (rc = words_from_json(obj, &h, err)) != DVT_OK ||
+	    (rc = texts_from_json(obj, &h, err)) != DVT_OK)
+		return rc;
+	*out = h;
+	return DVT_OK;
+}
+
+enum dvt_code
+dvt_handshake_parse(
+    struct dvt_span line, struct dvt_handshake *out, struct dvt_err *err)
+{
+	json_t *obj = NULL;
+	enum dvt_code rc;
+
+	if ((rc = dvt_json_parse(line, DVT_RECORD_MAX, &obj, err)) != DVT_OK)
+		return rc;
+	rc = dvt_handshake_from_json(obj, out, err);
+	json_decref(obj);
+	return rc;
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proto/feed_record.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static struct dvt_handshake
+full(void)
+{
+	struct dvt_handshake h;
+
+	dvt_handshake_init(&h);
+	h.at = 1764547200;
+	h.duration_us = 1234;
+	strcpy(h.address, "2001:db8::1");
+	strcpy(h.name, "edge.example");
+	strcpy(h.print, "0123456789abcdef");
+	strcpy(h.device, "dev-\"7\"\xc3\xa9");
+	strcpy(h.confidence, "ticket");
+	memset(h.certificate, 'a', DVT_DIGEST_HEX - 1);
+	h.outcome = DVT_HS_DEVICE_REFUSED;
+	h.reason = DVT_HR_UNKNOWN_CA;
+	h.alert = 48;
+	h.x509_error = 20;
+	h.depth = 1;
+	strcpy(h.credential, "gw-1/7");
+	strcpy(h.serial, "0a31");
+	memset(h.root, 'b', DVT_DIGEST_HEX - 1);
+	strcpy(h.form, "cross");
+	strcpy(h.why, "default");
+	strcpy(h.protocol, "TLSv1.3");
+	return h;
+}
+
+static void
+a_record_comes_back_as_it_was(void **state)
+{
+	struct dvt_handshake h = full(), back;
+	struct dvt_buf b;
+
+	(void)state;
+	for (int i = 0; i < 2; i++) {
+		dvt_buf_init(&b, DVT_RECORD_MAX);
+		dvt_handshake_format(&h, &b);
+		memset(&back, 0xff, sizeof(back));
+		assert_int_equal(
+		    dvt_handshake_parse(dvt_buf_span(&b), &back, NULL), DVT_OK);
+		assert_memory_equal(h.print, back.print, sizeof(h.print));
+		assert_string_equal(h.device, back.device);
+		assert_string_equal(h.root, back.root);
+		assert_string_equal(h.certificate, back.certificate);
+		assert_int_equal(h.alert, back.alert);
+		assert_int_equal(h.alert_out, back.alert_out);
+		assert_int_equal(h.outcome, back.outcome);
+		assert_int_equal(h.reason, back.reason);
+		assert_int_equal(h.x509_error, back.x509_error);
+		assert_int_equal(h.depth, back.depth);
+		assert_int_equal(h.duration_us, back.duration_us);
+		dvt_buf_fini(&b);
+		dvt_handshake_init(&h); /* and an empty one */
+	}
+}
+
+static void
+what_does_not_apply_is_left_out(void **state)
+{
+	struct dvt_handshake h;
+	struct dvt_buf b;
+
+	(void)state;
+	dvt_handshake_init(&h);
+	dvt_buf_init(&b, DVT_RECORD_MAX);
+	dvt_handshake_format(&h, &b);
+	assert_string_equal(dvt_buf_str(&b),
+	    "{\"at\":0,\"duration_us\":0,\"outcome\":\"ok\","
+	    "\"reason\":\"ok\"}");
+	dvt_buf_fini(&b);
+}
+
+static void
+hostile_records_are_refused(void **state)
+{
+	static const char *const bad[] = {
+	    "",
+	    "[]",
+	    "{}",
+	    "null",
+	    "{\"at\":1}",
+	    "{\"at\":1,\"outcome\":\"ok\"}",
+	    "{\"at\":-1,\"outcome\":\"ok\",\"reason\":\"ok\"}",
+	    "{\"at\":1,\"outcome\":\"fine\",\"reason\":\"ok\"}",
+	    "{\"at\":1,\"outcome\":\"ok\",\"reason\":\"\"}",
+	    "{\"at\":1,\"outcome\":\"ok\",\"reason\":\"ok\",\"alert\":256}",
+	    "{\"at\":1,\"outcome\":\"ok\",\"reason\":\"ok\",\"alert\":\"48\"}",
+	    "{\"at\":1,\"outcome\":\"ok\",\"reason\":\"ok\",\"depth\":-2}",
+	    "{\"at\":1,\"outcome\":\"ok\",\"reason\":\"ok\",\"direction\":"
+	    "\"up\"}",
+	    "{\"at\":1,\"outcome\":\"ok\",\"reason\":\"ok\",\"form\":7}",
+	    "{\"at\":1,\"outcome\":\"ok\",\"reason\":\"ok\","
+	    "\"form\":\"a-word-longer-than-any-of-ours\"}",
+	    "{\"at\":1,\"outcome\":\"ok\",\"reason\":\"ok\",\"name\":"
+	    "\"a\\u0000b\"}",
+	    "{\"at\":1,\"at\":1,\"outcome\":\"ok\",\"reason\":\"ok\"}",
+	    "{\"at\":1,\"outcome\":\"ok\",\"reason\":\"ok\"} x",
+	};
+	struct dvt_handshake h;
+	char big[DVT_RECORD_MAX + 2];
+
+	(void)state;
+	for (size_t i = 0; i < DVT_COUNT(bad); i++)
+		if (dvt_handshake_parse(dvt_span_str(bad[i]), &h, NULL) ==
+		    DVT_OK)
+			fail_msg("taken: %s", bad[i]);
+	memset(big, ' ', sizeof(big));
+	assert_int_equal(
+	    dvt_handshake_parse(
+		(struct dvt_span){(uint8_t *)big, sizeof(big)}, &h, NULL),
+	    DVT_E_LIMIT);
+}
+
+static void
+fields_of_later_days_pass(void **state)
+{
+	struct dvt_handshake h;
+
+	(void)state;
+	assert_int_equal(
+	    dvt_handshake_parse(
+		DVT_SPAN_LIT("{\"at\":5,\"outcome\":\"network\",\"reason\":"
+			     "\"reset\",\"mood\":{\"of\":[1]}}"),
+		&h, NULL),
+	    DVT_OK);
+	assert_int_equal(h.at, 5);
+	assert_int_equal(h.reason, DVT_HR_RESET);
+	assert_int_equal(h.alert, -1);
+}
+
+static void
+words_go_both_ways(void **state)
+{
+	(void)state;
+	for (int i = 0; i < DVT_OUTCOME_N; i++)
+		assert_int_equal(dvt_outcome_from_name(
+				     dvt_outcome_name((enum dvt_outcome)i)),
+		    i);
+	for (int i = 0; i < DVT_HR_N; i++)
+		assert_int_equal(dvt_hs_reason_from_name(
+				     dvt_hs_reason_name((enum dvt_hs_reason)i)),
+		    i);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_record_comes_back_as_it_was),
+	    cmocka_unit_test(what_does_not_apply_is_left_out),
+	    cmocka_unit_test(hostile_records_are_refused),
+	    cmocka_unit_test(fields_of_later_days_pass),
+	    cmocka_unit_test(words_go_both_ways),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
