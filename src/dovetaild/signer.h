@@ -61,8 +61,4 @@ DVT_MUST_USE enum dvt_code signer_wrap_key(const struct signer *s,
     const char *bound, const EVP_PKEY *key, struct dvt_buf *out,
     struct dvt_err *err);
 
-/* The process: "what the child does" of proc/children.h. */
-struct dvt_child;
-int signer_run(struct dvt_child *me, void *ctx);
-
 #endif
