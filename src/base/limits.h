@@ -57,4 +57,7 @@
 #define DVT_FEED_CACHE_MAX     1073741824 /* bytes of an edge's cache file */
 #define DVT_REPORT_RECORDS_MAX 4000       /* handshakes in one report */
 
+#define DVT_EST_CERTS_MAX   32    /* certificates in an EST answer */
+#define DVT_MQTT_PACKET_MAX 65536 /* bytes of an MQTT packet of ours */
+
 #endif

@@ -4,6 +4,7 @@
 
 #include "wire/der.h"
 #include "wire/oid.h"
+#include "wire/utf8.h"
 
 enum dvt_code
 dvt_name_open(
@@ -114,31 +115,6 @@ put_type(struct dvt_buf *out, struct dvt_span type)
 	dvt_buf_puts(out, dvt_der_oid_text(type, text, sizeof(text)));
 }
 
-/* Bytes of the UTF-8 character at the start of @s; 0 when it is none. */
-static size_t
-utf8_len(struct dvt_span s)
-{
-	uint32_t least, c = s.p[0];
-	size_t n = c < 0xc2   ? 0
-		   : c < 0xe0 ? 2
-		   : c < 0xf0 ? 3
-		   : c < 0xf5 ? 4
-			      : 0;
-
-	if (n == 0 || n > s.n)
-		return 0;
-	least = n == 2 ? 0x80 : n == 3 ? 0x800 : 0x10000;
-	c &= 0x7fU >> n;
-	for (size_t i = 1; i < n; i++) {
-		if ((s.p[i] & 0xc0) != 0x80)
-			return 0;
-		c = c << 6 | (s.p[i] & 0x3f);
-	}
-	if (c < least || c > 0x10ffff || (c >= 0xd800 && c < 0xe000))
-		return 0;
-	return c < 0xa0 ? 0 : n; /* C1 controls as \XX */
-}
-
 static void
 put_value(struct dvt_buf *out, struct dvt_span value)
 {
@@ -147,6 +123,7 @@ put_value(struct dvt_buf *out, struct dvt_span value)
 	for (size_t i = 0; i < last;) {
 		struct dvt_span rest = dvt_span_from(value, i);
 		uint8_t c = rest.p[0];
+		uint32_t wide;
 		size_t n;
 
 		if (c >= 0x20 && c < 0x7f) {
@@ -156,7 +133,8 @@ put_value(struct dvt_buf *out, struct dvt_span value)
 				dvt_buf_putc(out, '\\');
 			n = 1;
 			dvt_buf_put(out, rest.p, n);
-		} else if (c >= 0x80 && (n = utf8_len(rest)) > 0) {
+		} else if (c >= 0x80 && (n = dvt_utf8_len(rest, &wide)) > 0 &&
+			   wide >= 0xa0) {
 			dvt_buf_put(out, rest.p, n);
 		} else {
 			n = 1;
