@@ -8,7 +8,7 @@
 
 #define DVT_CERT_DER_MAX  16384 /* bytes; largest seen in the field: 4 KiB */
 #define DVT_CERT_PEM_MAX  24576 /* bytes; the same as PEM */
-#define DVT_CHAIN_MAX     8     /* certificates in one chain */
+#define DVT_CHAIN_MAX     12    /* certificates in one chain; a ring seen: 10 */
 #define DVT_CHAIN_PEM_MAX 65536 /* bytes of a chain file */
 #define DVT_CSR_DER_MAX   8192  /* bytes; P-256: 300, RSA-4096: 1.2 KiB */
 #define DVT_KEY_PEM_MAX   16384 /* bytes; RSA-8192: 6.4 KiB */
@@ -42,9 +42,9 @@
 #define DVT_CONFIG_LINE    32768 /* bytes of a line: a list of fingerprints */
 #define DVT_SEALED_MAX     65536 /* bytes of a sealed secret */
 
-#define DVT_FS_PATH_MAX 200     /* bytes of a path in a state directory */
-#define DVT_FS_NAME_MAX 63      /* bytes of one name of it */
-#define DVT_FS_FILE_MAX 1048576 /* bytes of a file in it */
+#define DVT_FS_PATH_MAX        200 /* bytes of a path in a state directory */
+#define DVT_FS_NAME_MAX        63  /* bytes of one name of it */
+#define DVT_FS_FILE_MAX        1048576 /* bytes of a file in it */
 #define DVT_FS_PATH_MAX        200 /* bytes of a path in a state directory */
 #define DVT_FS_FILE_MAX        1048576 /* bytes of a file in it */
 #define DVT_RECORD_MAX         4096 /* bytes of one handshake record as JSON */

@@ -37,6 +37,7 @@ void dvt_crl_add(struct dvt_crl *c, struct dvt_span serial, int64_t revoked_at,
 /**
  * dvt_crl_finish() - sign; the whole list is appended to @der
  * @key: the issuer's
+ * @der: room for DVT_CRL_DER_MAX; broken bytes in it unless DVT_OK
  * Return: DVT_OK; DVT_E_CONFLICT (not the issuer's key); DVT_E_LIMIT;
  *         DVT_E_INPUT (a kept failure).
  * Source: RFC 5280 section 5.1.

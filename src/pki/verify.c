@@ -63,8 +63,10 @@ set_how(X509_STORE_CTX *ctx, const struct dvt_verify *how)
 	X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
 
 	X509_VERIFY_PARAM_set_time(param, (time_t)how->now);
-	X509_VERIFY_PARAM_set_depth(
-	    param, how->max_depth > 0 ? how->max_depth : DVT_CHAIN_MAX);
+	X509_VERIFY_PARAM_set_depth(param, how->max_depth > 0 ? how->max_depth
+					   : how->max_depth < 0
+					       ? 0
+					       : DVT_CHAIN_MAX);
 	if (how->host != NULL && set_host(param, how->host) != 1)
 		return 0;
 	return X509_STORE_CTX_set_purpose(ctx, how->purpose == DVT_FOR_SERVER

@@ -65,8 +65,8 @@ struct dvt_verify {
 	enum dvt_purpose purpose; /* what the leaf is used as */
 	int64_t now;              /* Unix seconds of the one who judges */
 	const char *host;         /* DNS name or address; NULL: not checked */
-	int max_depth;            /* most intermediates; 0: DVT_CHAIN_MAX */
-	bool edge;                /* then dvt_path_refuse() as well */
+	int max_depth; /* most intermediates; 0: DVT_CHAIN_MAX, below: none */
+	bool edge;     /* then dvt_path_refuse() as well */
 };
 
 struct dvt_verdict {
