@@ -81,7 +81,7 @@ enum dvt_code
 signer_wrap_key(const struct signer *s, const char *bound, const EVP_PKEY *key,
     struct dvt_buf *out, struct dvt_err *err)
 {
-	struct dvt_secret der;
+	struct dvt_secret der = {NULL, 0};
 	enum dvt_code rc;
 
 	if ((rc = dvt_key_to_pkcs8(key, &der, err)) != DVT_OK)

@@ -36,7 +36,7 @@ static enum dvt_code
 unwrap_key(const struct signer *s, const char *bound, struct dvt_span wrapped,
     EVP_PKEY **out, struct dvt_err *err)
 {
-	struct dvt_secret der;
+	struct dvt_secret der = {NULL, 0};
 	enum dvt_code rc;
 
 	rc = dvt_unwrap(s->wrap_key, dvt_span_str(bound), wrapped, &der, err);

@@ -9,7 +9,9 @@
 #include "dovetaild/signer.h"
 #include "proc/sandbox.h"
 
+#include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 struct signer_process {
 	struct dvt_loop *loop;
