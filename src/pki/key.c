@@ -172,6 +172,7 @@ dvt_key_to_pkcs8(
 	uint8_t *der = NULL;
 	int n;
 
+	*out = (struct dvt_secret){NULL, 0};
 	if (info == NULL)
 		return dvt_fail_ssl(
 		    err, DVT_E_SYSTEM, "private key: cannot be exported");

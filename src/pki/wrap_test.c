@@ -1,9 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "pki/wrap.h"
 
-#include "pki/key.h"
-#include "pki/seal.h"
-
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -118,32 +115,6 @@ parameters_that_cannot_be_are_refused(void **state)
 	}
 }
 
-static void
-what_is_sealed_to_a_key_opens_with_it_alone(void **state)
-{
-	struct dvt_secret out;
-	struct dvt_buf box;
-	EVP_PKEY *to, *stranger;
-
-	(void)state;
-	dvt_buf_init(&box, 1024);
-	assert_int_equal(dvt_key_new(DVT_KEY_P256, 0, &to, NULL), DVT_OK);
-	assert_int_equal(dvt_key_new(DVT_KEY_P256, 0, &stranger, NULL), DVT_OK);
-	assert_int_equal(dvt_seal(to, OWNER, PLAIN, &box, NULL), DVT_OK);
-	assert_int_equal(
-	    dvt_unseal(to, OWNER, dvt_buf_span(&box), &out, NULL), DVT_OK);
-	assert_true(dvt_span_eq((struct dvt_span){out.p, out.n}, PLAIN));
-	dvt_secret_free(&out);
-	assert_int_equal(
-	    dvt_unseal(stranger, OWNER, dvt_buf_span(&box), &out, NULL),
-	    DVT_E_AUTH);
-	assert_int_equal(
-	    dvt_unseal(to, PLAIN, dvt_buf_span(&box), &out, NULL), DVT_E_AUTH);
-	EVP_PKEY_free(to);
-	EVP_PKEY_free(stranger);
-	dvt_buf_fini(&box);
-}
-
 int
 main(void)
 {
@@ -153,7 +124,6 @@ main(void)
 	    cmocka_unit_test(another_key_owner_or_byte_is_refused),
 	    cmocka_unit_test(an_unlocking_key_follows_from_passphrase_and_salt),
 	    cmocka_unit_test(parameters_that_cannot_be_are_refused),
-	    cmocka_unit_test(what_is_sealed_to_a_key_opens_with_it_alone),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
