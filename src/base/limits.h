@@ -45,8 +45,6 @@
 #define DVT_FS_PATH_MAX        200 /* bytes of a path in a state directory */
 #define DVT_FS_NAME_MAX        63  /* bytes of one name of it */
 #define DVT_FS_FILE_MAX        1048576 /* bytes of a file in it */
-#define DVT_FS_PATH_MAX        200 /* bytes of a path in a state directory */
-#define DVT_FS_FILE_MAX        1048576 /* bytes of a file in it */
 #define DVT_RECORD_MAX         4096 /* bytes of one handshake record as JSON */
 #define DVT_FEED_KEY_MAX       384 /* characters: gateway, "/", device or order */
 #define DVT_FEED_LINE_MAX      196608 /* bytes; a credential with two PEM chains */
@@ -56,6 +54,7 @@
 #define DVT_FEED_DEVICES_MAX   100000 /* device ids in one reconnect order */
 #define DVT_FEED_CACHE_MAX     1073741824 /* bytes of an edge's cache file */
 #define DVT_REPORT_RECORDS_MAX 4000       /* handshakes in one report */
+#define DVT_HELLO_MAX          65536 /* bytes of a ClientHello; OpenSSL takes 131 kB */
 
 #define DVT_EST_CERTS_MAX   32    /* certificates in an EST answer */
 #define DVT_MQTT_PACKET_MAX 65536 /* bytes of an MQTT packet of ours */

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ClientHello read from its raw bytes: what OpenSSL's callbacks do not show
+ * (order of extensions, certificate_authorities) and what names a TLS stack.
+ */
+#ifndef DVT_PROTO_HELLO_H
+#define DVT_PROTO_HELLO_H
+
+#include "base/limits.h"
+#include "base/span.h"
+
+#define DVT_HELLO_PRINT 17 /* 8 bytes as hex, and the NUL */
+
+struct dvt_hello {
+	char server_name[DVT_HOST_MAX + 1]; /* lower case; "" none sent */
+	bool tls13;                         /* offers TLS 1.3 */
+	bool ticket;     /* offers a TLS 1.3 ticket (pre_shared_key) */
+	bool ecdsa, rsa; /* takes such signatures in the handshake */
+	/*
+	 * DistinguishedNames of certificate_authorities, each with its two
+	 * bytes of length; borrowed from the hello. n 0: none sent.
+	 */
+	struct dvt_span authorities;
+	int max_fragment; /* RFC 6066 section 4, bytes; 0: not asked for */
+	int64_t clock; /* first 4 bytes of random: the clock of some stacks */
+	/*
+	 * Versions, ciphers, kinds and order of extensions, groups and
+	 * algorithms as a hash: the same for every connection of one stack
+	 * with one configuration. Left out: names, keys, tickets, GREASE.
+	 */
+	char print[DVT_HELLO_PRINT];
+};
+
+/**
+ * dvt_hello_parse() - one ClientHello
+ * @msg: the handshake message with its 4 bytes of header
+ * @out: filled on DVT_OK; zeroed else
+ *
+ * A server name that is no host name (RFC 6066 section 3) is left out, since
+ * it would go into logs. OpenSSL judges the rest.
+ * Return: DVT_OK; DVT_E_INPUT; DVT_E_LIMIT (over 64 KiB).
+ * Source: RFC 8446 section 4.1.2, RFC 5246 section 7.4.1.2.
+ */
+DVT_MUST_USE enum dvt_code dvt_hello_parse(
+    struct dvt_span msg, struct dvt_hello *out, struct dvt_err *err);
+
+/* The next name of dvt_hello.authorities as DER; false after the last. */
+bool dvt_hello_authority_take(struct dvt_span *rest, struct dvt_span *name);
+
+#endif
