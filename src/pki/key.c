@@ -72,6 +72,9 @@ dvt_key_new(
     enum dvt_key_kind kind, unsigned bits, EVP_PKEY **out, struct dvt_err *err)
 {
 	*out = NULL;
+	if (kind != DVT_KEY_RSA && dvt_fastec_on())
+		return dvt_fail(err, DVT_E_SYSTEM,
+		    "key: none is made where fast EC decoding is on");
 	switch (kind) {
 	case DVT_KEY_P256:
 		*out = EVP_EC_gen("P-256");
