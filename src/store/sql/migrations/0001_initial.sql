@@ -241,7 +241,9 @@ CREATE TABLE rotation (
     phase        TEXT NOT NULL CHECK (phase IN ('planned', 'preflight',
         'overlap', 'pilot', 'waves', 'observe', 'retire', 'done')),
     phase_since  BIGINT NOT NULL,
-    phase_mono_ms BIGINT NOT NULL,       -- elapsed boot time at entry
+    phase_elapsed_ms BIGINT NOT NULL,    -- boot time passed in it, as counted
+    ticked_at    BIGINT NOT NULL,        -- both clocks at the last count
+    ticked_mono_ms BIGINT NOT NULL,
     boot_id      TEXT NOT NULL,
     version      BIGINT NOT NULL,        -- compare-and-set
     from_id      BIGINT,                 -- authority
@@ -280,6 +282,7 @@ CREATE TABLE assignment (
     state_since BIGINT NOT NULL,
     due_at      BIGINT NOT NULL,         -- 0: no timer
     tries       BIGINT NOT NULL,
+    edge_at     BIGINT NOT NULL,         -- first proof at an edge's main name
     fingerprint TEXT NOT NULL,           -- certificate it was issued, or ''
     reason      TEXT NOT NULL,
     PRIMARY KEY (device_id, rotation_id)
