@@ -1,8 +1,9 @@
 -- SPDX-License-Identifier: Apache-2.0
 -- The first schema. Portable subset: BIGINT (Unix seconds, numbers, 0/1),
 -- TEXT, BYTEA; tools/embed-sql maps the types and adds STRICT for SQLite.
--- Ids are made by core, the only writer. States are stored by name; the CHECK
--- lists are compared with the X-macros of fleet/rows.h by a test.
+-- Ids are made by core, the only writer, from 1; 0 in a column that names an id
+-- or a time: none. States are stored by name; the CHECK lists are compared with
+-- the X-macros of fleet/rows.h and store/rows.h by a test.
 
 CREATE TABLE meta (
     key   TEXT PRIMARY KEY,  -- schema, fleet, epoch, node, core_starts
@@ -17,15 +18,15 @@ CREATE TABLE authority (
     is_root       BIGINT NOT NULL,       -- self-signed
     use_server    BIGINT NOT NULL,       -- anchors or issues server certificates
     use_device    BIGINT NOT NULL,       -- anchors or issues client certificates
-    parent_id     BIGINT,                -- the authority that signed it, if known
-    root_id       BIGINT,                -- top of its chain, itself for a root
+    parent_id     BIGINT NOT NULL,       -- the authority that signed it, if known
+    root_id       BIGINT NOT NULL,       -- top of its chain, itself for a root
     subject       TEXT NOT NULL,         -- RFC 2253
     fingerprint   TEXT NOT NULL UNIQUE,  -- SHA-256 of the DER, hex
     key_digest    TEXT NOT NULL,         -- SHA-256 of the SPKI, hex
     der           BYTEA NOT NULL,
     key_wrapped   BYTEA,                 -- NULL: the key is not held
     cross_der     BYTEA,                 -- NewWithOld, when made (RFC 4210 4.4)
-    cross_by      BIGINT,                -- the old authority that signed it
+    cross_by      BIGINT NOT NULL,       -- the old authority that signed it
     not_before    BIGINT NOT NULL,
     not_after     BIGINT NOT NULL,
     last_issue_at BIGINT NOT NULL,       -- past it issuing is refused
@@ -88,14 +89,15 @@ CREATE TABLE credential (
         ('issued', 'active', 'superseded', 'revoked', 'expired')),
     serial        TEXT NOT NULL,         -- hex
     issuer        TEXT NOT NULL,         -- RFC 2253
-    authority_id  BIGINT,                -- issuing authority, if known here
+    authority_id  BIGINT NOT NULL,       -- issuing authority, if known here
     root          TEXT NOT NULL,         -- fingerprint of its root, '' if unknown
     subject       TEXT NOT NULL,
     key_digest    TEXT NOT NULL,
     not_before    BIGINT NOT NULL,
     not_after     BIGINT NOT NULL,
     issued_at     BIGINT NOT NULL,
-    confirmed_at  BIGINT NOT NULL,       -- first seen in use; 0: not yet
+    confirmed_at  BIGINT NOT NULL,       -- first check-in under it; 0: not yet
+    seen_at       BIGINT NOT NULL,       -- last proven at an edge, to the hour
     superseded_at BIGINT NOT NULL,
     hold_until    BIGINT NOT NULL,       -- superseded: accepted until then
     revoked_at    BIGINT NOT NULL,
@@ -109,6 +111,8 @@ CREATE UNIQUE INDEX credential_by_serial ON credential (issuer, serial);
 CREATE INDEX credential_by_key ON credential (owner, key_digest, issued_at);
 CREATE INDEX credential_by_end ON credential (state, not_after);
 CREATE INDEX credential_by_hold ON credential (state, hold_until);
+CREATE INDEX credential_by_root ON credential (root, state);
+CREATE INDEX credential_by_authority ON credential (authority_id, state);
 
 CREATE TABLE certificate_der (
     owner       TEXT NOT NULL,
@@ -209,14 +213,14 @@ CREATE TABLE gateway_credential (
         ('ordered', 'current', 'next', 'previous', 'recovery', 'gone')),
     generation  BIGINT NOT NULL,
     names       TEXT NOT NULL,           -- JSON list
-    authority_id BIGINT,                 -- issuing authority asked for
+    authority_id BIGINT NOT NULL,        -- issuing authority asked for
     root        TEXT NOT NULL,           -- '' until issued or unknown
     key_digest  TEXT NOT NULL,           -- '' until the CSR came
     csr         BYTEA,
     chain_pem   TEXT NOT NULL,           -- '' until issued
     fingerprint TEXT NOT NULL,
     not_after   BIGINT NOT NULL,
-    rotation_id BIGINT,
+    rotation_id BIGINT NOT NULL,
     created_at  BIGINT NOT NULL,
     PRIMARY KEY (gateway, id)
 );
@@ -246,8 +250,8 @@ CREATE TABLE rotation (
     ticked_mono_ms BIGINT NOT NULL,
     boot_id      TEXT NOT NULL,
     version      BIGINT NOT NULL,        -- compare-and-set
-    from_id      BIGINT,                 -- authority
-    to_id        BIGINT,
+    from_id      BIGINT NOT NULL,        -- authority
+    to_id        BIGINT NOT NULL,
     plan         TEXT NOT NULL,          -- JSON, as planned
     plan_digest  TEXT NOT NULL,
     wave         BIGINT NOT NULL,        -- open wave, 0 none
@@ -256,7 +260,7 @@ CREATE TABLE rotation (
     bundle       BIGINT NOT NULL,        -- bundle version devices must confirm
     waits_for    TEXT NOT NULL,          -- words for the operator
     last_safe_at BIGINT NOT NULL,        -- its last safe day
-    approval_id  BIGINT,
+    approval_id  BIGINT NOT NULL,
     created_by   TEXT NOT NULL,
     created_at   BIGINT NOT NULL,
     started_at   BIGINT NOT NULL,
@@ -418,11 +422,16 @@ CREATE UNIQUE INDEX approval_by_digest ON approval (action, digest, requested_at
 
 -- Audit: a hash chain per stream (node, core start).
 CREATE TABLE audit_stream (
-    stream     TEXT PRIMARY KEY,
+    stream     TEXT PRIMARY KEY,         -- <node>-<core start>
+    node       TEXT NOT NULL,
+    start      BIGINT NOT NULL,          -- of core on this node, 1..
+    prior      TEXT NOT NULL,            -- head of the stream before, '' for 1
     started_at BIGINT NOT NULL,
     seq        BIGINT NOT NULL,          -- of the last entry
-    head       TEXT NOT NULL             -- hash of the last entry, hex
+    head       TEXT NOT NULL             -- hash of the last entry, hex; seq 0:
+                                         -- of prior, stream
 );
+CREATE UNIQUE INDEX audit_stream_by_start ON audit_stream (node, start);
 CREATE TABLE audit (
     stream TEXT NOT NULL,
     seq    BIGINT NOT NULL,              -- 1..
@@ -431,7 +440,8 @@ CREATE TABLE audit (
     action TEXT NOT NULL,
     object TEXT NOT NULL,
     detail TEXT NOT NULL,                -- JSON object
-    hash   TEXT NOT NULL,                -- SHA-256(previous hash, fields), hex
+    hash   TEXT NOT NULL,                -- SHA-256 over the hash before, stream,
+                                         -- and all of the above, hex
     PRIMARY KEY (stream, seq)
 );
 CREATE TABLE audit_checkpoint (
