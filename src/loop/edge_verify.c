@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The client's certificate: pins, denials, the path, our own checks. */
+#include "loop/edge_conn.h"
+
+#include "base/mem.h"
+
+#include <openssl/x509_vfy.h>
+
+#include <string.h>
+
+/* A refusal: OpenSSL's number (it chooses the alert by it) and our word. */
+struct refusal {
+	int error;
+	int depth;
+	enum dvt_hs_reason reason;
+};
+
+static const struct refusal fine = {X509_V_OK, -1, DVT_HR_OK};
+
+static struct refusal
+denied(enum dvt_deny_reason why)
+{
+	switch (why) {
+	case DVT_DENY_SUPERSEDED:
+		return (struct refusal){
+		    X509_V_ERR_CERT_REVOKED, 0, DVT_HR_DENIED_SUPERSEDED};
+	case DVT_DENY_BLOCKED:
+		return (struct refusal){
+		    X509_V_ERR_CERT_REJECTED, 0, DVT_HR_DENIED_BLOCKED};
+	case DVT_DENY_REVOKED:
+	case DVT_DENY_N:
+		break;
+	}
+	return (struct refusal){
+	    X509_V_ERR_CERT_REVOKED, 0, DVT_HR_DENIED_REVOKED};
+}
+
+/* What the feed says against this certificate and its device. */
+static struct refusal
+check_denied(const struct dvt_edge *e, const char *fingerprint,
+    const struct dvt_feed_entry *device)
+{
+	const struct dvt_feed_entry *d;
+
+	if (e->feed == NULL)
+		return fine;
+	d = dvt_feed_get(e->feed, DVT_FEED_DENY, fingerprint);
+	if (d != NULL && !(d->u.deny.reason == DVT_DENY_SUPERSEDED &&
+			     (e->flags & DVT_EDGE_MEND) != 0))
+		return denied(d->u.deny.reason);
+	if (device != NULL &&
+	    (strcmp(device->u.device.state, "blocked") == 0 ||
+		strcmp(device->u.device.state, "retired") == 0))
+		return denied(DVT_DENY_BLOCKED);
+	return fine;
+}
+
+static enum dvt_hs_reason
+reason_of(int error)
+{
+	switch (error) {
+	case X509_V_OK:
+		return DVT_HR_OK;
+	case X509_V_ERR_CERT_HAS_EXPIRED:
+		return DVT_HR_EXPIRED;
+	case X509_V_ERR_CERT_NOT_YET_VALID:
+		return DVT_HR_NOT_YET_VALID;
+	case X509_V_ERR_CERT_REVOKED:
+		return DVT_HR_DENIED_REVOKED;
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:
+	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT_LOCALLY:
+	case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
+	case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
+	case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
+	case X509_V_ERR_CERT_UNTRUSTED:
+		return DVT_HR_UNKNOWN_CA;
+	default:
+		return DVT_HR_BAD_CERTIFICATE;
+	}
+}
+
+/* The dates of a certificate that is accepted by its fingerprint. */
+static struct refusal
+check_dates(X509 *leaf, int64_t now)
+{
+	if (dvt_x509_not_after(leaf) < now)
+		return (struct refusal){
+		    X509_V_ERR_CERT_HAS_EXPIRED, 0, DVT_HR_EXPIRED};
+	if (dvt_x509_not_before(leaf) > now)
+		return (struct refusal){
+		    X509_V_ERR_CERT_NOT_YET_VALID, 0, DVT_HR_NOT_YET_VALID};
+	return fine;
+}
+
+/* The flight, and the issuing CAs we hold for who sends only a leaf. */
+static enum dvt_code
+flight_of(
+    const struct dvt_edge_conn *c, X509_STORE_CTX *ctx, struct dvt_chain *out)
+{
+	X509 *leaf = X509_STORE_CTX_get0_cert(ctx);
+	STACK_OF(X509) *rest = X509_STORE_CTX_get0_untrusted(ctx);
+	X509 *const *issuers;
+	size_t n;
+	enum dvt_code rc = dvt_chain_add(out, leaf, NULL);
+
+	for (int i = 0; rc == DVT_OK && i < sk_X509_num(rest); i++)
+		if (X509_cmp(sk_X509_value(rest, i), leaf) != 0)
+			rc = dvt_chain_add(out, sk_X509_value(rest, i), NULL);
+	if (rc != DVT_OK || out->n > 1)
+		return rc;
+	issuers = dvt_edge_set_issuers(c->set, &n);
+	for (size_t i = 0; i < n && out->n < DVT_CHAIN_MAX; i++)
+		if (dvt_x509_is_issued_by(leaf, issuers[i]) &&
+		    (rc = dvt_chain_add(out, issuers[i], NULL)) != DVT_OK)
+			return rc;
+	return DVT_OK;
+}
+
+static struct refusal
+check_path(struct dvt_edge_conn *c, X509_STORE_CTX *ctx, int64_t now)
+{
+	struct dvt_chain flight = {0};
+	struct dvt_verify how = {.purpose = DVT_FOR_CLIENT, .now = now};
+	struct dvt_verdict verdict;
+	struct refusal r = fine;
+
+	if (flight_of(c, ctx, &flight) != DVT_OK) {
+		r = (struct refusal){X509_V_ERR_CERT_CHAIN_TOO_LONG,
+		    DVT_CHAIN_MAX, DVT_HR_BAD_CERTIFICATE};
+	} else if (dvt_trust_verify(dvt_edge_set_trust(c->set), &flight, &how,
+		       &verdict, NULL) != DVT_OK) {
+		r = (struct refusal){
+		    verdict.error, verdict.depth, reason_of(verdict.error)};
+		if (r.error == X509_V_OK) /* no verdict but a failure */
+			r.error = X509_V_ERR_UNSPECIFIED;
+		if (r.reason == DVT_HR_OK)
+			r.reason = DVT_HR_BAD_CERTIFICATE;
+	} else if (dvt_leaf_refuse(flight.cert[0], DVT_FOR_CLIENT) != NULL) {
+		r = (struct refusal){
+		    X509_V_ERR_INVALID_PURPOSE, 0, DVT_HR_BAD_CERTIFICATE};
+	} else {
+		c->not_after = verdict.not_after;
+	}
+	dvt_chain_fini(&flight);
+	return r;
+}
+
+/* Fill in who it says it is; proven only when the handshake is complete. */
+static const struct dvt_feed_entry *
+identify(struct dvt_edge_conn *c, X509 *leaf)
+{
+	const struct dvt_feed_entry *device = NULL;
+	char cn[DVT_DN_TEXT];
+
+	dvt_x509_fingerprint(leaf, c->peer.certificate);
+	if (dvt_copy_str(c->peer.common_name, sizeof(c->peer.common_name),
+		dvt_x509_common_name(leaf, cn)) != 0)
+		c->peer.common_name[0] = '\0';
+	if (c->edge->feed != NULL)
+		device = dvt_feed_device_by_certificate(
+		    c->edge->feed, c->peer.certificate);
+	return device;
+}
+
+static void
+name_it(struct dvt_edge_conn *c, const struct dvt_feed_entry *device)
+{
+	const struct dvt_feed_entry *d;
+	const char *id = "";
+
+	if (device != NULL) {
+		id = device->key;
+	} else if (c->edge->feed == NULL) {
+		id = c->peer.common_name;
+	} else if ((d = dvt_feed_get(c->edge->feed, DVT_FEED_DENY,
+			c->peer.certificate)) != NULL) {
+		id = d->u.deny.device;
+	}
+	if (id[0] == '\0')
+		return;
+	/* shown, not proven yet: no better than a name it asked for */
+	memcpy(c->peer.device, id, strlen(id) + 1);
+	c->peer.confidence = DVT_CONF_NAME;
+}
+
+int
+dvt_edge_verify_cb(X509_STORE_CTX *ctx, void *arg)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(
+	    ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
+	struct dvt_edge_conn *c = dvt_edge_conn_of(ssl);
+	X509 *leaf = X509_STORE_CTX_get0_cert(ctx);
+	const struct dvt_feed_entry *device;
+	struct refusal r;
+	int64_t now;
+
+	(void)arg;
+	if (c == NULL || c->set == NULL || leaf == NULL)
+		return 0;
+	now = dvt_edge_wall_s(c->edge);
+	device = identify(c, leaf);
+	name_it(c, device);
+	r = check_denied(c->edge, c->peer.certificate, device);
+	if (r.error == X509_V_OK) {
+		if (device != NULL &&
+		    strcmp(device->u.device.pin, c->peer.certificate) == 0)
+			r = check_dates(leaf, now);
+		else
+			r = check_path(c, ctx, now);
+	}
+	if (r.error == X509_V_OK) {
+		c->peer.unlisted = c->edge->feed != NULL && device == NULL;
+		if (c->edge->tickets && !c->peer.unlisted &&
+		    c->peer.device[0] != '\0')
+			SSL_set_num_tickets(ssl, 1);
+		X509_STORE_CTX_set_error(ctx, X509_V_OK);
+		return 1;
+	}
+	c->refused = true;
+	c->rec.x509_error = r.error;
+	c->rec.depth = r.depth;
+	c->rec.reason = r.reason;
+	X509_STORE_CTX_set_error(ctx, r.error);
+	X509_STORE_CTX_set_error_depth(ctx, r.depth > 0 ? r.depth : 0);
+	return 0;
+}
+
+/* The verdict is whole already. */
+int
+dvt_edge_verify_ok(int ok, X509_STORE_CTX *ctx)
+{
+	(void)ctx;
+	return ok;
+}
+
+enum dvt_hs_reason
+dvt_edge_check(SSL *ssl)
+{
+	struct dvt_edge_conn *c = dvt_edge_conn_of(ssl);
+	const struct dvt_feed_entry *device;
+	struct refusal r;
+
+	if (c == NULL || c->edge->feed == NULL ||
+	    c->peer.certificate[0] == '\0')
+		return DVT_HR_OK;
+	device = dvt_feed_device_by_certificate(
+	    c->edge->feed, c->peer.certificate);
+	r = check_denied(c->edge, c->peer.certificate, device);
+	if (r.error != X509_V_OK)
+		return r.reason;
+	return device != NULL ? DVT_HR_OK : DVT_HR_UNKNOWN_DEVICE;
+}
