@@ -4,6 +4,7 @@
 
 #include "base/limits.h"
 #include "base/mem.h"
+#include "loop/pair.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -15,9 +16,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define BUFFER_BYTES                                                           \
-	1048576 /* of the socket; the default holds 49 messages                \
-		 */
 #define BATCH     64
 #define ITEM_COST 256 /* bytes a queued message costs beside its body */
 #define FDS_MAX   2
@@ -60,25 +58,7 @@ struct dvt_channel {
 enum dvt_code
 dvt_channel_pair(int fd[2], struct dvt_err *err)
 {
-	static const int kinds[][2] = {
-	    {SO_SNDBUFFORCE, SO_SNDBUF},
-	    {SO_RCVBUFFORCE, SO_RCVBUF},
-	};
-	int size = BUFFER_BYTES;
-
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK,
-		0, fd) != 0)
-		return dvt_fail_errno(err, "channel: socket pair");
-	for (int side = 0; side < 2; side++) {
-		for (size_t k = 0; k < DVT_COUNT(kinds); k++) {
-			/* beyond the system's limit only as root */
-			if (setsockopt(fd[side], SOL_SOCKET, kinds[k][0], &size,
-				sizeof(size)) != 0)
-				(void)setsockopt(fd[side], SOL_SOCKET,
-				    kinds[k][1], &size, sizeof(size));
-		}
-	}
-	return DVT_OK;
+	return dvt_pair_new(fd, err);
 }
 
 static void
@@ -370,8 +350,7 @@ static enum dvt_code
 head_check(const struct dvt_channel *c, const struct head *head, size_t n,
     size_t fds_n, struct dvt_err *err)
 {
-	size_t expect = ((head->flags & HEAD_MEMFD) != 0) +
-			((head->flags & HEAD_FD) != 0);
+	size_t expect = (head->flags & HEAD_MEMFD) != 0 ? 1 : 0;
 	enum dvt_code rc;
 
 	if (n < sizeof(*head))
@@ -380,6 +359,8 @@ head_check(const struct dvt_channel *c, const struct head *head, size_t n,
 	    head->type, c->cfg.peer, c->cfg.self, head->length, err);
 	if (rc != DVT_OK)
 		return rc;
+	if ((head->flags & HEAD_FD) != 0)
+		expect++;
 	if (fds_n != expect || (head->flags & ~(HEAD_MEMFD | HEAD_FD)) != 0)
 		return dvt_fail(err, DVT_E_INPUT,
 		    "message %s: %zu descriptors, flags %x",

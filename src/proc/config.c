@@ -1,0 +1,455 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Settings file: see config.h. inih splits the lines; it is fed line by line
+ * from memory, so that each error can name its line and a continuation can be
+ * told from a key given twice.
+ */
+#include "proc/config.h"
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "proc/config_value.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ini.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct value {
+	char *text; /* NULL: not given */
+	int64_t number;
+	int line; /* of the file; 0: default or command line */
+	char **items;
+	size_t items_n;
+};
+
+struct dvt_config {
+	const struct dvt_setting *table;
+	struct value *values;
+	size_t n;
+	char *name;   /* of the file, for errors */
+	char *folder; /* relative paths begin here */
+};
+
+/* While a file is read. */
+struct reading {
+	struct dvt_config *c;
+	struct dvt_span rest;
+	int line;
+	bool indented; /* this line begins with a blank */
+	size_t last;   /* setting of the line before; c->n: none */
+	struct dvt_err *err;
+	enum dvt_code rc;
+};
+
+static size_t
+find(const struct dvt_config *c, const char *key)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		if (strcmp(c->table[i].key, key) == 0 ||
+		    (c->table[i].alias != NULL &&
+			strcmp(c->table[i].alias, key) == 0))
+			return i;
+	}
+	return c->n;
+}
+
+static size_t
+must_find(const struct dvt_config *c, const char *key)
+{
+	size_t i = find(c, key);
+
+	assert(i < c->n); /* a key that is not in the table: our mistake */
+	return i;
+}
+
+static void
+items_split(struct value *v)
+{
+	const char *p = v->text;
+
+	while (*p != '\0') {
+		size_t n;
+
+		p += strspn(p, " \t\n,");
+		n = strcspn(p, " \t\n,");
+		if (n == 0)
+			break;
+		v->items = dvt_realloc(
+		    v->items, (v->items_n + 1) * sizeof(*v->items));
+		v->items[v->items_n++] = dvt_strndup(p, n);
+		p += n;
+	}
+}
+
+static void
+value_fini(struct value *v)
+{
+	for (size_t i = 0; i < v->items_n; i++)
+		free(v->items[i]);
+	free(v->items);
+	free(v->text);
+	*v = (struct value){0};
+}
+
+/* Check and keep; @text is copied. */
+static enum dvt_code
+value_set(struct dvt_config *c, size_t i, const char *text, int line,
+    struct dvt_err *err)
+{
+	const struct dvt_setting *s = &c->table[i];
+	struct value v = {.line = line};
+	enum dvt_code rc = dvt_setting_check(s, text, &v.number, err);
+
+	if (rc != DVT_OK) {
+		dvt_err_prefix(err, "%s", s->key);
+		return rc;
+	}
+	if (s->type == DVT_SET_PATH && text[0] != '/' && text[0] != '\0')
+		v.text = dvt_asprintf("%s/%s", c->folder, text);
+	else
+		v.text = dvt_strdup(text);
+	if (s->type == DVT_SET_LIST)
+		items_split(&v);
+	value_fini(&c->values[i]);
+	c->values[i] = v;
+	return DVT_OK;
+}
+
+/* The next line for inih; NULL at the end or after a failure. */
+static char *
+next_line(char *out, int size, void *stream)
+{
+	struct reading *r = stream;
+	const uint8_t *end;
+	size_t n;
+
+	if (r->rest.n == 0 || r->rc != DVT_OK)
+		return NULL;
+	end = memchr(r->rest.p, '\n', r->rest.n);
+	n = end != NULL ? (size_t)(end - r->rest.p) + 1 : r->rest.n;
+	r->line++;
+	if (n >= (size_t)size) {
+		r->rc = dvt_fail(r->err, DVT_E_LIMIT,
+		    "%s:%d: line of %zu bytes, at most %d", r->c->name, r->line,
+		    n, size - 1);
+		return NULL;
+	}
+	memcpy(out, r->rest.p, n);
+	out[n] = '\0';
+	r->indented = out[0] == ' ' || out[0] == '\t';
+	r->rest = dvt_span_from(r->rest, n);
+	return out;
+}
+
+/* Lists and JSON may go on, indented; all else is a slip worth telling. */
+static enum dvt_code
+go_on(struct reading *r, size_t i, const char *more)
+{
+	const struct value *v = &r->c->values[i];
+	enum dvt_code rc;
+	char *joined;
+
+	if (r->c->table[i].type != DVT_SET_LIST && v->text[0] != '[' &&
+	    v->text[0] != '{')
+		return dvt_fail(r->err, DVT_E_INPUT,
+		    "%s: an indented line would go on with it; keys begin in "
+		    "the first column",
+		    r->c->table[i].key);
+	joined = dvt_asprintf("%s\n%s", v->text, more);
+	rc = value_set(r->c, i, joined, v->line, r->err);
+	free(joined);
+	return rc;
+}
+
+static enum dvt_code
+unknown(struct reading *r, const char *key)
+{
+	const char *near = dvt_setting_nearest(r->c->table, r->c->n, key);
+
+	if (near == NULL)
+		return dvt_fail(
+		    r->err, DVT_E_INPUT, "%s: unknown setting", key);
+	return dvt_fail(r->err, DVT_E_INPUT,
+	    "%s: unknown setting; did you mean %s?", key, near);
+}
+
+static int
+on_pair(void *user, const char *section, const char *name, const char *value)
+{
+	struct reading *r = user;
+	char *key = section[0] == '\0' ? dvt_strdup(name)
+				       : dvt_asprintf("%s.%s", section, name);
+	size_t i = find(r->c, key);
+
+	if (i == r->c->n)
+		r->rc = unknown(r, key);
+	else if (r->indented && i == r->last)
+		r->rc = go_on(r, i, value);
+	else if (r->c->values[i].text != NULL)
+		r->rc = dvt_fail(r->err, DVT_E_INPUT,
+		    "%s: given already in line %d", key, r->c->values[i].line);
+	else
+		r->rc = value_set(r->c, i, value, r->line, r->err);
+	if (r->rc != DVT_OK)
+		dvt_err_prefix(r->err, "%s:%d", r->c->name, r->line);
+	r->last = i;
+	free(key);
+	return r->rc == DVT_OK;
+}
+
+static enum dvt_code
+lines_read(struct dvt_config *c, struct dvt_span text, struct dvt_err *err)
+{
+	struct reading r = {.c = c, .rest = text, .last = c->n, .err = err};
+	int bad;
+
+	if (text.n > DVT_CONFIG_MAX)
+		return dvt_fail(err, DVT_E_LIMIT, "%s: %zu bytes, at most %d",
+		    c->name, text.n, DVT_CONFIG_MAX);
+	if (text.n > 0 && memchr(text.p, 0, text.n) != NULL)
+		return dvt_fail(
+		    err, DVT_E_INPUT, "%s: not a text (NUL byte)", c->name);
+	ini_use_stack = false;
+	ini_max_line = DVT_CONFIG_LINE;
+	ini_initial_alloc = DVT_CONFIG_LINE;
+	ini_stop_on_first_error = true;
+	bad = ini_parse_stream(next_line, &r, on_pair, &r);
+	if (r.rc == DVT_OK && bad != 0)
+		r.rc = dvt_fail(err, DVT_E_INPUT,
+		    "%s:%d: neither \"[section]\" nor \"key = value\"", c->name,
+		    r.line);
+	return r.rc;
+}
+
+static enum dvt_code
+defaults_set(struct dvt_config *c, struct dvt_err *err)
+{
+	for (size_t i = 0; i < c->n; i++) {
+		const struct dvt_setting *s = &c->table[i];
+		enum dvt_code rc;
+
+		if (c->values[i].text != NULL)
+			continue;
+		if (s->dflt == NULL)
+			return dvt_fail(err, DVT_E_INPUT,
+			    "%s: %s: must be given (%s)", c->name, s->key,
+			    s->help);
+		/* a default need not be within the range: "" and 0 are "none"
+		 */
+		if (s->dflt[0] == '\0') {
+			c->values[i].text = dvt_strdup("");
+			continue;
+		}
+		if ((rc = value_set(c, i, s->dflt, 0, err)) != DVT_OK)
+			return rc;
+	}
+	return DVT_OK;
+}
+
+static char *
+folder_of(const char *name)
+{
+	const char *slash = strrchr(name, '/');
+	char here[4096], *relative, *full;
+
+	if (slash == name)
+		return dvt_strdup("");
+	if (slash != NULL && name[0] == '/')
+		return dvt_strndup(name, (size_t)(slash - name));
+	if (getcwd(here, sizeof(here)) == NULL)
+		here[0] = '\0';
+	if (slash == NULL)
+		return dvt_strdup(here);
+	relative = dvt_strndup(name, (size_t)(slash - name));
+	full = dvt_asprintf("%s/%s", here, relative);
+	free(relative);
+	return full;
+}
+
+enum dvt_code
+dvt_config_parse(const struct dvt_setting *table, size_t n,
+    struct dvt_span text, const char *name, struct dvt_config **out,
+    struct dvt_err *err)
+{
+	struct dvt_config *c = dvt_alloc(sizeof(*c));
+	enum dvt_code rc;
+
+	*out = NULL;
+	c->table = table;
+	c->n = n;
+	c->values = dvt_alloc_array(n + 1, sizeof(*c->values));
+	c->name = dvt_strdup(name);
+	c->folder = folder_of(name);
+	rc = lines_read(c, text, err);
+	if (rc == DVT_OK)
+		rc = defaults_set(c, err);
+	if (rc != DVT_OK) {
+		dvt_config_free(c);
+		return rc;
+	}
+	*out = c;
+	return DVT_OK;
+}
+
+enum dvt_code
+dvt_config_load(const struct dvt_setting *table, size_t n, const char *path,
+    struct dvt_config **out, struct dvt_err *err)
+{
+	struct dvt_buf text;
+	uint8_t piece[8192];
+	enum dvt_code rc;
+	ssize_t got;
+	int fd;
+
+	*out = NULL;
+	if (path == NULL)
+		return dvt_config_parse(
+		    table, n, (struct dvt_span){NULL, 0}, "defaults", out, err);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return dvt_fail_errno(err, "settings %s", path);
+	dvt_buf_init(&text, DVT_CONFIG_MAX);
+	while ((got = read(fd, piece, sizeof(piece))) > 0)
+		dvt_buf_put(&text, piece, (size_t)got);
+	if (got < 0)
+		rc = dvt_fail_errno(err, "settings %s", path);
+	else
+		rc = dvt_buf_ok(&text, path, err);
+	close(fd);
+	if (rc == DVT_OK)
+		rc = dvt_config_parse(
+		    table, n, dvt_buf_span(&text), path, out, err);
+	dvt_buf_fini(&text);
+	return rc;
+}
+
+enum dvt_code
+dvt_config_set(struct dvt_config *c, const char *key_value, struct dvt_err *err)
+{
+	struct reading r = {.c = c, .err = err};
+	const char *eq = strchr(key_value, '=');
+	enum dvt_code rc;
+	char *key;
+	size_t i;
+
+	if (eq == NULL)
+		return dvt_fail(
+		    err, DVT_E_INPUT, "\"%s\" is no key=value", key_value);
+	key = dvt_strndup(key_value, (size_t)(eq - key_value));
+	i = find(c, key);
+	rc = i == c->n ? unknown(&r, key) : value_set(c, i, eq + 1, 0, err);
+	if (rc == DVT_OK)
+		c->values[i].line = -1; /* given, but by no line */
+	free(key);
+	return rc;
+}
+
+void
+dvt_config_free(struct dvt_config *c)
+{
+	if (c == NULL)
+		return;
+	for (size_t i = 0; i < c->n; i++)
+		value_fini(&c->values[i]);
+	free(c->values);
+	free(c->name);
+	free(c->folder);
+	free(c);
+}
+
+bool
+dvt_config_bool(const struct dvt_config *c, const char *key)
+{
+	return c->values[must_find(c, key)].number != 0;
+}
+
+int64_t
+dvt_config_int(const struct dvt_config *c, const char *key)
+{
+	return c->values[must_find(c, key)].number;
+}
+
+const char *
+dvt_config_text(const struct dvt_config *c, const char *key)
+{
+	const char *text = c->values[must_find(c, key)].text;
+
+	return text[0] != '\0' ? text : NULL;
+}
+
+const char *
+dvt_config_item(const struct dvt_config *c, const char *key, size_t i)
+{
+	const struct value *v = &c->values[must_find(c, key)];
+
+	return i < v->items_n ? v->items[i] : NULL;
+}
+
+bool
+dvt_config_given(const struct dvt_config *c, const char *key)
+{
+	return c->values[must_find(c, key)].line != 0;
+}
+
+/* A value as it can be read back: what goes on is indented. */
+static void
+value_put(struct dvt_buf *out, const char *key, const char *text)
+{
+	dvt_buf_printf(out, "%s =%s", key, text[0] != '\0' ? " " : "");
+	for (const char *p = text; *p != '\0'; p++) {
+		dvt_buf_putc(out, *p);
+		if (*p == '\n')
+			dvt_buf_puts(out, "  ");
+	}
+	dvt_buf_putc(out, '\n');
+}
+
+void
+dvt_config_dump(const struct dvt_config *c, struct dvt_buf *out)
+{
+	for (size_t i = 0; i < c->n; i++)
+		value_put(out, c->table[i].key, c->values[i].text);
+}
+
+void
+dvt_settings_sample(
+    const struct dvt_setting *table, size_t n, struct dvt_buf *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct dvt_setting *s = &table[i];
+
+		dvt_buf_printf(out, "# %s (", s->help);
+		dvt_setting_type_format(s, out);
+		dvt_buf_puts(out, ")\n");
+		if (s->dflt == NULL)
+			dvt_buf_printf(out, "%s =\n\n", s->key);
+		else
+			dvt_buf_printf(out, "#%s = %s\n\n", s->key, s->dflt);
+	}
+}
+
+void
+dvt_settings_man(const struct dvt_setting *table, size_t n, struct dvt_buf *out)
+{
+	for (size_t i = 0; i < n; i++) {
+		const struct dvt_setting *s = &table[i];
+
+		dvt_buf_printf(out, ".It Cm %s\n%s\n.Pq ", s->key, s->help);
+		dvt_setting_type_format(s, out);
+		if (s->dflt == NULL)
+			dvt_buf_puts(out, "; must be given\n");
+		else if (s->dflt[0] != '\0')
+			dvt_buf_printf(out, "; default %s", s->dflt);
+		if (s->dflt != NULL)
+			dvt_buf_puts(out, "\n");
+		if (s->alias != NULL)
+			dvt_buf_printf(
+			    out, "Also accepted as\n.Cm %s .\n", s->alias);
+	}
+}
