@@ -45,10 +45,11 @@ type_from_text(const char *text, size_t n, struct dvt_span *oid)
 static const char *
 take_value(const char *s, char *to, size_t *n)
 {
-	char hex[3] = {0};
 	size_t got;
 
 	for (*n = 0; *s != '\0' && *s != ','; (*n)++) {
+		char hex[3] = {0};
+
 		if (*s != '\\') {
 			to[*n] = *s++;
 			continue;

@@ -48,22 +48,36 @@ get_base64(const json_t *obj, const char *key, struct dvt_buf *out,
 	return rc;
 }
 
-static enum dvt_code
-parse_signature(
-    const json_t *obj, struct dvt_dsse_sig *out, struct dvt_err *err)
+static bool
+is_keyid(const char *text)
 {
-	struct dvt_buf sig;
+	return strlen(text) == DVT_DIGEST_HEX - 1 &&
+	       strspn(text, "0123456789abcdef") == DVT_DIGEST_HEX - 1;
+}
+
+/*
+ * One more signature, or none: what another kind of key made, under another
+ * kind of id, is no business of ours and no reason to refuse the line.
+ */
+static enum dvt_code
+parse_signature(const json_t *obj, struct dvt_dsse *out, struct dvt_err *err)
+{
+	struct dvt_dsse_sig *s = &out->sig[out->sig_n];
 	const char *keyid;
+	struct dvt_buf sig;
 	enum dvt_code rc;
 
-	if ((rc = dvt_json_get_str(
-		 obj, "keyid", DVT_DIGEST_HEX - 1, &keyid, err)) != DVT_OK)
+	rc = dvt_json_get_str(obj, "keyid", DVT_BUNDLE_MAX, &keyid, err);
+	if (rc != DVT_OK)
 		return rc;
-	(void)snprintf(out->keyid, sizeof(out->keyid), "%s", keyid);
-	dvt_buf_init(&sig, DVT_DSSE_SIG_MAX);
-	if ((rc = get_base64(obj, "sig", &sig, err)) == DVT_OK) {
-		memcpy(out->sig, sig.p, sig.n);
-		out->sig_n = sig.n;
+	dvt_buf_init(&sig, DVT_BUNDLE_MAX);
+	rc = get_base64(obj, "sig", &sig, err);
+	if (rc == DVT_OK && is_keyid(keyid) && sig.n > 0 &&
+	    sig.n <= DVT_DSSE_SIG_MAX) {
+		memcpy(s->keyid, keyid, DVT_DIGEST_HEX);
+		memcpy(s->sig, sig.p, sig.n);
+		s->sig_n = sig.n;
+		out->sig_n++;
 	}
 	dvt_buf_fini(&sig);
 	return rc;
@@ -84,11 +98,9 @@ parse_signatures(
 		    "envelope: %zu signatures, at most %d",
 		    json_array_size(list), DVT_DSSE_SIGNATURES);
 	for (size_t i = 0; i < json_array_size(list); i++) {
-		rc = parse_signature(
-		    json_array_get(list, i), &out->sig[out->sig_n], err);
+		rc = parse_signature(json_array_get(list, i), out, err);
 		if (rc != DVT_OK)
 			return rc;
-		out->sig_n++;
 	}
 	return DVT_OK;
 }

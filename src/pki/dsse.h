@@ -38,6 +38,9 @@ void dvt_dsse_fini(struct dvt_dsse *d);
 /**
  * dvt_dsse_parse() - one line, with or without its line feed
  * @line: at most DVT_BUNDLE_MAX bytes
+ *
+ * Signatures that cannot be of a P-256 key, or whose key id is no digest, are
+ * left out, as unknown co-signers are.
  * Return: DVT_OK; DVT_E_LIMIT; DVT_E_INPUT.
  */
 DVT_MUST_USE enum dvt_code dvt_dsse_parse(

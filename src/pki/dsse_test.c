@@ -119,6 +119,21 @@ an_envelope_goes_through_its_line_and_back(void **state)
 }
 
 static void
+foreign_signatures_are_left_out(void **state)
+{
+	static const char line[] = "{\"payload\":\"AA==\",\"signatures\":["
+				   "{\"keyid\":\"\\\"\",\"sig\":\"AA==\"},"
+				   "{\"keyid\":\"rsa-2027\",\"sig\":\"\"}]}";
+	struct dvt_dsse d;
+
+	(void)state;
+	assert_int_equal(dvt_dsse_parse(dvt_span_str(line), &d, NULL), DVT_OK);
+	assert_int_equal(d.sig_n, 0);
+	assert_int_equal(d.payload.n, 1);
+	dvt_dsse_fini(&d);
+}
+
+static void
 broken_envelopes_are_refused(void **state)
 {
 	static const char *const bad[] = {
@@ -150,6 +165,7 @@ main(void)
 	    cmocka_unit_test(the_bytes_signed_are_those_of_the_standard),
 	    cmocka_unit_test(openssl_dgst_accepts_a_signature_over_them),
 	    cmocka_unit_test(an_envelope_goes_through_its_line_and_back),
+	    cmocka_unit_test(foreign_signatures_are_left_out),
 	    cmocka_unit_test(broken_envelopes_are_refused),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

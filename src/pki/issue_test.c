@@ -432,6 +432,7 @@ names_are_read_from_text_and_refused_with_the_part(void **state)
 	    {"X=a",          DVT_E_INPUT},
 	    {"CN=a\\",       DVT_E_INPUT},
 	    {"CN=a\\0",      DVT_E_INPUT},
+	    {"CN=\\C3\\A",   DVT_E_INPUT},
 	    {"CN=a\\00",     DVT_E_INPUT},
 	};
 
