@@ -111,10 +111,10 @@ void core_publish(struct core *c);
 /**
  * core_sign() - ask the signer; the answer comes in a later turn
  * @q:    copied; sent after this turn's commit
- * @done: runs in a turn of its own savepoint, always exactly once unless the
- *        process ends; @r->code tells how it went (DVT_E_LATER: the signer is
- *        away or its queue is full). An error it returns rolls its savepoint
- *        back and is logged
+ * @done: runs in a savepoint of a later turn, once; @r->code tells how it
+ *        went (DVT_E_LATER: the signer is away, or the turn that asked could
+ *        not be kept). An error it returns rolls its savepoint back and is
+ *        logged. Not called when the asking savepoint itself is taken back
  * @drop: frees @ctx, after @done or instead of it; NULL: free()
  *
  * Return: DVT_OK; DVT_E_LATER (not asked: too much under way); @ctx stays the

@@ -8,6 +8,7 @@
 
 #include "dovetaild/settings.h"
 #include "loop/addr.h"
+#include "loop/edge_tls.h"
 #include "proc/sandbox.h"
 
 struct program {
@@ -18,6 +19,9 @@ struct program {
 	int operator_fd[DVT_FRONTS_MAX]; /* the same for HTTPS; -1: none */
 	int socket_fd;                   /* the API's Unix socket, shared */
 	struct dvt_addr device_addr;     /* what was bound */
+	/* Shared by the fronts: identity tickets, and what clients did. */
+	uint8_t ticket_key[DVT_EDGE_TICKET_KEY];
+	struct dvt_edge_memory *memory;
 };
 
 /* "<dir>/<path>"; @out of @size bytes. */

@@ -9,11 +9,14 @@
 #include "proc/listen.h"
 #include "proc/service.h"
 
+#include <openssl/rand.h>
+
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#define STOP_MS 8000
+#define STOP_MS      8000
+#define MEMORY_LINES 65536 /* clients the fronts remember, 64 bytes each */
 
 enum dvt_code
 program_configure(struct program *p, const char *path, const char *const *set,
@@ -98,6 +101,14 @@ seal_secret(struct program *p, struct dvt_err *err)
 	return rc;
 }
 
+static enum dvt_code
+share_memory(struct program *p, struct dvt_err *err)
+{
+	if (RAND_bytes(p->ticket_key, sizeof(p->ticket_key)) != 1)
+		return dvt_fail(err, DVT_E_SYSTEM, "no random numbers");
+	return dvt_edge_memory_new(MEMORY_LINES, &p->memory, err);
+}
+
 enum dvt_code
 program_start(struct program *p, struct dvt_err *err)
 {
@@ -109,6 +120,8 @@ program_start(struct program *p, struct dvt_err *err)
 	    program_path(p, DIR_PID, path, sizeof(path)), err);
 	if (rc == DVT_OK)
 		rc = seal_secret(p, err);
+	if (rc == DVT_OK)
+		rc = share_memory(p, err);
 	if (rc == DVT_OK)
 		rc = open_sockets(p, err);
 	return rc;

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Inside of core's process, for core_*.c only. */
+#ifndef DVT_DOVETAILD_CORE_PRIV_H
+#define DVT_DOVETAILD_CORE_PRIV_H
+
+#include "dovetaild/core.h"
+#include "dovetaild/peers.h"
+#include "dovetaild/program.h"
+#include "dovetaild/request.h"
+#include "store/store.h"
+
+#define CORE_SIGN_MAX   4096 /* requests under way at the signer */
+#define CORE_PARKED_MAX 4096 /* feed requests that wait for news */
+#define CORE_LATER_S    2    /* Retry-After when a turn could not be kept */
+
+struct core_after_call {
+	void (*fn)(struct core *c, void *ctx, bool committed);
+	void *ctx;
+};
+
+/* An answer that waits for the commit. */
+struct core_reply {
+	struct core_asker to;
+	struct dvt_buf body; /* of the message */
+};
+
+struct core_signing {
+	uint64_t generation; /* 0: free */
+	enum dvt_code (*done)(struct core *c, void *ctx,
+	    const struct sign_reply *r, struct dvt_err *err);
+	void (*drop)(void *ctx);
+	void *ctx;
+	enum sign_kind kind;
+};
+
+/* A follower of the feed that waits for news. */
+struct core_parked {
+	bool used;
+	struct core_asker to;
+	char gateway[DVT_NAME_MAX + 1];
+	int64_t after;
+	int64_t until_ms; /* mono */
+};
+
+/* What a front has applied of the feed that core pushes to it. */
+struct core_front {
+	char name[16]; /* "front-1" */
+	int64_t told;  /* position of the last line sent in this life */
+	bool up;
+};
+
+struct core {
+	const struct program *program;
+	struct dvt_loop *loop;
+	struct peers *peers;
+	struct dvt_store *store;
+	struct dvt_defer *turn_end;
+	struct dvt_timer *tick;
+
+	/* the turn */
+	struct dvt_tx *tx;
+	struct dvt_time now;
+	struct dvt_arena arena;
+	bool failing;          /* a commit failed; its calls are told */
+	struct dvt_err broken; /* why this turn has no transaction */
+	struct core_after_call *after;
+	size_t after_n, after_cap;
+	struct core_reply *reply;
+	size_t reply_n, reply_cap;
+
+	/* the signer */
+	struct core_signing signing[CORE_SIGN_MAX];
+	uint32_t signing_next;
+	uint64_t signing_generation;
+	bool signer_ready;
+	bool started; /* the parent was told so */
+	struct dvt_buf import_key;
+
+	/* edges */
+	struct core_parked parked[CORE_PARKED_MAX];
+	size_t parked_n;
+	struct core_front front[DVT_FRONTS_MAX];
+	bool feed_changed;   /* in this turn */
+	bool publish_wanted; /* in this turn */
+
+	/* the audit log of this life */
+	char stream[64];
+	int64_t entries_since_checkpoint;
+	int64_t checkpoint_at; /* Unix seconds */
+	bool checkpoint_asked;
+
+	char fleet[DVT_NAME_MAX + 1];
+	int64_t epoch;
+};
+
+/* --- core_turn.c --- */
+
+/**
+ * core_run() - @fn in a savepoint of this turn's transaction
+ *
+ * When @fn fails, what it wrote and queued is taken back.
+ * Return: what @fn returns; DVT_E_LATER when there is no transaction (the
+ *         database is away or full).
+ */
+DVT_MUST_USE enum dvt_code core_run(struct core *c,
+    enum dvt_code (*fn)(struct core *c, void *ctx, struct dvt_err *err),
+    void *ctx, struct dvt_err *err);
+void core_turn_end(void *core); /* deferred: commit, then answers */
+
+/* --- core_sign.c --- */
+void core_signer_up(struct core *c);
+void core_signer_down(struct core *c);
+void core_signer_reply(struct core *c, struct dvt_msg *m);
+/* A new or changed authority, after the commit of this turn. */
+void core_signer_load(struct core *c, int64_t authority_id);
+
+/* --- core_est.c --- */
+void core_est_received(
+    struct core *c, const struct core_asker *from, const struct est_request *q);
+
+/* --- core_request.c --- */
+void core_request_received(
+    struct core *c, const struct core_asker *from, const struct request *q);
+
+/* --- core_checkin.c --- */
+DVT_MUST_USE enum dvt_code core_checkin(struct core *c,
+    const struct core_asker *from, const struct request *q,
+    struct dvt_err *err);
+DVT_MUST_USE enum dvt_code core_device_bundles(struct core *c,
+    const struct core_asker *from, const struct request *q,
+    struct dvt_err *err);
+
+/* --- core_feed.c --- */
+DVT_MUST_USE enum dvt_code core_feed_get(struct core *c,
+    const struct core_asker *from, const struct request *q,
+    struct dvt_err *err);
+DVT_MUST_USE enum dvt_code core_feed_report(struct core *c,
+    const struct core_asker *from, const struct request *q,
+    struct dvt_err *err);
+void core_feed_news(struct core *c); /* after a commit with changes */
+void core_feed_sweep(struct core *c);
+void core_feed_cancel(struct core *c, const struct core_asker *from);
+void core_front_up(struct core *c, unsigned index);
+void core_front_down(struct core *c, unsigned index);
+void core_front_report(struct core *c, unsigned index, struct dvt_span body);
+
+/* --- core_publish.c --- */
+void core_publish_now(struct core *c);
+void core_publish_to(struct core *c, unsigned front);
+
+/* --- core_timers.c --- */
+void core_tick(struct core *c);
+
+/* --- core_app.c: the hooks of api/app.h --- */
+struct dvt_app_core;
+extern const struct dvt_app_core core_app;
+
+#endif
