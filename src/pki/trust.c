@@ -47,6 +47,17 @@ dvt_anchor_digest(
 	free(sorted);
 }
 
+int
+dvt_verdict_index(void)
+{
+	static int index = -1;
+
+	if (index < 0)
+		index = X509_STORE_CTX_get_ex_new_index(
+		    0, NULL, NULL, NULL, NULL);
+	return index;
+}
+
 /*
  * No list of that issuer here: not our business. A list past its date still
  * denies what it names; the verdict, when there is one, says so.
@@ -54,7 +65,8 @@ dvt_anchor_digest(
 static int
 lenient_with_lists(int ok, X509_STORE_CTX *ctx)
 {
-	struct dvt_verdict *v = X509_STORE_CTX_get_app_data(ctx);
+	struct dvt_verdict *v = X509_STORE_CTX_get_ex_data(
+	    ctx, dvt_verdict_index());
 
 	switch (X509_STORE_CTX_get_error(ctx)) {
 	case X509_V_ERR_CRL_HAS_EXPIRED:

@@ -17,4 +17,10 @@ struct dvt_trust {
 	UT_hash_handle hh;
 };
 
+/*
+ * Where a store context points to its struct dvt_verdict; a context that is
+ * not ours (SSL makes its own) has NULL there.
+ */
+int dvt_verdict_index(void);
+
 #endif

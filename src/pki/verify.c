@@ -135,7 +135,7 @@ dvt_trust_verify(const struct dvt_trust *t, const struct dvt_chain *shown,
 		   X509_STORE_CTX_init(
 		       ctx, dvt_trust_store(t), shown->cert[0], rest) == 1 &&
 		   set_how(ctx, how) == 1) {
-		(void)X509_STORE_CTX_set_app_data(ctx, out);
+		(void)X509_STORE_CTX_set_ex_data(ctx, dvt_verdict_index(), out);
 		ok = judge(ctx, how, out);
 	}
 	X509_STORE_CTX_free(ctx);
