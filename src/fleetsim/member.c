@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One device of the fleet: see member.h. */
+#include "fleetsim/member.h"
+
+#include "base/log.h"
+#include "device/keyfile.h"
+#include "durable/fs_posix.h"
+#include "pki/x509.h"
+#include "wire/json.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <openssl/rand.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define EVENTS_AT_ONCE 16
+
+struct member {
+	struct fleet *fleet;
+	char *device;
+	struct dvt_fs_posix *fs;
+	struct dvt_keyfile keyfile;
+	struct dvt_agent_env env;
+	struct dvt_agent *agent;
+	struct dvt_agent_io *io;
+	struct session *session;
+	uint64_t handshakes, failed;
+	bool connected_at_end;
+};
+
+static void
+random_bytes(void *ctx, uint8_t *p, size_t n)
+{
+	(void)ctx;
+	if (RAND_bytes(p, (int)n) != 1)
+		abort(); /* no device goes on without randomness */
+}
+
+/* --- the log of attempts and steps, one JSON object per line --- */
+
+static void
+write_line(struct fleet *fleet, json_t *line)
+{
+	char *text;
+
+	if (fleet->log >= 0) {
+		text = json_dumps(line, JSON_COMPACT);
+		(void)!dprintf(fleet->log, "%s\n", text);
+		free(text);
+	}
+	json_decref(line);
+}
+
+static void
+on_attempt(void *user, const struct dvt_io_attempt *a)
+{
+	struct member *m = user;
+
+	m->handshakes++;
+	m->fleet->handshakes++;
+	if (!a->ok) {
+		m->failed++;
+		m->fleet->failed++;
+	}
+	write_line(m->fleet,
+	    json_pack("{s:I, s:s, s:s, s:s, s:b, s:s, s:s}", "at",
+		(json_int_t)dvt_time_now().wall_s, "device", m->device, "to",
+		a->to, "name", a->name == NULL ? "" : a->name, "ok", a->ok,
+		"root", a->root, "text", a->text));
+}
+
+static void
+after_step(void *user)
+{
+	struct member *m = user;
+	struct dvt_agent_event e[EVENTS_AT_ONCE];
+	size_t n;
+
+	while ((n = dvt_agent_events(m->agent, e, EVENTS_AT_ONCE)) > 0) {
+		for (size_t i = 0; i < n; i++)
+			write_line(m->fleet,
+			    json_pack("{s:I, s:s, s:s, s:s, s:s, s:s, s:s}",
+				"at", (json_int_t)e[i].at, "device", m->device,
+				"update", e[i].id, "step", e[i].step, "target",
+				e[i].target, "outcome",
+				dvt_step_outcome_name(e[i].outcome), "text",
+				e[i].detail));
+	}
+	if (m->session != NULL)
+		session_nudge(m->session);
+}
+
+/* --- making one --- */
+
+static enum dvt_code
+read_file(const char *path, struct dvt_buf *out, struct dvt_err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	uint8_t part[8192];
+	ssize_t n;
+
+	if (fd < 0)
+		return dvt_fail_errno(err, "%s", path);
+	while ((n = read(fd, part, sizeof(part))) > 0)
+		dvt_buf_put(out, part, (size_t)n);
+	dvt_cleanse(part, sizeof(part));
+	close(fd);
+	return n < 0 ? dvt_fail_errno(err, "%s", path)
+		     : dvt_buf_ok(out, path, err);
+}
+
+static enum dvt_code
+import(struct member *m, const json_t *line, struct dvt_err *err)
+{
+	static const char *const fields[] = {
+	    "import_key", "import_cert", "anchor"};
+	struct dvt_buf file[DVT_COUNT(fields)];
+	struct dvt_command c = {.kind = DVT_COMMAND_IMPORT};
+	const char *path;
+	enum dvt_code rc = DVT_OK;
+
+	for (size_t i = 0; i < DVT_COUNT(fields); i++)
+		dvt_buf_init(&file[i], DVT_CHAIN_PEM_MAX);
+	for (size_t i = 0; rc == DVT_OK && i < DVT_COUNT(fields); i++) {
+		rc = dvt_json_get_str(line, fields[i], 0, &path, err);
+		if (rc == DVT_OK)
+			rc = read_file(path, &file[i], err);
+	}
+	if (rc == DVT_OK) {
+		c.key_pem = dvt_buf_span(&file[0]);
+		c.chain_pem = dvt_buf_span(&file[1]);
+		c.anchor_pem = dvt_buf_span(&file[2]);
+		rc = dvt_agent_command(m->agent, &c, err);
+	}
+	for (size_t i = 0; i < DVT_COUNT(fields); i++)
+		dvt_buf_cleanse(&file[i]);
+	return rc;
+}
+
+static enum dvt_code
+open_agent(struct member *m, const json_t *line, struct dvt_err *err)
+{
+	struct dvt_agent_config config = {
+	    .retry_first_s = m->fleet->retry_first_s};
+	const char *state;
+	enum dvt_code rc;
+
+	if ((rc = dvt_json_get_str(line, "state", 0, &state, err)) != DVT_OK ||
+	    (rc = dvt_json_get_str(line, "edge_name", DVT_HOST_MAX,
+		 &config.edge_name, err)) != DVT_OK)
+		return rc;
+	config.device_id = m->device;
+	if (mkdir(state, 0700) != 0 && errno != EEXIST)
+		return dvt_fail_errno(err, "state %s", state);
+	if ((rc = dvt_fs_posix_open(state, true, &m->fs, err)) != DVT_OK)
+		return rc;
+	m->keyfile.fs = &dvt_fs_posix;
+	m->keyfile.fs_ctx = m->fs;
+	m->env = (struct dvt_agent_env){.fs = &dvt_fs_posix,
+	    .fs_ctx = m->fs,
+	    .keys = &dvt_keyfile_table,
+	    .keys_ctx = &m->keyfile,
+	    .random = random_bytes};
+	rc = dvt_agent_open(&m->env, &config, dvt_time_now(), &m->agent, err);
+	if (rc == DVT_OK && dvt_agent_credential(m->agent) == NULL)
+		rc = import(m, line, err);
+	return rc;
+}
+
+static enum dvt_code
+read_edges(
+    const json_t *line, struct dvt_addr *out, size_t *n, struct dvt_err *err)
+{
+	json_t *list, *item;
+	size_t i;
+	enum dvt_code rc;
+
+	*n = 0;
+	if ((rc = dvt_json_get_list(line, "edges", &list, err)) != DVT_OK)
+		return rc;
+	json_array_foreach(list, i, item)
+	{
+		if (*n == DVT_IO_ADDRS || !json_is_string(item))
+			return dvt_fail(err, DVT_E_INPUT,
+			    "edges: 1 to %d addresses", DVT_IO_ADDRS);
+		rc = dvt_addr_parse(json_string_value(item), &out[*n], err);
+		if (rc != DVT_OK)
+			return rc;
+		(*n)++;
+	}
+	return *n > 0 ? DVT_OK
+		      : dvt_fail(err, DVT_E_INPUT, "edges: there is none");
+}
+
+/* The edges in another order for each device, so that they share the load. */
+static void
+turn_edges(struct dvt_addr *edges, size_t n, size_t place)
+{
+	struct dvt_addr from[DVT_IO_ADDRS];
+
+	memcpy(from, edges, n * sizeof(*edges));
+	for (size_t i = 0; i < n; i++)
+		edges[i] = from[(i + place) % n];
+}
+
+enum dvt_code
+member_new(struct fleet *fleet, const json_t *line, size_t place,
+    struct member **out, struct dvt_err *err)
+{
+	struct member *m = dvt_alloc(sizeof(*m));
+	struct dvt_addr edges[DVT_IO_ADDRS], server;
+	struct dvt_agent_io_config io = {.loop = fleet->loop,
+	    .server = &server,
+	    .server_n = 1,
+	    .edge = edges,
+	    .attempt = on_attempt,
+	    .after_step = after_step,
+	    .user = m};
+	const char *device, *address, *edge_name;
+	enum dvt_code rc;
+
+	*out = NULL;
+	m->fleet = fleet;
+	if ((rc = dvt_json_get_str(
+		 line, "device", DVT_DEVICE_ID_MAX, &device, err)) != DVT_OK ||
+	    (rc = dvt_json_get_str(line, "server", 0, &address, err)) !=
+		DVT_OK ||
+	    (rc = dvt_addr_parse(address, &server, err)) != DVT_OK ||
+	    (rc = dvt_json_get_str(line, "server_name", DVT_HOST_MAX,
+		 &io.server_name, err)) != DVT_OK ||
+	    (rc = dvt_json_get_str(
+		 line, "edge_name", DVT_HOST_MAX, &edge_name, err)) != DVT_OK ||
+	    (rc = read_edges(line, edges, &io.edge_n, err)) != DVT_OK)
+		goto out;
+	m->device = dvt_strdup(device);
+	if ((rc = open_agent(m, line, err)) != DVT_OK)
+		goto out;
+	turn_edges(edges, io.edge_n, place);
+	io.agent = m->agent;
+	m->io = dvt_agent_io_new(&io);
+	m->session = session_new(&(struct session_config){.loop = fleet->loop,
+	    .agent = m->agent,
+	    .device = device,
+	    .edge_name = edge_name,
+	    .edge = edges,
+	    .edge_n = io.edge_n,
+	    .interval_ms = fleet->interval_ms,
+	    .retry_first_s = fleet->retry_first_s,
+	    .attempt = on_attempt,
+	    .user = m});
+	session_nudge(m->session);
+	*out = m;
+	m = NULL;
+out:
+	member_free(m);
+	return rc;
+}
+
+void
+member_free(struct member *m)
+{
+	if (m == NULL)
+		return;
+	session_free(m->session);
+	dvt_agent_io_free(m->io);
+	dvt_agent_free(m->agent);
+	dvt_fs_posix_free(m->fs);
+	free(m->device);
+	free(m);
+}
+
+/* --- watching and ending --- */
+
+bool
+member_connected(const struct member *m)
+{
+	struct session_status s;
+
+	session_status(m->session, &s);
+	return s.up;
+}
+
+void
+member_drain(struct member *m)
+{
+	session_drain(m->session);
+}
+
+bool
+member_idle(const struct member *m)
+{
+	return session_idle(m->session);
+}
+
+void
+member_goodbye(struct member *m)
+{
+	m->connected_at_end = member_connected(m);
+	session_goodbye(m->session);
+}
+
+json_t *
+member_status(const struct member *m)
+{
+	const struct dvt_agent_credential *c = dvt_agent_credential(m->agent);
+	struct dvt_agent_status a;
+	struct session_status s;
+	char issuer[DVT_DN_TEXT] = "";
+
+	dvt_agent_status(m->agent, &a);
+	session_status(m->session, &s);
+	if (c != NULL)
+		(void)dvt_x509_issuer(c->chain.cert[0], issuer);
+	return json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:s, "
+			 "s:I, s:s, s:s, s:s, s:I, s:s}",
+	    "device", m->device, "connected", s.up, "connected_at_end",
+	    m->connected_at_end, "made", (json_int_t)s.made, "acked",
+	    (json_int_t)s.acked, "reconnects", (json_int_t)s.reconnects,
+	    "handshakes", (json_int_t)m->handshakes, "failed",
+	    (json_int_t)m->failed, "generation", (json_int_t)a.generation,
+	    "issuer", issuer, "bundle", (json_int_t)a.trust_version, "digest",
+	    a.trust_digest, "edge_root", s.root, "update", a.update,
+	    "checkin_at", (json_int_t)a.checkin_at, "last_error", a.last_error);
+}
