@@ -39,6 +39,8 @@ struct dvt_edge_conn {
 
 struct dvt_edge_conn *dvt_edge_conn_of(const SSL *ssl);
 int64_t dvt_edge_wall_s(const struct dvt_edge *e);
+/* Devices are known by name; else who verifies may come in. */
+bool dvt_edge_has_inventory(const struct dvt_edge *e);
 
 /* edge_choose.c: the ClientHello and what follows from it. */
 void dvt_edge_hello(struct dvt_edge_conn *c, struct dvt_span msg);

@@ -35,6 +35,12 @@ dvt_edge_wall_s(const struct dvt_edge *e)
 	return e->clock != NULL ? e->clock(e->user) : dvt_time_now().wall_s;
 }
 
+bool
+dvt_edge_has_inventory(const struct dvt_edge *e)
+{
+	return e->feed != NULL && dvt_feed_position(e->feed) > 0;
+}
+
 static int64_t
 now_us(void)
 {

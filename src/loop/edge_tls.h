@@ -62,8 +62,8 @@ void dvt_edge_free(struct dvt_edge *e); /* NULL-safe */
  * dvt_edge_use() - exchange what new connections are served with
  * @set:  sealed; taken (its reference)
  * @feed: devices and denials; borrowed, must be the live one until the next
- *        call; NULL: no inventory, who verifies may come in, named by the
- *        common name of its certificate
+ *        call. NULL, or at position 0: no inventory, who verifies may come in,
+ *        named by the common name of its certificate
  */
 void dvt_edge_use(
     struct dvt_edge *e, struct dvt_edge_set *set, const struct dvt_feed *feed);

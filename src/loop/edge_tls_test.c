@@ -185,6 +185,7 @@ world_make(void **state)
 	feed_device("dev-1", dev[1].cert, "blocked", false);
 	feed_device("dev-2", dev[2].cert, "active", false);
 	feed_device("dev-p", pinned.cert, "active", true);
+	dvt_feed_position_set(feed, 1, 1);
 	assert_int_equal(dvt_edge_memory_new(1024, &memory, NULL), DVT_OK);
 	c.memory = memory;
 	assert_int_equal(dvt_edge_new(&c, &edge, NULL), DVT_OK);

@@ -170,7 +170,7 @@ name_it(struct dvt_edge_conn *c, const struct dvt_feed_entry *device)
 
 	if (device != NULL) {
 		id = device->key;
-	} else if (c->edge->feed == NULL) {
+	} else if (!dvt_edge_has_inventory(c->edge)) {
 		id = c->peer.common_name;
 	} else if ((d = dvt_feed_get(c->edge->feed, DVT_FEED_DENY,
 			c->peer.certificate)) != NULL) {
@@ -209,7 +209,8 @@ dvt_edge_verify_cb(X509_STORE_CTX *ctx, void *arg)
 			r = check_path(c, ctx, now);
 	}
 	if (r.error == X509_V_OK) {
-		c->peer.unlisted = c->edge->feed != NULL && device == NULL;
+		c->peer.unlisted = dvt_edge_has_inventory(c->edge) &&
+				   device == NULL;
 		if (c->edge->tickets && !c->peer.unlisted &&
 		    c->peer.device[0] != '\0')
 			SSL_set_num_tickets(ssl, 1);
@@ -248,5 +249,7 @@ dvt_edge_check(SSL *ssl)
 	r = check_denied(c->edge, c->peer.certificate, device);
 	if (r.error != X509_V_OK)
 		return r.reason;
-	return device != NULL ? DVT_HR_OK : DVT_HR_UNKNOWN_DEVICE;
+	return device != NULL || !dvt_edge_has_inventory(c->edge)
+		   ? DVT_HR_OK
+		   : DVT_HR_UNKNOWN_DEVICE;
 }
