@@ -69,6 +69,7 @@ CREATE TABLE device (
     san_der         BYTEA NOT NULL,      -- value of the SAN extension, or empty
     created_at      BIGINT NOT NULL,
     last_seen_at    BIGINT NOT NULL,     -- 0: never
+    park_at         BIGINT NOT NULL,     -- silent until then: parked
     last_checkin_at BIGINT NOT NULL,
     last_renewal_at BIGINT NOT NULL,
     clock_off_s     BIGINT NOT NULL,     -- device's clock minus ours, last check-in
@@ -76,7 +77,7 @@ CREATE TABLE device (
     blocked_case    TEXT NOT NULL
 );
 CREATE INDEX device_by_state ON device (state, device_id);
-CREATE INDEX device_by_seen ON device (last_seen_at);
+CREATE INDEX device_by_park ON device (state, park_at);
 
 -- Certificates of devices, gateways and fronts; DER apart.
 CREATE TABLE credential (
@@ -98,8 +99,10 @@ CREATE TABLE credential (
     issued_at     BIGINT NOT NULL,
     confirmed_at  BIGINT NOT NULL,       -- first check-in under it; 0: not yet
     seen_at       BIGINT NOT NULL,       -- last proven at an edge, to the hour
+    sessions      BIGINT NOT NULL,       -- there; counted one by one up to 10
     superseded_at BIGINT NOT NULL,
     hold_until    BIGINT NOT NULL,       -- superseded: accepted until then
+    denied_at     BIGINT NOT NULL,       -- edges were told to refuse it
     revoked_at    BIGINT NOT NULL,
     revoke_reason BIGINT NOT NULL,       -- CRLReason (RFC 5280 5.3.1), -1: none
     pinned        BIGINT NOT NULL,       -- self-signed, accepted by fingerprint
@@ -110,7 +113,8 @@ CREATE UNIQUE INDEX credential_by_fingerprint ON credential (fingerprint);
 CREATE UNIQUE INDEX credential_by_serial ON credential (issuer, serial);
 CREATE INDEX credential_by_key ON credential (owner, key_digest, issued_at);
 CREATE INDEX credential_by_end ON credential (state, not_after);
-CREATE INDEX credential_by_hold ON credential (state, hold_until);
+CREATE INDEX credential_by_hold ON credential (hold_until)
+    WHERE hold_until > 0 AND denied_at = 0;
 CREATE INDEX credential_by_root ON credential (root, state);
 CREATE INDEX credential_by_authority ON credential (authority_id, state);
 
@@ -353,12 +357,14 @@ CREATE TABLE handshake (
     gateway  TEXT NOT NULL,
     at       BIGINT NOT NULL,
     device   TEXT NOT NULL,              -- '' unknown
+    confidence TEXT NOT NULL,            -- how it is known who it was
     outcome  TEXT NOT NULL,
     reason   TEXT NOT NULL,
-    root     TEXT NOT NULL,
+    root     TEXT NOT NULL,              -- of the chain shown
     body     TEXT NOT NULL               -- the record, JSON
 );
 CREATE INDEX handshake_by_device ON handshake (device, id);
+CREATE INDEX handshake_by_root ON handshake (root, at);
 CREATE TABLE handshake_hour (
     device  TEXT NOT NULL,
     hour    BIGINT NOT NULL,             -- Unix seconds / 3600
