@@ -8,14 +8,10 @@
 #define DVT_HTTP_CLIENT_H
 
 #include "base/span.h"
+#include "http/head.h"
 #include "loop/tls_conn.h"
 
 struct dvt_http_client;
-
-struct dvt_http_header {
-	const char *name;
-	const char *value;
-};
 
 struct dvt_http_ask {
 	const char *method; /* "GET" */

@@ -2,13 +2,16 @@
 /*
  * HTTP/1.1 server: TLS, plain TCP and Unix socket listeners on one loop.
  * A handler answers at once or parks the request and answers later by ticket.
- * Every request has limits for header, body, methods and time.
+ * Every request has limits for header, body, methods and time. A client that
+ * leaves, or closes its sending side, gives up what it asked.
  */
 #ifndef DVT_HTTP_SERVER_H
 #define DVT_HTTP_SERVER_H
 
 #include "base/span.h"
+#include "http/head.h"
 #include "loop/addr.h"
+#include "loop/edge_tls.h"
 #include "loop/loop.h"
 
 #include <openssl/ssl.h>
@@ -17,7 +20,6 @@
 struct dvt_http_server;
 struct dvt_http_listener;
 struct dvt_http_stream;
-struct evhttp_request;
 
 /* Names one request; stale after its answer or its client's end. */
 struct dvt_http_ticket {
@@ -47,7 +49,7 @@ struct dvt_http_req {
 	bool is_unix;
 	uid_t peer_uid; /* of a Unix peer, as the kernel says */
 	struct dvt_http_listener *listener;
-	struct evhttp_request *raw; /* for this module alone */
+	const struct dvt_http_head *head; /* for headers */
 };
 
 /* First header of that name (any case), or NULL. Borrowed. */
@@ -81,17 +83,20 @@ void dvt_http_server_free(struct dvt_http_server *s);
 
 struct dvt_http_listen {
 	int fd; /* listening, TCP or Unix; taken (closed with the server) */
-	SSL_CTX *tls;       /* NULL: plain. Reference taken */
-	size_t conns_max;   /* open connections; 0: 10000. More wait */
-	size_t header_max;  /* bytes; 0: DVT_HEADERS_MAX */
-	size_t body_max;    /* bytes; 0: DVT_BODY_MAX */
-	int64_t request_ms; /* accept or last answer to a whole request that
-			     * began; 0: 30000 */
-	int64_t idle_ms;    /* kept alive without a request; 0: 60000 */
-	int64_t answer_ms;  /* parked to 503; 0: 60000 */
-	int64_t write_ms;   /* answer to its last byte taken; 0: 60000 */
-	/* A new SSL, before its handshake: to hang state on. May be NULL. */
+	SSL_CTX *tls;      /* NULL: plain. Reference taken */
+	size_t conns_max;  /* open connections; 0: 10000. More wait */
+	size_t header_max; /* bytes; 0: DVT_HEADERS_MAX */
+	size_t body_max;   /* bytes; 0: DVT_BODY_MAX */
+	/* From the accept, or the first byte of a later request, to its last;
+	 * handshake included. 0: 30000. */
+	int64_t request_ms;
+	int64_t idle_ms;   /* kept alive without a request; 0: 60000 */
+	int64_t answer_ms; /* parked to 503; 0: 60000 */
+	int64_t write_ms;  /* answer to its last byte taken; 0: 60000 */
+	/* A new SSL on its socket, before its handshake: to hang state on. */
 	void (*prepare)(void *user, SSL *ssl);
+	/* The end of a TLS connection, before SSL_free(). Both may be NULL. */
+	void (*closing)(void *user, SSL *ssl, enum dvt_edge_how how);
 	void *user;
 };
 
@@ -102,7 +107,7 @@ DVT_MUST_USE enum dvt_code dvt_http_server_listen(struct dvt_http_server *s,
 /* Another SSL_CTX for connections accepted from now on. Reference taken. */
 void dvt_http_listener_tls_set(struct dvt_http_listener *l, SSL_CTX *tls);
 void *dvt_http_listener_user(const struct dvt_http_listener *l);
-/* Accept no more; what is open goes on. */
+/* Accept no more; idle connections close, the others after their answer. */
 void dvt_http_server_quiesce(struct dvt_http_server *s);
 
 /**
@@ -121,7 +126,7 @@ bool dvt_http_reply(struct dvt_http_server *s, struct dvt_http_ticket t,
  *         that at most one piece waits here; it calls dvt_http_stream_put()
  *         now or later
  * @ended: the client left or the stream was closed; the stream is gone then
- * Return: NULL: stale ticket.
+ * Return: NULL: stale ticket, or nothing to send (HEAD); no ended() then.
  */
 struct dvt_http_stream *dvt_http_stream_begin(struct dvt_http_server *s,
     struct dvt_http_ticket t, int status, const char *content_type,

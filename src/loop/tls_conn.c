@@ -89,6 +89,18 @@ drain(int fd)
 	(void)shutdown(fd, SHUT_WR);
 }
 
+static const char *
+peer_name(const struct dvt_tls_conn *c, char where[DVT_ADDR_TEXT])
+{
+	struct dvt_addr peer = {.len = 0};
+
+	if (c->addr_next > 0)
+		return dvt_addr_format(&c->addrs[c->addr_next - 1], where);
+	if (c->fd >= 0)
+		dvt_addr_of_peer(c->fd, &peer);
+	return dvt_addr_format(&peer, where);
+}
+
 static void
 end(struct dvt_tls_conn *c, enum dvt_tls_end how)
 {
@@ -102,10 +114,8 @@ end(struct dvt_tls_conn *c, enum dvt_tls_end how)
 	if (how != DVT_TLS_CLOSED) {
 		memcpy(text, c->r.text, sizeof(text));
 		(void)snprintf(c->r.text, sizeof(c->r.text), "%s: %s%s%.140s",
-		    c->addr_next > 0
-			? dvt_addr_format(&c->addrs[c->addr_next - 1], where)
-			: "-",
-		    dvt_tls_end_name(how), text[0] != '\0' ? ": " : "", text);
+		    peer_name(c, where), dvt_tls_end_name(how),
+		    text[0] != '\0' ? ": " : "", text);
 	}
 	if (c->fd >= 0 && c->phase != DVT_TLS_CONNECT)
 		drain(c->fd);
@@ -178,7 +188,8 @@ handshake(struct dvt_tls_conn *c)
 	c->io_want = 0;
 	ret = SSL_do_handshake(c->ssl);
 	sys = errno;
-	if (ret == 1 && SSL_session_reused(c->ssl) && !c->no_ticket) {
+	if (ret == 1 && !c->accepted && !c->no_ticket &&
+	    SSL_session_reused(c->ssl)) {
 		c->no_ticket = true; /* a full handshake, or none */
 		c->addr_next--;
 		begin(c);
@@ -242,6 +253,18 @@ begin(struct dvt_tls_conn *c)
 		socket_drop(c);
 	}
 	end_errno(c, DVT_TLS_REFUSED, sys);
+}
+
+static void
+begin_accepted(struct dvt_tls_conn *c)
+{
+	c->watch = dvt_watch_new(c->loop, c->fd, 0, on_ready, c);
+	if (c->ssl == NULL) {
+		now_open(c);
+		return;
+	}
+	c->phase = DVT_TLS_HANDSHAKE;
+	c->io_want = DVT_READ; /* the client speaks first */
 }
 
 static void
@@ -357,6 +380,13 @@ get_some(struct dvt_tls_conn *c, uint8_t *buf)
 	return -1;
 }
 
+/* TLS holds bytes of which no descriptor will tell. */
+static bool
+has_more(const struct dvt_tls_conn *c)
+{
+	return c->ssl != NULL && SSL_has_pending(c->ssl);
+}
+
 static void
 slurp(struct dvt_tls_conn *c)
 {
@@ -374,9 +404,11 @@ slurp(struct dvt_tls_conn *c)
 			    c->cfg.user, (struct dvt_span){buf, (size_t)n});
 		if (c->over || c->freed)
 			return;
+		if (n < READ_CHUNK && !has_more(c))
+			return; /* the descriptor tells when there is more */
 	}
-	if (c->ssl != NULL && SSL_has_pending(c->ssl))
-		dvt_defer_arm(c->step); /* no descriptor will tell */
+	if (has_more(c))
+		dvt_defer_arm(c->step);
 }
 
 static void
@@ -410,11 +442,13 @@ on_step(void *arg)
 	if (enter(c)) {
 		if (!c->begun) {
 			c->begun = true;
-			begin(c);
+			if (c->accepted)
+				begin_accepted(c);
+			else
+				begin(c);
 		} else if (c->phase == DVT_TLS_OPEN) {
 			flush(c);
-			if (!c->over && !c->freed && c->ssl != NULL &&
-			    SSL_has_pending(c->ssl))
+			if (!c->over && !c->freed && has_more(c))
 				slurp(c);
 		}
 		interest(c);
@@ -462,9 +496,8 @@ config_own(struct dvt_tls_conn *c)
 		cfg->out_max = OUT_MAX;
 }
 
-struct dvt_tls_conn *
-dvt_tls_conn_new(
-    struct dvt_loop *loop, const struct dvt_tls_conn_config *config)
+static struct dvt_tls_conn *
+conn_new(struct dvt_loop *loop, const struct dvt_tls_conn_config *config)
 {
 	struct dvt_tls_conn *c = dvt_alloc(sizeof(*c));
 
@@ -479,6 +512,37 @@ dvt_tls_conn_new(
 	c->step = dvt_defer_new(loop, on_step, c);
 	dvt_timer_start(c->timer, c->cfg.open_ms);
 	dvt_defer_arm(c->step);
+	return c;
+}
+
+struct dvt_tls_conn *
+dvt_tls_conn_new(
+    struct dvt_loop *loop, const struct dvt_tls_conn_config *config)
+{
+	return conn_new(loop, config);
+}
+
+struct dvt_tls_conn *
+dvt_tls_conn_accept(struct dvt_loop *loop, int fd, SSL *ssl,
+    const struct dvt_tls_conn_config *config)
+{
+	struct dvt_tls_conn_config own = {.open_ms = config->open_ms,
+	    .out_max = config->out_max,
+	    .opened = config->opened,
+	    .read = config->read,
+	    .drained = config->drained,
+	    .ended = config->ended,
+	    .user = config->user};
+	struct dvt_tls_conn *c = conn_new(loop, &own);
+
+	c->accepted = true;
+	c->fd = fd;
+	c->ssl = ssl;
+	if (ssl != NULL) {
+		SSL_set_mode(ssl, DVT_TLS_CONN_MODES);
+		SSL_set_read_ahead(ssl, 1);
+		SSL_set_accept_state(ssl);
+	}
 	return c;
 }
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One outgoing connection on our own non-blocking socket: TLS, or plain when
- * no SSL_CTX is given (TCP and Unix). Reports every failure in full, because
- * what a device says about a chain is what rotations are decided on.
- * All callbacks come from the loop, never from inside a call made here.
+ * One connection on our own non-blocking socket, outgoing or accepted: TLS, or
+ * plain when no SSL_CTX is given (TCP and Unix). Reports every failure in
+ * full, because what a device says about a chain is what rotations are decided
+ * on. All callbacks come from the loop, never from inside a call made here.
  */
 #ifndef DVT_LOOP_TLS_CONN_H
 #define DVT_LOOP_TLS_CONN_H
@@ -92,6 +92,15 @@ struct dvt_tls_conn_config {
 struct dvt_tls_conn *dvt_tls_conn_new(
     struct dvt_loop *loop, const struct dvt_tls_conn_config *config);
 void dvt_tls_conn_free(struct dvt_tls_conn *c); /* drops what is unwritten */
+
+/**
+ * dvt_tls_conn_accept() - the same for a socket that was accepted
+ * @fd:     non-blocking; taken
+ * @ssl:    on @fd, its callbacks set by the caller; taken; NULL: plain
+ * @config: callbacks, open_ms (handshake) and out_max; the rest is not used
+ */
+struct dvt_tls_conn *dvt_tls_conn_accept(struct dvt_loop *loop, int fd,
+    SSL *ssl, const struct dvt_tls_conn_config *config);
 
 /**
  * dvt_tls_conn_write() - queue bytes; they leave at the end of this turn

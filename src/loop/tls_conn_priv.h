@@ -6,6 +6,10 @@
 
 #include "loop/tls_conn.h"
 
+#define DVT_TLS_CONN_MODES                                                     \
+	(SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_RELEASE_BUFFERS |            \
+	    SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER)
+
 struct dvt_tls_conn {
 	struct dvt_loop *loop;
 	struct dvt_tls_conn_config cfg; /* with owned copies */
@@ -23,6 +27,7 @@ struct dvt_tls_conn {
 	enum dvt_tls_phase phase;
 	unsigned io_want; /* what TLS needs beyond the plain interest */
 
+	bool accepted;
 	bool begun;
 	bool read_on;
 	bool blocked;     /* the socket took less than we had */

@@ -164,6 +164,10 @@ dvt_tls_conn_ssl_why(struct dvt_tls_conn *c, int ret, int sys)
 	const size_t size = sizeof(c->r.text);
 
 	ERR_clear_error();
+	if (c->r.alert < 0 && ERR_GET_LIB(e) == ERR_LIB_SSL &&
+	    ERR_GET_REASON(e) > SSL_AD_REASON_OFFSET &&
+	    ERR_GET_REASON(e) <= SSL_AD_REASON_OFFSET + 255)
+		c->r.alert = ERR_GET_REASON(e) - SSL_AD_REASON_OFFSET;
 	if (c->r.alert >= 0) {
 		(void)snprintf(text, size, "peer's alert %d (%s)", c->r.alert,
 		    SSL_alert_desc_string_long(c->r.alert));
