@@ -96,13 +96,13 @@ struct core {
 /* --- core_turn.c --- */
 
 /**
- * core_run() - @fn in a savepoint of this turn's transaction
+ * core_within() - @fn in a savepoint of this turn's transaction
  *
  * When @fn fails, what it wrote and queued is taken back.
  * Return: what @fn returns; DVT_E_LATER when there is no transaction (the
  *         database is away or full).
  */
-DVT_MUST_USE enum dvt_code core_run(struct core *c,
+DVT_MUST_USE enum dvt_code core_within(struct core *c,
     enum dvt_code (*fn)(struct core *c, void *ctx, struct dvt_err *err),
     void *ctx, struct dvt_err *err);
 void core_turn_end(void *core); /* deferred: commit, then answers */

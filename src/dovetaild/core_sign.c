@@ -43,7 +43,7 @@ finish(struct core *c, uint32_t slot, const struct sign_reply *r)
 	struct dvt_err err = {0};
 
 	memset(&c->signing[slot], 0, sizeof(c->signing[slot]));
-	if (core_run(c, run_done, &f, &err) != DVT_OK)
+	if (core_within(c, run_done, &f, &err) != DVT_OK)
 		log_event(LOG_WARNING, "core.signed.lost",
 		    LS("kind", sign_kind_name(f.s.kind)), LE(&err));
 	release(&f.s);

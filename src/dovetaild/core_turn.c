@@ -105,7 +105,7 @@ later(struct dvt_err *err)
 }
 
 enum dvt_code
-core_run(struct core *c,
+core_within(struct core *c,
     enum dvt_code (*fn)(struct core *c, void *ctx, struct dvt_err *err),
     void *ctx, struct dvt_err *err)
 {

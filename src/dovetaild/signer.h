@@ -61,4 +61,8 @@ DVT_MUST_USE enum dvt_code signer_wrap_key(const struct signer *s,
     const char *bound, const EVP_PKEY *key, struct dvt_buf *out,
     struct dvt_err *err);
 
+/* The private key of a loaded authority, for `--init --root offline` alone.
+ * Borrowed; NULL: not held. */
+EVP_PKEY *signer_key(struct signer *s, int64_t authority);
+
 #endif

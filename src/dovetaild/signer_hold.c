@@ -150,3 +150,11 @@ signer_loaded(struct signer *s, const struct sign_request *q,
 		s->last_issue_at = q->not_before;
 	return dvt_key_to_spki(s->import_key, &out->line, err);
 }
+
+EVP_PKEY *
+signer_key(struct signer *s, int64_t authority)
+{
+	struct signer_authority *a = signer_authority(s, authority);
+
+	return a == NULL ? NULL : a->key;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Certificates into the inventory: issued, confirmed, superseded. */
+#include "base/log.h"
+#include "dovetaild/core_owner.h"
+#include "dovetaild/core_priv.h"
+#include "store/authority.h"
+#include "store/credential.h"
+#include "store/device.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* What a certificate says of itself; texts live in the turn's arena. */
+static enum dvt_code
+describe(struct core *c, X509 *cert, struct dvt_row_credential *row)
+{
+	struct dvt_arena *a = core_arena(c);
+	char text[DVT_DN_TEXT], hex[DVT_DIGEST_HEX], serial[DVT_SERIAL_HEX];
+
+	dvt_x509_fingerprint(cert, hex);
+	row->fingerprint = dvt_arena_strdup(a, hex);
+	dvt_x509_key_digest(cert, hex);
+	row->key_digest = dvt_arena_strdup(a, hex);
+	dvt_x509_serial(cert, serial);
+	row->serial = dvt_arena_strdup(a, serial);
+	row->issuer = dvt_arena_strdup(a, dvt_x509_issuer(cert, text));
+	row->subject = dvt_arena_strdup(a, dvt_x509_subject(cert, text));
+	row->not_before = dvt_x509_not_before(cert);
+	row->not_after = dvt_x509_not_after(cert);
+	row->revoke_reason = -1;
+	return DVT_OK;
+}
+
+/* Fingerprint of the root above an authority, "" when it is not known. */
+static enum dvt_code
+root_of(
+    struct core *c, int64_t authority, const char **out, struct dvt_err *err)
+{
+	struct dvt_row_authority a, root;
+	enum dvt_code rc;
+
+	*out = "";
+	rc = dvt_store_authority_get(
+	    core_tx(c), core_arena(c), authority, &a, err);
+	if (rc != DVT_OK)
+		return rc;
+	if (a.root_id == 0)
+		return DVT_OK;
+	rc = dvt_store_authority_get(
+	    core_tx(c), core_arena(c), a.root_id, &root, err);
+	if (rc == DVT_OK)
+		*out = root.fingerprint;
+	return rc;
+}
+
+static enum dvt_code
+tell_issued(struct core *c, const struct core_issue *i,
+    const struct dvt_row_credential *row, struct dvt_err *err)
+{
+	json_t *detail = json_pack("{s:s, s:s, s:s, s:I, s:I}", "fingerprint",
+	    row->fingerprint, "serial", row->serial, "issuer", row->issuer,
+	    "not_after", (json_int_t)row->not_after, "generation",
+	    (json_int_t)row->generation);
+	char actor[DVT_DEVICE_ID_MAX + 16];
+	enum dvt_code rc;
+
+	snprintf(actor, sizeof(actor), "%s:%s", dvt_owner_kind_name(i->kind),
+	    i->owner);
+	rc = core_audit(c, actor, "certificate.issue", i->owner, detail, err);
+	if (rc == DVT_OK)
+		rc = core_event(c, "CERTIFICATE_ISSUED",
+		    i->kind == DVT_OWNER_DEVICE ? i->owner : "", "", detail,
+		    err);
+	json_decref(detail);
+	return rc;
+}
+
+enum dvt_code
+core_issue_record(
+    struct core *c, const struct core_issue *i, struct dvt_err *err)
+{
+	struct dvt_row_credential row = {.owner_kind = i->kind,
+	    .owner = i->owner,
+	    .state = DVT_CRED_ISSUED,
+	    .authority_id = i->authority,
+	    .issued_at = core_now(c).wall_s,
+	    .source = i->source};
+	X509 *cert;
+	enum dvt_code rc;
+
+	if ((rc = dvt_x509_from_der(i->der, &cert, err)) != DVT_OK)
+		return rc;
+	rc = describe(c, cert, &row);
+	X509_free(cert);
+	if (rc != DVT_OK ||
+	    (rc = root_of(c, i->authority, &row.root, err)) != DVT_OK ||
+	    (rc = dvt_store_key_claim(core_tx(c), row.key_digest, i->kind,
+		 i->owner, err)) != DVT_OK ||
+	    (rc = dvt_store_credential_add(
+		 core_tx(c), &row, i->der, "", &row.generation, err)) != DVT_OK)
+		return rc;
+	if (i->kind == DVT_OWNER_DEVICE &&
+	    ((rc = dvt_store_device_renewed(
+		  core_tx(c), i->owner, row.issued_at, err)) != DVT_OK ||
+		(rc = core_feed_device(c, i->owner, err)) != DVT_OK))
+		return rc;
+	return tell_issued(c, i, &row, err);
+}
+
+/* --- confirmed --- */
+
+static enum dvt_code
+supersede_older(
+    struct core *c, const struct dvt_row_credential *cred, struct dvt_err *err)
+{
+	int64_t now = core_now(c).wall_s;
+	int64_t hold = now + dvt_config_int(core_config(c), "certificate.hold");
+	struct dvt_row_credential *old;
+	size_t n;
+	enum dvt_code rc = dvt_store_credential_older_active(core_tx(c),
+	    core_arena(c), cred->owner_kind, cred->owner, cred->fingerprint,
+	    DVT_LIST_MAX, &old, &n, err);
+
+	for (size_t i = 0; rc == DVT_OK && i < n; i++) {
+		if (old[i].generation < cred->generation)
+			rc = dvt_store_credential_supersede(
+			    core_tx(c), old[i].fingerprint, now, hold, err);
+	}
+	return rc;
+}
+
+static enum dvt_code
+tell_confirmed(
+    struct core *c, const struct dvt_row_credential *cred, struct dvt_err *err)
+{
+	json_t *detail = json_pack("{s:s, s:s, s:I}", "fingerprint",
+	    cred->fingerprint, "key_digest", cred->key_digest, "generation",
+	    (json_int_t)cred->generation);
+	char actor[DVT_DEVICE_ID_MAX + 16];
+	enum dvt_code rc;
+
+	snprintf(actor, sizeof(actor), "%s:%s",
+	    dvt_owner_kind_name(cred->owner_kind), cred->owner);
+	rc = core_audit(
+	    c, actor, "certificate.confirm", cred->owner, detail, err);
+	if (rc == DVT_OK && cred->owner_kind == DVT_OWNER_DEVICE)
+		rc = core_event(
+		    c, "DEVICE_PUBKEY_CHANGE", cred->owner, "", detail, err);
+	json_decref(detail);
+	return rc;
+}
+
+enum dvt_code
+core_confirm(
+    struct core *c, const struct dvt_row_credential *cred, struct dvt_err *err)
+{
+	int64_t now = core_now(c).wall_s;
+	enum dvt_code rc;
+
+	if (cred->state != DVT_CRED_ISSUED)
+		return DVT_OK;
+	rc = dvt_store_credential_confirm(
+	    core_tx(c), cred->fingerprint, now, err);
+	if (rc != DVT_OK || (rc = supersede_older(c, cred, err)) != DVT_OK ||
+	    (rc = tell_confirmed(c, cred, err)) != DVT_OK)
+		return rc;
+	if (cred->owner_kind == DVT_OWNER_FRONT)
+		return DVT_OK;
+	rc = dvt_store_secret_used(core_tx(c),
+	    cred->owner_kind == DVT_OWNER_DEVICE ? DVT_SECRET_DEVICE
+						 : DVT_SECRET_GATEWAY,
+	    cred->owner, now, err);
+	if (rc == DVT_OK && cred->owner_kind == DVT_OWNER_DEVICE)
+		rc = core_feed_device(c, cred->owner, err);
+	return rc;
+}
