@@ -56,6 +56,9 @@
 #define DVT_REPORT_RECORDS_MAX 4000       /* handshakes in one report */
 #define DVT_HELLO_MAX          65536 /* bytes of a ClientHello; OpenSSL takes 131 kB */
 
+#define DVT_PLAN_MAX        262144 /* bytes of a rotation plan as JSON */
+#define DVT_PLAN_LIST_MAX   1000   /* devices named one by one in a plan */
+#define DVT_EDGES_MAX       4096   /* gateways and fronts of one fleet */
 #define DVT_EST_CERTS_MAX   32    /* certificates in an EST answer */
 #define DVT_MQTT_PACKET_MAX 65536 /* bytes of an MQTT packet of ours */
 

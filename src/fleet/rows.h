@@ -208,7 +208,7 @@ struct dvt_rotation {
 	int64_t version;           /* compare-and-set */
 	int64_t from_id, to_id;    /* authorities; 0: none */
 	char plan_digest[DVT_DIGEST_HEX];
-	int64_t wave;        /* open wave, 0 none */
+	int64_t wave;        /* open wave, 0 none; last + 1: old one goes */
 	int64_t switched_at; /* a default root moved first; 0: not yet */
 	int64_t position;    /* feed position that edges must apply */
 	int64_t bundle;      /* bundle version devices must confirm; 0 none */
@@ -238,11 +238,11 @@ struct dvt_assignment {
 struct dvt_gateway_view {
 	char name[DVT_NAME_MAX + 1];
 	enum dvt_gateway_kind kind;
-	char default_root[DVT_DIGEST_HEX]; /* "" until known */
-	char next_root[DVT_DIGEST_HEX];    /* "" none */
+	bool has_next; /* the rotation's credential is issued, at its next name
+			*/
+	bool on_new;   /* the new root is its default, by that credential */
+	bool has_old;  /* still holds a credential the rotation replaces */
 	bool forced;
-	bool has_next;    /* holds an issued credential of the new root */
-	bool has_old;     /* holds one of the old root */
 	int64_t applied;  /* feed position it works with */
 	int64_t heard_at; /* Unix seconds; 0: never */
 	int64_t sessions; /* open, as last reported */
