@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The operator's command line: words to a REST call, its answer to a table or
+ * (--json) to JSON. Nothing is decided here and no file of the control plane
+ * but its socket is touched.
+ */
+#ifndef DVT_CLI_CLI_H
+#define DVT_CLI_CLI_H
+
+#include "base/limits.h"
+#include "base/mem.h"
+#include "base/span.h"
+#include "wire/json.h"
+
+#define CLI_ARGS_MAX 16
+#define CLI_OPTS_MAX 32
+#define CLI_PAGE     500 /* rows asked for at a time */
+
+struct cli {
+	char *socket;            /* Unix socket of the control plane, or NULL */
+	const char *url;         /* "https://host:port", or NULL */
+	const char *ca;          /* PEM file that verifies it */
+	struct dvt_secret token; /* empty: none */
+	bool json;               /* --json: answers as they came */
+	json_t *problem;         /* last problem document, or NULL */
+
+	/* the command's own words */
+	const char *arg[CLI_ARGS_MAX];
+	size_t args;
+	struct {
+		const char *name, *value;
+	} opt[CLI_OPTS_MAX];
+	size_t opts;
+};
+
+struct cli_command {
+	const char *words; /* "device list" */
+	size_t least, most;
+	const char *usage;   /* of its arguments, for people */
+	const char *options; /* "state= json": "=" takes a value */
+	enum dvt_code (*run)(struct cli *c, struct dvt_err *err);
+	const char *help;
+};
+extern const struct cli_command cli_commands[];
+extern const size_t cli_commands_n;
+
+/* Value of "--name", NULL when not given ("" for one without a value). */
+const char *cli_opt(const struct cli *c, const char *name);
+/* The @i-th value of an option that may be repeated, or NULL. */
+const char *cli_opt_nth(const struct cli *c, const char *name, size_t i);
+
+/**
+ * cli_call() - one REST call
+ * @method: "GET", "POST", "DELETE"
+ * @body:   borrowed; NULL: none
+ * @out:    the answer, the caller's; may be NULL
+ *
+ * Return: DVT_OK for 2xx; else the code of the problem document with its
+ *         detail as text (the whole document is in @c->problem).
+ */
+DVT_MUST_USE enum dvt_code cli_call(struct cli *c, const char *method,
+    const char *target, const json_t *body, json_t **out, struct dvt_err *err);
+/* The same with bytes as body. */
+DVT_MUST_USE enum dvt_code cli_send(struct cli *c, const char *method,
+    const char *target, const char *type, struct dvt_span body, json_t **out,
+    struct dvt_err *err);
+/* All pages of a list as one array, the caller's. */
+DVT_MUST_USE enum dvt_code cli_list(
+    struct cli *c, const char *target, json_t **items, struct dvt_err *err);
+/* Append "?key=value" or "&key=value", percent-encoded; NULL value: nothing */
+void cli_query(struct dvt_buf *target, const char *key, const char *value);
+/* A path segment, percent-encoded. */
+void cli_segment(struct dvt_buf *target, const char *text);
+
+/* How a cell is written */
+enum cli_form {
+	CLI_TEXT,
+	CLI_NUMBER, /* right-aligned */
+	CLI_DATE,   /* Unix seconds as a day */
+	CLI_AGO,    /* Unix seconds as "3 min ago"; 0: "never" */
+	CLI_TIME,   /* Unix seconds in full */
+	CLI_YES,    /* 0/1 or true/false as "yes" or "" */
+	CLI_SHORT,  /* a digest, its first 12 digits */
+	CLI_LIST,   /* a list of texts, by blanks */
+};
+struct cli_column {
+	const char *title;
+	const char *field; /* "trust.confirmed" goes down */
+	enum cli_form form;
+};
+/* Rows of @items within 100 columns; says so when there are none. */
+void cli_table(const json_t *items, const struct cli_column *columns, size_t n,
+    const char *nothing);
+/* "name: value" lines of one object. */
+void cli_fields(const json_t *object, const struct cli_column *rows, size_t n);
+/* One cell as text, at most @size. */
+const char *cli_cell(const json_t *object, const char *field,
+    enum cli_form form, char *out, size_t size);
+/* --json: the answer as it is, with a line feed. */
+void cli_print_json(const json_t *value);
+/* The table of a refusal ("devices": [{device, reason}]) on standard error */
+void cli_print_refused(const json_t *problem);
+
+/* Whole file, at most @max bytes; "-" is standard input. */
+DVT_MUST_USE enum dvt_code cli_read_file(
+    const char *path, size_t max, struct dvt_buf *out, struct dvt_err *err);
+
+/* --- the commands, by file --- */
+typedef enum dvt_code cli_run(struct cli *c, struct dvt_err *err);
+cli_run cmd_status, cmd_explain, cmd_machine_show, cmd_completion;
+cli_run cmd_device_list, cmd_device_show, cmd_device_updates, cmd_device_secret,
+    cmd_device_block, cmd_device_unblock;
+cli_run cmd_device_import;
+cli_run cmd_authority_list, cmd_authority_create, cmd_authority_import,
+    cmd_authority_cross_sign, cmd_authority_retire, cmd_security_ca_list;
+cli_run cmd_trust_status, cmd_trust_update;
+cli_run cmd_rotation_plan, cmd_rotation_list, cmd_rotation_status,
+    cmd_rotation_start, cmd_rotation_pause, cmd_rotation_resume,
+    cmd_rotation_abort, cmd_rotation_rollback;
+cli_run cmd_gateway_list, cmd_gateway_add, cmd_gateway_csr, cmd_gateway_rotate,
+    cmd_gateway_rollback, cmd_gateway_recover, cmd_gateway_validate;
+cli_run cmd_cert_inspect, cmd_cert_verify, cmd_cert_revoke, cmd_cert_list;
+cli_run cmd_logs_device, cmd_event_list, cmd_alert_list, cmd_alert_ack;
+cli_run cmd_approval_list, cmd_approval_give, cmd_token_list, cmd_token_create,
+    cmd_token_revoke, cmd_audit_verify, cmd_audit_export;
+
+#endif

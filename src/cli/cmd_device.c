@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dovetail device ...: list, show, updates, secrets, blocking. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+/* "/v1/devices/<id><tail>" */
+static void
+device_target(struct dvt_buf *at, const char *id, const char *tail)
+{
+	dvt_buf_init(at, DVT_URI_MAX);
+	dvt_buf_puts(at, "/v1/devices/");
+	cli_segment(at, id);
+	dvt_buf_puts(at, tail);
+}
+
+enum dvt_code
+cmd_device_list(struct cli *c, struct dvt_err *err)
+{
+	static const struct cli_column columns[] = {
+	    {"DEVICE",   "device",           CLI_TEXT  },
+	    {"STATE",    "state",            CLI_TEXT  },
+	    {"MODEL",    "model",            CLI_TEXT  },
+	    {"FIRMWARE", "firmware",         CLI_TEXT  },
+	    {"SEEN",     "last_seen_at",     CLI_AGO   },
+	    {"BUNDLE",   "bundle_confirmed", CLI_NUMBER},
+	    {"ENDS",     "not_after",        CLI_DATE  },
+	    {"ISSUER",   "issuer",           CLI_TEXT  },
+	};
+	struct dvt_buf at;
+	json_t *items;
+	enum dvt_code rc;
+
+	dvt_buf_init(&at, DVT_URI_MAX);
+	dvt_buf_puts(&at, "/v1/devices");
+	cli_query(&at, "q", c->args > 0 ? c->arg[0] : NULL);
+	cli_query(&at, "state", cli_opt(c, "state"));
+	cli_query(&at, "model", cli_opt(c, "model"));
+	cli_query(&at, "environment", cli_opt(c, "environment"));
+	rc = cli_list(c, dvt_buf_str(&at), &items, err);
+	dvt_buf_fini(&at);
+	if (rc != DVT_OK)
+		return rc;
+	if (c->json)
+		cli_print_json(items);
+	else
+		cli_table(items, columns, DVT_COUNT(columns),
+		    "No device (dovetail device import FOLDER).");
+	json_decref(items);
+	return DVT_OK;
+}
+
+static void
+print_device(const json_t *d)
+{
+	static const struct cli_column rows[] = {
+	    {"device",           "device",          CLI_TEXT},
+	    {"state",            "state",           CLI_TEXT},
+	    {"serial",           "hw_serial",       CLI_TEXT},
+	    {"model",            "model",           CLI_TEXT},
+	    {"firmware",         "firmware",        CLI_TEXT},
+	    {"batch",            "batch",           CLI_TEXT},
+	    {"environment",      "environment",     CLI_TEXT},
+	    {"management",       "management",      CLI_TEXT},
+	    {"subject",          "subject",         CLI_TEXT},
+	    {"last seen",        "last_seen_at",    CLI_AGO },
+	    {"last check-in",    "last_checkin_at", CLI_AGO },
+	    {"last renewal",     "last_renewal_at", CLI_TIME},
+	    {"clock off by (s)", "clock_off_s",     CLI_TEXT},
+	    {"bundle wanted",    "trust.wanted",    CLI_TEXT},
+	    {"bundle confirmed", "trust.confirmed", CLI_TEXT},
+	};
+	static const struct cli_column certificates[] = {
+	    {"CERTIFICATE", "fingerprint", CLI_SHORT},
+	    {"STATE",       "state",       CLI_TEXT },
+	    {"FROM",        "not_before",  CLI_DATE },
+	    {"TO",          "not_after",   CLI_DATE },
+	    {"HELD TO",     "hold_until",  CLI_TIME },
+	    {"ISSUER",      "issuer",      CLI_TEXT },
+	};
+	static const struct cli_column seen[] = {
+	    {"ROOT SHOWN", "root",       CLI_SHORT },
+	    {"FORM",       "form",       CLI_TEXT  },
+	    {"ACCEPTED",   "accepted",   CLI_NUMBER},
+	    {"REFUSED",    "refused",    CLI_NUMBER},
+	    {"LAST OK",    "last_ok_at", CLI_AGO   },
+	};
+
+	cli_fields(d, rows, DVT_COUNT(rows));
+	printf("\n");
+	cli_table(json_object_get(d, "credentials"), certificates,
+	    DVT_COUNT(certificates), "No certificate.");
+	printf("\n");
+	cli_table(json_object_get(d, "seen"), seen, DVT_COUNT(seen),
+	    "No handshake seen.");
+}
+
+/* GET one thing, print it as JSON or by @print. */
+static enum dvt_code
+show(struct cli *c, const char *target, void (*print)(const json_t *),
+    struct dvt_err *err)
+{
+	json_t *answer;
+	enum dvt_code rc = cli_call(c, "GET", target, NULL, &answer, err);
+
+	if (rc != DVT_OK)
+		return rc;
+	if (c->json)
+		cli_print_json(answer);
+	else
+		print(answer);
+	json_decref(answer);
+	return DVT_OK;
+}
+
+enum dvt_code
+cmd_device_show(struct cli *c, struct dvt_err *err)
+{
+	struct dvt_buf at;
+	enum dvt_code rc;
+
+	device_target(&at, c->arg[0], "");
+	rc = show(c, dvt_buf_str(&at), print_device, err);
+	dvt_buf_fini(&at);
+	return rc;
+}
+
+static void
+print_updates(const json_t *answer)
+{
+	static const struct cli_column columns[] = {
+	    {"ID",      "id",         CLI_TEXT},
+	    {"TIME",    "started_at", CLI_TIME},
+	    {"VERSION", "version",    CLI_TEXT},
+	    {"TARGET",  "target",     CLI_TEXT},
+	    {"OUTCOME", "outcome",    CLI_TEXT},
+	};
+
+	cli_table(json_object_get(answer, "items"), columns, DVT_COUNT(columns),
+	    "No update.");
+}
+
+/* "2022-11-28T22:29:49+00:00 : Switch(TARGET) -> Succeed" */
+static void
+print_steps(const json_t *answer)
+{
+	const json_t *step;
+	size_t i;
+
+	json_array_foreach(json_object_get(answer, "steps"), i, step)
+	{
+		char at[64], name[128], target[128], outcome[64], detail[256];
+
+		printf("%s : %s(%s) -> %s",
+		    cli_cell(step, "at", CLI_TIME, at, sizeof(at)),
+		    cli_cell(step, "step", CLI_TEXT, name, sizeof(name)),
+		    cli_cell(step, "target", CLI_TEXT, target, sizeof(target)),
+		    cli_cell(
+			step, "outcome", CLI_TEXT, outcome, sizeof(outcome)));
+		cli_cell(step, "detail", CLI_TEXT, detail, sizeof(detail));
+		printf("%s%s\n", detail[0] == '\0' ? "" : "  ", detail);
+	}
+}
+
+enum dvt_code
+cmd_device_updates(struct cli *c, struct dvt_err *err)
+{
+	struct dvt_buf at;
+	enum dvt_code rc;
+
+	device_target(&at, c->arg[0], "/updates");
+	if (c->args > 1) {
+		dvt_buf_putc(&at, '/');
+		cli_segment(&at, c->arg[1]);
+	}
+	rc = show(c, dvt_buf_str(&at),
+	    c->args > 1 ? print_steps : print_updates, err);
+	dvt_buf_fini(&at);
+	return rc;
+}
+
+/* POST to a device; the answer's @field on a line of its own. */
+static enum dvt_code
+post(struct cli *c, const char *tail, json_t *body, const char *field,
+    struct dvt_err *err)
+{
+	struct dvt_buf at;
+	json_t *answer;
+	char cell[512];
+	enum dvt_code rc;
+
+	device_target(&at, c->arg[0], tail);
+	rc = cli_call(c, "POST", dvt_buf_str(&at), body, &answer, err);
+	dvt_buf_fini(&at);
+	json_decref(body);
+	if (rc != DVT_OK)
+		return rc;
+	if (c->json)
+		cli_print_json(answer);
+	else
+		printf("%s\n",
+		    cli_cell(answer, field, CLI_TEXT, cell, sizeof(cell)));
+	json_decref(answer);
+	return DVT_OK;
+}
+
+enum dvt_code
+cmd_device_secret(struct cli *c, struct dvt_err *err)
+{
+	return post(c, "/secret",
+	    json_pack("{s:b}", "create", cli_opt(c, "create") != NULL),
+	    "secret", err);
+}
+
+enum dvt_code
+cmd_device_block(struct cli *c, struct dvt_err *err)
+{
+	const char *why = cli_opt(c, "reason");
+
+	return post(c, "/block",
+	    json_pack("{s:s}", "reason", why == NULL ? "" : why), "state", err);
+}
+
+enum dvt_code
+cmd_device_unblock(struct cli *c, struct dvt_err *err)
+{
+	const char *text = cli_opt(c, "case");
+
+	if (text == NULL)
+		return dvt_fail(
+		    err, DVT_E_INPUT, "say what closed the case: --case TEXT");
+	return post(
+	    c, "/unblock", json_pack("{s:s}", "case", text), "state", err);
+}
