@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One request: route, who asks, what is sent, the handler, the answer. */
-#include "api/router.h"
+#include "api/fields.h"
 #include "pki/key.h"
 #include "store/people.h"
 #include "wire/json.h"
@@ -86,7 +86,8 @@ run(struct dvt_app *app, const struct dvt_call *call, struct dvt_reply *reply,
 	    (rc = authorise(app, route, err)) != DVT_OK ||
 	    (rc = dvt_req_take_query(call->query == NULL ? "" : call->query,
 		 app->arena, &req, err)) != DVT_OK ||
-	    (rc = take_body(route, call, &req, json, err)) != DVT_OK)
+	    (rc = take_body(route, call, &req, json, err)) != DVT_OK ||
+	    (rc = dvt_route_check(route, &req, err)) != DVT_OK)
 		return rc;
 	return route->handler(app, &req, reply, err);
 }

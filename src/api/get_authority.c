@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Reading authorities, profiles, edges. */
+#include "api/handlers.h"
+#include "api/rows.h"
+
+/* GET /v1/authorities */
+enum dvt_code
+api_get_authorities(struct dvt_app *app, const struct dvt_req *req,
+    struct dvt_reply *reply, struct dvt_err *err)
+{
+	return dvt_rows_reply(
+	    app, req, SQL_API_AUTHORITIES, NULL, "name", reply, err);
+}
+
+/* GET /v1/authorities/{name} */
+enum dvt_code
+api_get_authority(struct dvt_app *app, const struct dvt_req *req,
+    struct dvt_reply *reply, struct dvt_err *err)
+{
+	json_t *authority;
+	enum dvt_code rc = dvt_row(app, req, SQL_API_AUTHORITY, NULL,
+	    "such authority", &authority, err);
+
+	if (rc == DVT_OK)
+		dvt_reply_json(reply, 200, authority);
+	return rc;
+}
+
+/* GET /v1/profiles */
+enum dvt_code
+api_get_profiles(struct dvt_app *app, const struct dvt_req *req,
+    struct dvt_reply *reply, struct dvt_err *err)
+{
+	return dvt_rows_reply(
+	    app, req, SQL_API_PROFILES, NULL, "name", reply, err);
+}
+
+/* GET /v1/gateways */
+enum dvt_code
+api_get_gateways(struct dvt_app *app, const struct dvt_req *req,
+    struct dvt_reply *reply, struct dvt_err *err)
+{
+	return dvt_rows_reply(
+	    app, req, SQL_API_GATEWAYS, NULL, "name", reply, err);
+}
+
+/* GET /v1/gateways/{name} */
+enum dvt_code
+api_get_gateway(struct dvt_app *app, const struct dvt_req *req,
+    struct dvt_reply *reply, struct dvt_err *err)
+{
+	json_t *gateway;
+	enum dvt_code rc = dvt_row(
+	    app, req, SQL_API_GATEWAY, NULL, "such gateway", &gateway, err);
+
+	if (rc != DVT_OK)
+		return rc;
+	rc = dvt_rows_into(app, req, SQL_API_GATEWAY_CREDENTIALS, NULL, gateway,
+	    "credentials", err);
+	if (rc == DVT_OK)
+		dvt_reply_json(reply, 200, gateway);
+	else
+		json_decref(gateway);
+	return rc;
+}

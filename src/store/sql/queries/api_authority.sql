@@ -1,0 +1,57 @@
+-- SPDX-License-Identifier: Apache-2.0
+-- Reading routes about authorities and profiles.
+
+-- name: api_authorities
+-- in:   state text, after text, limit int
+-- out:  name text, state text, is_root_bool int, use_server_bool int,
+--       use_device_bool int, key_held_bool int, parent text?, root text?,
+--       subject text, fingerprint text, key_digest text, not_before int,
+--       not_after int, last_issue_at int, imported_bool int, cross_by text?,
+--       created_at int
+SELECT a.name, a.state, a.is_root AS is_root_bool,
+       a.use_server AS use_server_bool, a.use_device AS use_device_bool,
+       CASE WHEN a.key_wrapped IS NULL THEN 0 ELSE 1 END AS key_held_bool,
+       p.name AS parent, r.name AS root, a.subject, a.fingerprint,
+       a.key_digest, a.not_before, a.not_after, a.last_issue_at,
+       a.imported AS imported_bool, x.name AS cross_by, a.created_at
+  FROM authority a
+  LEFT JOIN authority p ON p.id = a.parent_id
+  LEFT JOIN authority r ON r.id = a.root_id
+  LEFT JOIN authority x ON x.id = a.cross_by
+ WHERE a.name > :after AND (:state = '' OR a.state = :state)
+ ORDER BY a.name
+ LIMIT :limit;
+
+-- name: api_authority
+-- in:   name text
+-- out:  name text, state text, is_root_bool int, use_server_bool int,
+--       use_device_bool int, key_held_bool int, parent text?, root text?,
+--       subject text, fingerprint text, key_digest text, not_before int,
+--       not_after int, last_issue_at int, imported_bool int, cross_by text?,
+--       created_at int, certificate_pem bytes, cross_certificate_pem bytes?
+SELECT a.name, a.state, a.is_root AS is_root_bool,
+       a.use_server AS use_server_bool, a.use_device AS use_device_bool,
+       CASE WHEN a.key_wrapped IS NULL THEN 0 ELSE 1 END AS key_held_bool,
+       p.name AS parent, r.name AS root, a.subject, a.fingerprint,
+       a.key_digest, a.not_before, a.not_after, a.last_issue_at,
+       a.imported AS imported_bool, x.name AS cross_by, a.created_at,
+       a.der AS certificate_pem, a.cross_der AS cross_certificate_pem
+  FROM authority a
+  LEFT JOIN authority p ON p.id = a.parent_id
+  LEFT JOIN authority r ON r.id = a.root_id
+  LEFT JOIN authority x ON x.id = a.cross_by
+ WHERE a.name = :name;
+
+-- name: api_profiles
+-- in:   after text, limit int
+-- out:  name text, issuer text?, validity_s int, jitter_s int,
+--       backdate_s int, renew_before_s int, use_server_bool int,
+--       use_client_bool int, digest text, approved_at int
+SELECT p.name, a.name AS issuer, p.validity_s, p.jitter_s, p.backdate_s,
+       p.renew_before_s, p.use_server AS use_server_bool,
+       p.use_client AS use_client_bool, p.digest, p.approved_at
+  FROM profile p
+  LEFT JOIN authority a ON a.id = p.issuer_id
+ WHERE p.name > :after
+ ORDER BY p.name
+ LIMIT :limit;
