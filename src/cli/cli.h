@@ -28,7 +28,9 @@ struct cli {
 	const char *arg[CLI_ARGS_MAX];
 	size_t args;
 	struct {
-		const char *name, *value;
+		const char *name; /* name_len of it, in argv */
+		size_t name_len;
+		const char *value; /* "" without one */
 	} opt[CLI_OPTS_MAX];
 	size_t opts;
 };
@@ -43,6 +45,18 @@ struct cli_command {
 };
 extern const struct cli_command cli_commands[];
 extern const size_t cli_commands_n;
+
+/* Options before the command; *at moves to the first word. DVT_E_INPUT. */
+DVT_MUST_USE enum dvt_code cli_parse_global(
+    struct cli *c, char **argv, size_t n, size_t *at, struct dvt_err *err);
+/**
+ * cli_parse() - words of a command line into @c
+ * @cmd: out: the command; NULL when there is none of these words
+ *
+ * Words and values are borrowed from @argv. DVT_OK; DVT_E_INPUT with usage.
+ */
+DVT_MUST_USE enum dvt_code cli_parse(struct cli *c, char **argv, size_t n,
+    const struct cli_command **cmd, struct dvt_err *err);
 
 /* Value of "--name", NULL when not given ("" for one without a value). */
 const char *cli_opt(const struct cli *c, const char *name);
@@ -120,7 +134,8 @@ cli_run cmd_rotation_plan, cmd_rotation_list, cmd_rotation_status,
 cli_run cmd_gateway_list, cmd_gateway_add, cmd_gateway_csr, cmd_gateway_rotate,
     cmd_gateway_rollback, cmd_gateway_recover, cmd_gateway_validate;
 cli_run cmd_cert_inspect, cmd_cert_verify, cmd_cert_revoke, cmd_cert_list;
-cli_run cmd_logs_device, cmd_event_list, cmd_alert_list, cmd_alert_ack;
+cli_run cmd_logs_device, cmd_event_list, cmd_event_follow, cmd_alert_list,
+    cmd_alert_ack;
 cli_run cmd_approval_list, cmd_approval_give, cmd_token_list, cmd_token_create,
     cmd_token_revoke, cmd_audit_verify, cmd_audit_export;
 

@@ -218,7 +218,8 @@ enum dvt_code
 cmd_trust_status(struct cli *c, struct dvt_err *err)
 {
 	static const struct cli_column sum[] = {
-	    {"bundle wanted", "sum.wanted",    CLI_TEXT},
+	    {"newest bundle", "sum.version",   CLI_TEXT},
+	    {"devices",       "sum.wanted",    CLI_TEXT},
 	    {"confirmed",     "sum.confirmed", CLI_TEXT},
 	    {"pending",       "sum.pending",   CLI_TEXT},
 	    {"failed",        "sum.failed",    CLI_TEXT},
@@ -232,12 +233,19 @@ cmd_trust_status(struct cli *c, struct dvt_err *err)
 	    {"AT",        "confirmed_at", CLI_AGO   },
 	    {"WHY",       "reason",       CLI_TEXT  },
 	};
-	json_t *answer;
+	json_t *answer, *items;
 	enum dvt_code rc = cli_call(
-	    c, "GET", "/devices/truststore/status", NULL, &answer, err);
+	    c, "GET", "/devices/truststore/status?limit=1", NULL, &answer, err);
 
 	if (rc != DVT_OK)
 		return rc;
+	rc = cli_list(c, "/devices/truststore/status?limit=500", &items, err);
+	if (rc != DVT_OK) {
+		json_decref(answer);
+		return rc;
+	}
+	json_object_set_new(answer, "items", items);
+	json_object_del(answer, "next");
 	if (c->json) {
 		cli_print_json(answer);
 	} else {

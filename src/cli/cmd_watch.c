@@ -4,6 +4,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+#define WAIT_S 25 /* an answer to GET /v1/events may take */
 
 /* One page of @target as a table, or as JSON. */
 static enum dvt_code
@@ -71,38 +74,63 @@ print_event(const json_t *e)
 	free(body);
 }
 
-enum dvt_code
-cmd_event_list(struct cli *c, struct dvt_err *err)
+static void
+print_events(struct cli *c, const json_t *items)
 {
-	bool follow = cli_opt(c, "follow") != NULL;
-	long long after = cli_opt(c, "after") == NULL
-			      ? 0
-			      : atoll(cli_opt(c, "after"));
-	json_t *answer, *items, *e;
-	char target[128];
+	const json_t *e;
 	size_t i;
+
+	if (c->json && json_array_size(items) > 0)
+		cli_print_json(items);
+	json_array_foreach(items, i, e)
+	{
+		if (!c->json)
+			print_event(e);
+	}
+	(void)fflush(stdout);
+}
+
+/* The control plane holds a question up to WAIT_S; one that answers at once
+ * is asked again after a second. */
+static enum dvt_code
+events(struct cli *c, bool follow, struct dvt_err *err)
+{
+	const char *from = cli_opt(c, "after");
+	long long after = from == NULL ? 0 : atoll(from);
+	json_t *answer, *items;
+	char target[128];
+	size_t n;
 	enum dvt_code rc;
 
 	do {
 		(void)snprintf(target, sizeof(target),
-		    "/v1/events?after=%lld&wait=%d", after, follow ? 30 : 0);
+		    "/v1/events?after=%lld&limit=%d&wait=%d", after, CLI_PAGE,
+		    follow ? WAIT_S : 0);
 		rc = cli_call(c, "GET", target, NULL, &answer, err);
 		if (rc != DVT_OK)
 			return rc;
 		items = json_object_get(answer, "items");
-		if (c->json && json_array_size(items) > 0)
-			cli_print_json(items);
-		json_array_foreach(items, i, e)
-		{
-			if (!c->json)
-				print_event(e);
-			after = json_integer_value(json_object_get(e, "id"));
-		}
-		(void)fflush(stdout);
-		i = json_array_size(items);
+		print_events(c, items);
+		if ((n = json_array_size(items)) > 0)
+			after = json_integer_value(json_object_get(
+			    json_array_get(items, n - 1), "id"));
 		json_decref(answer);
-	} while (follow || i == CLI_PAGE);
+		if (follow && n == 0)
+			(void)sleep(1);
+	} while (follow || n == CLI_PAGE);
 	return DVT_OK;
+}
+
+enum dvt_code
+cmd_event_list(struct cli *c, struct dvt_err *err)
+{
+	return events(c, cli_opt(c, "follow") != NULL, err);
+}
+
+enum dvt_code
+cmd_event_follow(struct cli *c, struct dvt_err *err)
+{
+	return events(c, true, err);
 }
 
 enum dvt_code
