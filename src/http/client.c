@@ -172,8 +172,12 @@ on_read(void *arg, struct dvt_span bytes)
 	enum dvt_code rc;
 	size_t had;
 
-	if (c->done == NULL || !c->sent) {
+	if (c->done == NULL) {
 		connection_drop(c); /* an answer to no question */
+		return;
+	}
+	if (!c->sent) {
+		fail(c, DVT_E_INPUT, "answered before it was asked");
 		return;
 	}
 	dvt_buf_put_span(&c->in, bytes);

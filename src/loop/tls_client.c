@@ -2,7 +2,7 @@
 /* SSL_CTX of outgoing connections: see tls_client.h. */
 #include "loop/tls_client.h"
 
-#include <openssl/err.h>
+#include "pki/ssl_err.h"
 
 #define GROUPS "X25519:P-256" /* X25519 alone fails TLS 1.2 with P-256 */
 
@@ -58,17 +58,18 @@ dvt_tls_client_ctx_new(
 	if (ctx == NULL ||
 	    SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION) != 1 ||
 	    SSL_CTX_set1_groups_list(ctx, GROUPS) != 1 || !trust_set(ctx, c)) {
-		rc = dvt_fail(err, DVT_E_SYSTEM, "TLS client: %s",
-		    ERR_reason_error_string(ERR_peek_error()));
+		rc = dvt_fail_ssl(err, DVT_E_SYSTEM, "TLS client");
 		goto out;
 	}
 	if (!credential_set(ctx, c)) {
-		rc = dvt_fail(err, DVT_E_INPUT, "TLS client: %s",
-		    ERR_reason_error_string(ERR_peek_error()));
+		rc = dvt_fail_ssl(
+		    err, DVT_E_INPUT, "TLS client: key and certificate");
 		goto out;
 	}
 	(void)SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
-	(void)SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
+	/* the chain given is sent, not one made up from the anchors */
+	(void)SSL_CTX_set_mode(
+	    ctx, SSL_MODE_RELEASE_BUFFERS | SSL_MODE_NO_AUTO_CHAIN);
 	(void)SSL_CTX_set_options(
 	    ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, NULL);
@@ -76,6 +77,5 @@ dvt_tls_client_ctx_new(
 	ctx = NULL;
 out:
 	SSL_CTX_free(ctx);
-	ERR_clear_error();
 	return rc;
 }
