@@ -38,10 +38,13 @@ DVT_MUST_USE enum dvt_code dvt_store_gateway_batch(struct dvt_tx *tx,
     const char *name, int64_t batch, bool *fresh, struct dvt_err *err);
 DVT_MUST_USE enum dvt_code dvt_store_gateway_remove(
     struct dvt_tx *tx, const char *name, struct dvt_err *err);
-/* All edges as gates look at them. Roots are fingerprints, "" none. */
+/* All edges as gates of this rotation look at them: has_next, on_new and
+ * has_old are about credentials that were ordered for it, under @new_root, and
+ * about all others under @old_root. */
 DVT_MUST_USE enum dvt_code dvt_store_gateway_views(struct dvt_tx *tx,
-    struct dvt_arena *arena, const char *old_root, const char *new_root,
-    struct dvt_gateway_view **rows, size_t *n, struct dvt_err *err);
+    struct dvt_arena *arena, int64_t rotation_id, const char *old_root,
+    const char *new_root, struct dvt_gateway_view **rows, size_t *n,
+    struct dvt_err *err);
 
 /* --- credentials of edges, as rows of the feed --- */
 

@@ -77,10 +77,12 @@ static enum dvt_code
 read_named(const struct dvt_stmt *q, const struct dvt_field *f,
     const char *text, unsigned *out, struct dvt_err *err)
 {
-	const char *name;
+	for (unsigned v = 0; text != NULL && text[0] != '?'; v++) {
+		const char *name = f->to_name(v);
 
-	for (unsigned v = 0; (name = f->to_name(v)) != NULL; v++) {
-		if (text != NULL && strcmp(name, text) == 0) {
+		if (name == NULL || name[0] == '?')
+			break; /* past the last value */
+		if (strcmp(name, text) == 0) {
 			*out = v;
 			return DVT_OK;
 		}
@@ -324,6 +326,22 @@ dvt_sql_list_args(struct dvt_tx *tx, enum dvt_sql_id id,
 	*rows = array;
 	*n = count;
 	return DVT_OK;
+}
+
+enum dvt_code
+dvt_sql_texts_args(struct dvt_tx *tx, enum dvt_sql_id id,
+    struct dvt_arena *arena, const char *const **texts, size_t *n,
+    const struct dvt_arg *args, struct dvt_err *err)
+{
+	const struct dvt_field field = {
+	    dvt_sql[id].out[0].name, DVT_FIELD_TEXT, 0, sizeof(char *), NULL};
+	const struct dvt_row_map map = {sizeof(const char *), &field, 1};
+	void *rows;
+	enum dvt_code rc;
+
+	rc = dvt_sql_list_args(tx, id, &map, arena, &rows, n, args, err);
+	*texts = rows;
+	return rc;
 }
 
 enum dvt_code

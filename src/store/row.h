@@ -30,7 +30,7 @@ struct dvt_field {
 	enum dvt_field_kind kind;
 	size_t at;
 	size_t size;                            /* DVT_FIELD_CHARS */
-	const char *(*to_name)(unsigned value); /* DVT_FIELD_NAMED: NULL when
+	const char *(*to_name)(unsigned value); /* DVT_FIELD_NAMED: "?" when
 						 * there is no such value */
 };
 
@@ -101,6 +101,9 @@ struct dvt_arg {
 #define dvt_sql_list(tx, id, map, arena, rows, n, err, ...)                    \
 	dvt_sql_list_args(tx, id, map, arena, (void **)(rows), n,              \
 	    DVT_ARGS(__VA_ARGS__), err)
+/* The only column of all rows, a text each. */
+#define dvt_sql_texts(tx, id, arena, texts, n, err, ...)                       \
+	dvt_sql_texts_args(tx, id, arena, texts, n, DVT_ARGS(__VA_ARGS__), err)
 
 DVT_MUST_USE enum dvt_code dvt_sql_run_args(struct dvt_tx *tx,
     enum dvt_sql_id id, const struct dvt_row_map *map, const void *row,
@@ -117,6 +120,10 @@ DVT_MUST_USE enum dvt_code dvt_sql_one_args(struct dvt_tx *tx,
 DVT_MUST_USE enum dvt_code dvt_sql_list_args(struct dvt_tx *tx,
     enum dvt_sql_id id, const struct dvt_row_map *map, struct dvt_arena *arena,
     void **rows, size_t *n, const struct dvt_arg *args, struct dvt_err *err);
+
+DVT_MUST_USE enum dvt_code dvt_sql_texts_args(struct dvt_tx *tx,
+    enum dvt_sql_id id, struct dvt_arena *arena, const char *const **texts,
+    size_t *n, const struct dvt_arg *args, struct dvt_err *err);
 
 /* The current row of @q into @row. DVT_E_SYSTEM: a name no enum has. */
 DVT_MUST_USE enum dvt_code dvt_row_read(struct dvt_stmt *q,

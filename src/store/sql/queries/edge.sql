@@ -51,20 +51,28 @@ UPDATE gateway SET batch = :batch WHERE name = :name AND batch < :batch;
 DELETE FROM gateway WHERE name = :name;
 
 -- name: gateway_view
--- in:   old_root text, new_root text, limit int
--- out:  name text, kind text, default_root text, next_root text, forced int,
---       has_next int, has_old int, applied int, heard_at int, sessions int,
---       clock_off_s int
-SELECT g.name, g.kind, g.default_root, g.next_root, g.forced,
+-- in:   old_root text, new_root text, rotation_id int, limit int
+-- out:  name text, kind text, has_next int, on_new int, has_old int,
+--       forced int, applied int, heard_at int, sessions int, clock_off_s int
+SELECT g.name, g.kind,
        CASE WHEN EXISTS (SELECT 1 FROM gateway_credential c
-            WHERE c.gateway = g.name AND c.root = :new_root AND c.root <> ''
-              AND c.chain_pem <> '' AND c.slot NOT IN ('ordered', 'gone'))
+            WHERE c.gateway = g.name AND c.rotation_id = :rotation_id
+              AND c.root = :new_root AND c.chain_pem <> ''
+              AND c.slot IN ('next', 'current'))
             THEN 1 ELSE 0 END AS has_next,
+       CASE WHEN g.default_root = :new_root
+             AND EXISTS (SELECT 1 FROM gateway_credential c
+            WHERE c.gateway = g.name AND c.rotation_id = :rotation_id
+              AND c.root = :new_root AND c.chain_pem <> ''
+              AND (c.slot = 'current'
+                   OR (c.slot = 'next' AND :old_root <> :new_root)))
+            THEN 1 ELSE 0 END AS on_new,
        CASE WHEN EXISTS (SELECT 1 FROM gateway_credential c
-            WHERE c.gateway = g.name AND c.root = :old_root AND c.root <> ''
-              AND c.chain_pem <> '' AND c.slot NOT IN ('ordered', 'gone'))
+            WHERE c.gateway = g.name AND c.rotation_id <> :rotation_id
+              AND c.root = :old_root AND c.chain_pem <> ''
+              AND c.slot NOT IN ('ordered', 'gone'))
             THEN 1 ELSE 0 END AS has_old,
-       g.applied, g.heard_at, g.sessions, g.clock_off_s
+       g.forced, g.applied, g.heard_at, g.sessions, g.clock_off_s
   FROM gateway g ORDER BY g.name LIMIT :limit;
 
 -- name: gateway_credential_put
