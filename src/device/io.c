@@ -307,7 +307,8 @@ probe_start(struct dvt_agent_io *io)
 	struct dvt_err err;
 
 	if (io->c.edge_n == 0) {
-		answer_with(io, DVT_ANSWER_UNREACHED, "no edge address is configured");
+		answer_with(
+		    io, DVT_ANSWER_UNREACHED, "no edge address is configured");
 		return;
 	}
 	if (dvt_agent_tls(w->credential, w->trust, &c.ctx, &err) != DVT_OK) {

@@ -142,8 +142,10 @@ const char *dvt_bundle_reason_name(enum dvt_bundle_reason reason);
  * @next:   out: what to store before using @bundle; untouched unless DVT_OK
  * @why:    out: the reason, also on success
  *
- * Signatures are counted over the raw payload before it is parsed. Expiry is
- * not judged here (by the clock floor, on the newest alone, it only warns).
+ * Keys held without a fleet name (dvt_bundle_keys_from_pem()) take over the
+ * name of the first bundle. Signatures are counted over the raw payload before
+ * it is parsed. Expiry is not judged here (by the clock floor, on the newest
+ * alone, it only warns).
  * Return: DVT_OK; DVT_E_INPUT (broken); DVT_E_LIMIT; DVT_E_AUTH (signatures,
  *         keys); DVT_E_DENIED (fleet, audience); DVT_E_CONFLICT (not newer).
  */

@@ -112,7 +112,8 @@ static enum dvt_code
 check_content(const struct dvt_bundle_held *held, const struct dvt_bundle *b,
     enum dvt_bundle_reason *why, struct dvt_err *err)
 {
-	if (strcmp(b->fleet, held->fleet) != 0)
+	/* keys were given without a name: the first bundle they sign has it */
+	if (held->fleet[0] != '\0' && strcmp(b->fleet, held->fleet) != 0)
 		return refuse(why, DVT_BUNDLE_FLEET, err, DVT_E_DENIED,
 		    "is for fleet \"%s\", this is \"%s\"", b->fleet,
 		    held->fleet);

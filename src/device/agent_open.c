@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Opening is recovery: what is whole is taken, the rest is set aside. */
+#include "device/agent_priv.h"
+
+#include "base/mem.h"
+#include "durable/atomic.h"
+#include "pki/x509.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define RETRY_FIRST_S 30
+#define TRIAL_WAIT_MS 1000
+#define HOLD_S        (7 * 86400)
+#define HOOK_LIMIT_MS 60000
+
+static void
+config_copy(struct dvt_agent *a, const struct dvt_agent_config *c)
+{
+	a->config = *c;
+	a->config.device_id = dvt_strdup(c->device_id);
+	a->config.label = dvt_strdup(c->label);
+	a->config.edge_name = dvt_strdup(c->edge_name);
+	if (c->retry_first_s <= 0)
+		a->config.retry_first_s = RETRY_FIRST_S;
+	if (c->trial_wait_ms <= 0)
+		a->config.trial_wait_ms = TRIAL_WAIT_MS;
+	if (c->hold_s <= 0)
+		a->config.hold_s = HOLD_S;
+	if (c->hook_limit_ms <= 0)
+		a->config.hook_limit_ms = HOOK_LIMIT_MS;
+}
+
+static void
+set_aside_say(struct dvt_agent *a, const char *what, int64_t number)
+{
+	char id[DVT_STEP_ID];
+
+	(void)snprintf(id, sizeof(id), "state-%" PRId64, dvt_agent_now_s(a));
+	dvt_agent_say(a, id, DVT_STEP_DAMAGE, number, DVT_STEP_SUCCEED, what);
+}
+
+void
+dvt_agent_set_credential(struct dvt_agent *a, struct dvt_agent_credential *cred,
+    const struct dvt_generation_meta *meta)
+{
+	char name[DVT_DN_TEXT];
+
+	dvt_credential_fini(&a->cred);
+	a->cred = *cred;
+	memset(cred, 0, sizeof(*cred));
+	a->cred.serial = ++a->serial;
+	a->meta = *meta;
+	if (a->config.device_id != NULL)
+		return;
+	(void)dvt_x509_common_name(a->cred.chain.cert[0], name);
+	if (name[0] != '\0')
+		a->config.device_id = dvt_strdup(name);
+}
+
+void
+dvt_agent_set_trust(struct dvt_agent *a, struct dvt_trustset *t)
+{
+	dvt_trustset_free(a->trust);
+	a->trust = t;
+	a->trust_shown = (struct dvt_agent_trust){
+	    ++a->serial, t->version, t->trust};
+}
+
+void
+dvt_agent_add_orphan(struct dvt_agent *a, int64_t n)
+{
+	for (size_t i = 0; i < a->orphan_n; i++) {
+		if (a->orphan[i] == n)
+			return;
+	}
+	if (a->orphan_n < DVT_GENERATIONS_MAX)
+		a->orphan[a->orphan_n++] = n;
+}
+
+/* --- the journal --- */
+
+static enum dvt_code
+open_journal(struct dvt_agent *a, struct dvt_err *err)
+{
+	enum dvt_code rc;
+	char what[64];
+
+	rc = dvt_journal_read(&a->env, &a->h, &a->journal, err);
+	if (rc == DVT_OK && a->journal.damaged == 0)
+		return DVT_OK;
+	if (rc != DVT_OK && rc != DVT_E_LIMIT)
+		return rc;
+	if ((rc = dvt_journal_set_aside(&a->env, err)) != DVT_OK)
+		return rc;
+	(void)snprintf(what, sizeof(what), "journal: %zu lines are damaged",
+	    a->journal.damaged);
+	a->journal.torn = true; /* to be rewritten */
+	set_aside_say(a, what, 0);
+	return DVT_OK;
+}
+
+/* --- generations --- */
+
+struct shelf { /* what is there */
+	int64_t n[DVT_GENERATIONS_MAX];
+	size_t count;
+};
+
+static bool
+is_of_update(const struct dvt_agent *a, int64_t n)
+{
+	return a->h.running && a->h.generation == n;
+}
+
+/* Load one; what is damaged is set aside and said, what is not whole yet (no
+ * meta.json) is only passed over. */
+static enum dvt_code
+try_generation(struct dvt_agent *a, int64_t n, bool *ok, struct dvt_err *err)
+{
+	struct dvt_agent_credential cred;
+	struct dvt_generation_meta meta;
+	struct dvt_err why;
+	enum dvt_code rc;
+
+	*ok = false;
+	rc = dvt_generation_load(&a->env, n, &cred, &meta, &why);
+	if (rc == DVT_E_SYSTEM || rc == DVT_E_LIMIT) {
+		if (err != NULL)
+			*err = why;
+		return DVT_E_SYSTEM;
+	}
+	if (rc == DVT_OK) {
+		dvt_agent_set_credential(a, &cred, &meta);
+		*ok = true;
+		return DVT_OK;
+	}
+	if (rc == DVT_E_ABSENT)
+		return DVT_OK;
+	if ((rc = dvt_generation_set_aside(&a->env, n, err)) != DVT_OK)
+		return rc;
+	set_aside_say(a, why.text, n);
+	return DVT_OK;
+}
+
+/* The best that is left: the newest whole one that no update is making. */
+static enum dvt_code
+choose_generation(
+    struct dvt_agent *a, const struct shelf *s, struct dvt_err *err)
+{
+	enum dvt_code rc;
+	bool ok = false;
+
+	for (size_t i = s->count; i > 0 && !ok; i--) {
+		if (is_of_update(a, s->n[i - 1]))
+			continue;
+		if ((rc = try_generation(a, s->n[i - 1], &ok, err)) != DVT_OK)
+			return rc;
+	}
+	if (!ok)
+		return DVT_OK; /* none: it must be enrolled */
+	return dvt_generation_switch(&a->env, a->cred.generation, err);
+}
+
+static enum dvt_code
+open_current(struct dvt_agent *a, const struct shelf *s, struct dvt_err *err)
+{
+	int64_t n;
+	bool ok = false;
+	enum dvt_code rc;
+
+	rc = dvt_generation_current(&a->env, &n, err);
+	if (rc == DVT_E_SYSTEM)
+		return rc;
+	if (rc == DVT_E_INPUT)
+		set_aside_say(a, "\"current\" names no generation", 0);
+	if (rc == DVT_OK && (rc = try_generation(a, n, &ok, err)) != DVT_OK)
+		return rc;
+	return ok ? DVT_OK : choose_generation(a, s, err);
+}
+
+/* Older ones wait for the end of their hold; what nobody names goes. */
+static void
+sort_generations(struct dvt_agent *a, const struct shelf *s)
+{
+	for (size_t i = 0; i < s->count; i++) {
+		struct dvt_record r = {.kind = DVT_REC_HOLD,
+		    .generation = s->n[i],
+		    .at = dvt_agent_now_s(a)};
+
+		if (s->n[i] > a->h.highest)
+			a->h.highest = s->n[i];
+		if (s->n[i] == a->cred.generation || is_of_update(a, s->n[i]))
+			continue;
+		if (a->cred.key == NULL || s->n[i] > a->cred.generation)
+			dvt_agent_add_orphan(a, s->n[i]);
+		else if (dvt_history_hold_get(&a->h, s->n[i]) == NULL)
+			dvt_agent_record(a, &r);
+	}
+}
+
+static enum dvt_code
+open_generations(struct dvt_agent *a, struct dvt_err *err)
+{
+	struct shelf *s = dvt_alloc(sizeof(*s));
+	enum dvt_code rc;
+
+	rc = dvt_generation_list(&a->env, s->n, &s->count, err);
+	if (rc == DVT_OK)
+		rc = open_current(a, s, err);
+	if (rc == DVT_OK)
+		sort_generations(a, s);
+	free(s);
+	return rc;
+}
+
+/* --- trust --- */
+
+static enum dvt_code
+open_trust(struct dvt_agent *a, struct dvt_err *err)
+{
+	int64_t v[DVT_TRUST_LIST];
+	struct dvt_trustset *t = NULL;
+	struct dvt_err why;
+	enum dvt_code rc;
+	size_t n;
+
+	if ((rc = dvt_trustset_list(&a->env, v, &n, err)) != DVT_OK)
+		return rc;
+	for (; n > 0 && t == NULL; n--) {
+		rc = dvt_trustset_load(&a->env, v[n - 1], &t, &why);
+		if (rc == DVT_OK)
+			break;
+		if (rc == DVT_E_SYSTEM) {
+			if (err != NULL)
+				*err = why;
+			return rc;
+		}
+		rc = dvt_trustset_set_aside(&a->env, v[n - 1], err);
+		if (rc != DVT_OK)
+			return rc;
+		set_aside_say(a, why.text, v[n - 1]);
+	}
+	if (t == NULL)
+		return DVT_OK;
+	dvt_agent_set_trust(a, t);
+	if (n > 1)
+		a->former_trust = v[n - 2];
+	for (size_t i = 0; i + 2 < n; i++)
+		a->old_trust[a->old_trust_n++] = v[i];
+	a->probe.owed = t->version > a->h.probed;
+	return DVT_OK;
+}
+
+static enum dvt_code
+recover(const struct dvt_agent_env *env, struct dvt_err *err)
+{
+	static const char *const dirs[] = {DVT_GENERATIONS_DIR, DVT_TRUST_DIR};
+	enum dvt_code rc;
+
+	if ((rc = dvt_dir_recover(env->fs, env->fs_ctx, "", err)) != DVT_OK)
+		return rc;
+	for (size_t i = 0; i < DVT_COUNT(dirs); i++) {
+		rc = dvt_dir_ensure(env->fs, env->fs_ctx, dirs[i], err);
+		if (rc == DVT_OK)
+			rc = dvt_dir_recover(
+			    env->fs, env->fs_ctx, dirs[i], err);
+		if (rc != DVT_OK)
+			return rc;
+	}
+	return DVT_OK;
+}
+
+enum dvt_code
+dvt_agent_open(const struct dvt_agent_env *env,
+    const struct dvt_agent_config *config, struct dvt_time now,
+    struct dvt_agent **out, struct dvt_err *err)
+{
+	struct dvt_agent *a = dvt_alloc(sizeof(*a));
+	enum dvt_code rc;
+
+	*out = NULL;
+	a->env = *env;
+	a->now = now;
+	a->opened_ms = now.mono_ms;
+	a->former_trust = -1;
+	config_copy(a, config);
+	dvt_buf_init(&a->pending, DVT_JOURNAL_MAX);
+	dvt_buf_init(&a->body, DVT_EST_BODY_MAX);
+	dvt_buf_init(&a->target, DVT_URI_MAX);
+	dvt_buf_init(&a->authorization, DVT_URI_MAX);
+	dvt_buf_init(&a->bundle.lines, DVT_FS_FILE_MAX);
+	dvt_buf_init(&a->adopt.trust_keys, DVT_KEY_PEM_MAX);
+	dvt_buf_init(&a->adopt.key_pem, DVT_KEY_PEM_MAX);
+	a->checkin.due_ms = now.mono_ms;
+	a->renew_due_ms = now.mono_ms;
+	if ((rc = recover(&a->env, err)) != DVT_OK ||
+	    (rc = open_journal(a, err)) != DVT_OK ||
+	    (rc = open_generations(a, err)) != DVT_OK ||
+	    (rc = open_trust(a, err)) != DVT_OK) {
+		dvt_agent_free(a);
+		return rc;
+	}
+	if (a->h.running)
+		dvt_agent_update_resume(a);
+	*out = a;
+	return DVT_OK;
+}
+
+void
+dvt_agent_free(struct dvt_agent *a)
+{
+	if (a == NULL)
+		return;
+	dvt_agent_update_fini(a);
+	dvt_agent_adopt_fini(a);
+	dvt_trustset_free(a->bundle.next);
+	dvt_trustset_free(a->trust);
+	dvt_credential_fini(&a->cred);
+	dvt_history_fini(&a->h);
+	dvt_buf_fini(&a->pending);
+	dvt_buf_fini(&a->body);
+	dvt_buf_fini(&a->target);
+	dvt_buf_cleanse(&a->authorization);
+	dvt_buf_fini(&a->bundle.lines);
+	free((void *)(uintptr_t)a->config.device_id);
+	free((void *)(uintptr_t)a->config.label);
+	free((void *)(uintptr_t)a->config.edge_name);
+	free(a);
+}

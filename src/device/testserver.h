@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Control plane and edge of a test's world, for testworld.c. */
+#ifndef DVT_DEVICE_TESTSERVER_H
+#define DVT_DEVICE_TESTSERVER_H
+
+#include "device/testworld.h"
+
+/* End the program with the reason when something is not DVT_OK. */
+void testworld_must(
+    enum dvt_code rc, const struct dvt_err *err, const char *what);
+
+/* @answer has its ticket; @body gets the body. */
+void testserver_answer(struct testworld *w, const struct dvt_want *want,
+    struct dvt_answer *answer, struct dvt_buf *body);
+
+/* It issued this certificate and takes it. */
+bool testserver_knows(const struct testworld *w, X509 *leaf);
+
+/* Would who trusts @t take what the edge shows (@next: at its next name)? */
+enum dvt_code testserver_shown(const struct testworld *w,
+    const struct dvt_trust *t, bool next, struct dvt_err *err);
+
+#endif

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A whole world for an agent, in memory: disk, clock, authorities, a control
+ * plane and an edge that answer its wants. Linked by tests only; whatever goes
+ * wrong in the world itself ends the test program.
+ */
+#ifndef DVT_DEVICE_TESTWORLD_H
+#define DVT_DEVICE_TESTWORLD_H
+
+#include "device/agent.h"
+#include "device/keyfile.h"
+#include "durable/memfs.h"
+#include "pki/bundle.h"
+#include "pki/testca.h"
+
+#define TESTWORLD_KEYS  6
+#define TESTWORLD_STORY 16384 /* bytes */
+
+/* Made once for all worlds of a program. */
+struct testpki {
+	struct testca old_root, new_root; /* of edges and fronts */
+	struct testca device_old, device_new;
+	struct testca edge_old, edge_new, front; /* leaves; front: old root */
+	struct testca device;                    /* under device_old */
+	EVP_PKEY *sign_root[3], *sign_online;
+	EVP_PKEY *stock[TESTWORLD_KEYS]; /* for new keys of the device */
+	EVP_PKEY *stranger;
+};
+struct testpki *testpki_get(void); /* the same each time */
+void testpki_free(void);
+
+/* What the control plane does wrong, each time it is asked. */
+enum testfault {
+	FAULT_NONE,
+	FAULT_UNREACHED,
+	FAULT_SILENT, /* it did what was asked, the answer is lost */
+	FAULT_HTML,
+	FAULT_OTHER_KEY,
+	FAULT_OTHER_SUBJECT,
+	FAULT_LACKS_NAME,
+	FAULT_EXPIRED,
+	FAULT_NOT_YET,
+	FAULT_OTHER_CA,    /* not in the bundle's list */
+	FAULT_SERVER_LEAF, /* for servers, not clients */
+	FAULT_BUSY,        /* 503 */
+	FAULT_DENIED,      /* 403 */
+	FAULT_BROKEN_BUNDLE,
+};
+
+struct testworld {
+	struct testpki *pki;
+	struct dvt_memfs *disk;
+	struct dvt_keyfile keyfile;
+	size_t stock_next;
+	uint32_t dice;
+	struct dvt_time now;
+	struct dvt_agent_config config;
+	struct dvt_agent *agent; /* NULL: off */
+	unsigned disk_failures;  /* steps that said so */
+
+	/* control plane */
+	int64_t bundle;     /* newest version: 1 old, 2 both, 3 new only */
+	bool lists_issuing; /* bundles name both device CAs */
+	char renew[32];     /* instruction out, or "" */
+	char probe[32];
+	char secret[32];      /* for first enrolment; "" none */
+	enum testfault fault; /* of EST, or of bundles */
+	unsigned fault_left;  /* times more */
+	enum testfault checkin_fault;
+	unsigned checkin_fault_left;
+	bool new_ca;                  /* it issues under device_new */
+	X509 *issued[TESTWORLD_KEYS]; /* all it ever issued, newest last */
+	size_t issued_n;
+	char confirmed[DVT_DIGEST_HEX]; /* last check-in came under it */
+	char digest[DVT_DIGEST_HEX];    /* and told this of its anchors */
+	int64_t version;
+	char done[256];       /* "id=outcome " of what was told */
+	struct dvt_buf story; /* "Step->Outcome\n" as reported */
+	unsigned checkins, certificates, bundles;
+
+	/* edge */
+	bool trial_refused;
+	bool edge_new; /* shows the new chain at its main name */
+	unsigned trials, probes, refused;
+	int hook_exit;
+	unsigned hooks;
+};
+
+/* Adopted device, bundle 0, nothing asked; off. */
+void testworld_init(struct testworld *w);
+void testworld_init_empty(struct testworld *w); /* no credential */
+void testworld_fini(struct testworld *w);
+
+/* Power on, open. */
+void testworld_on(struct testworld *w);
+void testworld_off(struct testworld *w); /* freeing is a power cut */
+
+/**
+ * testworld_run() - answer what it wants until @stop or @seconds have passed
+ * @stop: may be NULL
+ * Return: @stop was true. The disk being off ends it as well.
+ */
+bool testworld_run(struct testworld *w, int64_t seconds,
+    bool (*stop)(const struct testworld *w));
+
+/* A copy of an off world, to try something on. */
+void testworld_copy(struct testworld *to, const struct testworld *from);
+
+/* The time of everybody but the device, Unix seconds. */
+int64_t testworld_true_s(const struct testworld *w);
+
+bool testworld_has_told(const struct testworld *w, const char *line);
+/* No update runs or is asked for, and the server has heard from the newest
+ * certificate. */
+bool testworld_is_renewed(const struct testworld *w);
+/* It confirmed the newest bundle. */
+bool testworld_is_trusting(const struct testworld *w);
+/* The credential that is on now works at the edge and control plane: key and
+ * leaf match, it was issued by them, and they are accepted. */
+void testworld_check_works(struct testworld *w, const char *when);
+
+#endif
