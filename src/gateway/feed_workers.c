@@ -1,0 +1,396 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What workers are told, in order, however slowly they take it. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway/feed_priv.h"
+#include "ipc/fields.h"
+#include "pki/key.h"
+
+#include <stdlib.h>
+
+#define RECORDS_SOON_MS 200 /* gather records for so long */
+
+/* --- queues --- */
+
+static struct gw_blob *
+blob_new(size_t max)
+{
+	struct gw_blob *b = dvt_alloc(sizeof(*b));
+
+	b->refs = 1;
+	dvt_buf_init(&b->body, max);
+	return b;
+}
+
+static void
+blob_unref(struct gw_blob *b)
+{
+	if (--b->refs > 0)
+		return;
+	dvt_buf_cleanse(&b->body); /* it may hold a key */
+	free(b);
+}
+
+static void
+queue_drop(struct gw_peer *p)
+{
+	for (size_t i = 0; i < p->queue_n; i++)
+		blob_unref(p->queue[i]);
+	p->queue_n = 0;
+}
+
+static bool
+blob_send(struct gw_peer *p, const struct gw_blob *b)
+{
+	struct dvt_msg m = {.type = DVT_MSG_EDGE_CONFIG,
+	    .body = dvt_buf_span(&b->body),
+	    .fd = -1};
+	struct dvt_err err;
+	enum dvt_code rc = dvt_channel_send(p->channel, &m, &err);
+
+	if (rc != DVT_OK && rc != DVT_E_BUSY)
+		log_event(LOG_ERR, "gateway.worker.untold", LE(&err));
+	return rc != DVT_E_BUSY;
+}
+
+static void
+queue_send(struct gw_peer *p)
+{
+	size_t n = 0;
+
+	while (n < p->queue_n && blob_send(p, p->queue[n]))
+		blob_unref(p->queue[n++]);
+	p->queue_n -= n;
+	if (n > 0)
+		memmove(p->queue, p->queue + n, p->queue_n * sizeof(*p->queue));
+}
+
+static void
+tell(struct gw_peer *p, struct gw_blob *b)
+{
+	if (p->channel == NULL)
+		return; /* it gets all of it when it is back */
+	if (p->queue_n == 0 && blob_send(p, b))
+		return;
+	if (p->queue_n == p->queue_cap) {
+		p->queue_cap = p->queue_cap == 0 ? 16 : 2 * p->queue_cap;
+		p->queue = dvt_realloc(
+		    p->queue, p->queue_cap * sizeof(*p->queue));
+	}
+	b->refs++;
+	p->queue[p->queue_n++] = b;
+}
+
+/* To one worker, or to all (@only NULL). @b taken. */
+static void
+tell_take(struct gw_feed *f, struct gw_peer *only, struct gw_blob *b)
+{
+	for (unsigned i = 0; i < f->program->settings.workers; i++)
+		if (only == NULL || only == &f->peer[i])
+			tell(&f->peer[i], b);
+	blob_unref(b);
+}
+
+/* --- messages --- */
+
+static struct gw_blob *
+message(enum gw_what what)
+{
+	struct gw_blob *b = blob_new(dvt_msg_max(DVT_MSG_EDGE_CONFIG));
+
+	dvt_put_u64(&b->body, what);
+	return b;
+}
+
+static void
+tell_files(struct gw_feed *f, struct gw_peer *only)
+{
+	struct gw_blob *b = message(GW_FILES);
+
+	dvt_put_u64(&b->body, ++f->serial);
+	gw_files_put(&f->files, &b->body);
+	tell_take(f, only, b);
+}
+
+static void
+tell_key(
+    struct gw_feed *f, struct gw_peer *only, const char *digest, EVP_PKEY *key)
+{
+	struct dvt_secret der = {0};
+	struct gw_blob *b;
+	struct dvt_err err;
+
+	if (dvt_key_to_pkcs8(key, &der, &err) != DVT_OK) {
+		log_event(LOG_ERR, "gateway.key.broken", LS("file", digest),
+		    LE(&err));
+		return;
+	}
+	b = message(GW_KEY);
+	dvt_put_str(&b->body, digest);
+	dvt_put_bytes(&b->body, (struct dvt_span){der.p, der.n});
+	dvt_secret_free(&der);
+	tell_take(f, only, b);
+}
+
+static void
+tell_lines(struct gw_feed *f, struct gw_peer *only, struct dvt_buf *lines)
+{
+	struct gw_blob *b;
+
+	if (lines->n == 0)
+		return;
+	b = message(GW_LINES);
+	dvt_put_bytes(&b->body, dvt_buf_span(lines));
+	dvt_buf_reset(lines);
+	tell_take(f, only, b);
+}
+
+static void
+tell_state(struct gw_feed *f, struct gw_peer *only)
+{
+	struct dvt_buf lines;
+	struct gw_blob *b;
+
+	tell_take(f, only, message(GW_BEGIN));
+	dvt_buf_init(&lines, GW_LINES_MAX);
+	for (int k = 0; k < DVT_FEED_KIND_N; k++) {
+		const struct dvt_feed_entry *e = NULL;
+		enum dvt_feed_kind kind = (enum dvt_feed_kind)k;
+
+		while ((e = dvt_feed_next(f->feed, kind, e)) != NULL) {
+			if (lines.n > GW_LINES_MAX - DVT_FEED_LINE_MAX)
+				tell_lines(f, only, &lines);
+			dvt_feed_entry_format(e, &lines);
+		}
+	}
+	tell_lines(f, only, &lines);
+	dvt_buf_fini(&lines);
+	b = message(GW_END);
+	dvt_put_u64(&b->body, ++f->serial);
+	dvt_put_i64(&b->body, dvt_feed_position(f->feed));
+	dvt_put_i64(&b->body, dvt_feed_epoch(f->feed));
+	tell_take(f, only, b);
+}
+
+static void
+tell_heard(struct gw_feed *f, struct gw_peer *only)
+{
+	struct gw_blob *b = message(GW_HEARD);
+
+	dvt_put_i64(&b->body, f->heard_at);
+	tell_take(f, only, b);
+}
+
+void
+gw_feed_send_files(struct gw_feed *f)
+{
+	tell_files(f, NULL);
+}
+
+void
+gw_feed_send_key(struct gw_feed *f, const char *digest, EVP_PKEY *key)
+{
+	tell_key(f, NULL, digest, key);
+}
+
+void
+gw_feed_send_state(struct gw_feed *f)
+{
+	tell_state(f, NULL);
+}
+
+void
+gw_feed_send_heard(struct gw_feed *f)
+{
+	tell_heard(f, NULL);
+}
+
+void
+gw_feed_send_answer(struct gw_feed *f, struct dvt_span answer)
+{
+	struct gw_blob *b = message(GW_ANSWER);
+
+	dvt_put_u64(&b->body, ++f->serial);
+	dvt_put_bytes(&b->body, answer);
+	if (dvt_buf_ok(&b->body, "answer", NULL) != DVT_OK) {
+		/* a full one and its frame do not fit: hand out the whole */
+		blob_unref(b);
+		gw_feed_send_state(f);
+		return;
+	}
+	tell_take(f, NULL, b);
+}
+
+/* --- what they say --- */
+
+int64_t
+gw_feed_applied(const struct gw_feed *f)
+{
+	int64_t least = INT64_MAX;
+
+	for (unsigned i = 0; i < f->program->settings.workers; i++) {
+		const struct gw_peer *p = &f->peer[i];
+
+		if (p->epoch != dvt_feed_epoch(f->feed))
+			return 0;
+		if (p->position < least)
+			least = p->position;
+	}
+	return least;
+}
+
+size_t
+gw_feed_sessions(const struct gw_feed *f)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < f->program->settings.workers; i++)
+		n += f->peer[i].sessions;
+	return n;
+}
+
+static void
+take_applied(struct gw_feed *f, struct gw_peer *p, struct dvt_span body)
+{
+	struct dvt_fields in = dvt_fields_of(body);
+	uint64_t serial = dvt_get_u64(&in, UINT64_MAX);
+	int64_t position = dvt_get_i64(&in), epoch = dvt_get_i64(&in);
+	uint64_t sessions = dvt_get_u64(&in, UINT32_MAX);
+
+	if (dvt_fields_end(&in, "applied", NULL) != DVT_OK)
+		return;
+	p->serial = serial;
+	p->position = position;
+	p->epoch = epoch;
+	p->sessions = (size_t)sessions;
+	if (gw_feed_applied(f) != f->applied_told)
+		gw_link_report(f, 0);
+}
+
+/* "VERBOSE" tells every field, as the record has them. */
+static void
+log_record(struct gw_feed *f, struct dvt_span line)
+{
+	const char *level = dvt_config_text(
+	    f->program->config, "gateway.tls.debugLevel");
+	struct dvt_handshake h;
+	bool failed;
+
+	if (!dvt_config_bool(f->program->config, "gateway.tls.logHandshakes") ||
+	    strcmp(level, "OFF") == 0 ||
+	    dvt_handshake_parse(line, &h, NULL) != DVT_OK)
+		return;
+	failed = h.outcome != DVT_HS_OK;
+	if (!failed && strcmp(level, "ERROR") == 0)
+		return;
+	if (strcmp(level, "VERBOSE") == 0) {
+		char *text = dvt_strndup(line.p, line.n);
+
+		log_event(failed ? LOG_WARNING : LOG_NOTICE,
+		    "gateway.handshake", LS("record", text));
+		free(text);
+		return;
+	}
+	log_event(failed ? LOG_WARNING : LOG_NOTICE, "gateway.handshake",
+	    LS("outcome", dvt_outcome_name(h.outcome)),
+	    LS("reason", dvt_hs_reason_name(h.reason)),
+	    LS("address", h.address), LS("device", h.device),
+	    LS("confidence", h.confidence), LI("alert", h.alert),
+	    LS("credential", h.credential), LS("form", h.form));
+}
+
+static void
+take_record(struct gw_feed *f, struct dvt_span line)
+{
+	if (f->record != NULL) {
+		fwrite(line.p, 1, line.n, f->record);
+		fputc('\n', f->record);
+		fflush(f->record);
+	}
+	log_record(f, line);
+	if (f->spool == NULL)
+		return;
+	gw_spool_add(f->spool, line);
+	gw_link_report(f, RECORDS_SOON_MS);
+}
+
+static void
+on_message(void *user, struct dvt_channel *ch, struct dvt_msg *m)
+{
+	struct gw_feed *f = user;
+	struct gw_peer *p = &f->peer[dvt_channel_peer_index(ch)];
+
+	if (m->type == DVT_MSG_EDGE_RECORD)
+		take_record(f, m->body);
+	else if (m->type == DVT_MSG_EDGE_APPLIED)
+		take_applied(f, p, m->body);
+}
+
+static void
+on_drained(void *user, struct dvt_channel *ch)
+{
+	struct gw_feed *f = user;
+
+	queue_send(&f->peer[dvt_channel_peer_index(ch)]);
+}
+
+static void
+peer_drop(struct gw_peer *p)
+{
+	dvt_channel_free(p->channel);
+	p->channel = NULL;
+	p->sessions = 0;
+	queue_drop(p);
+}
+
+static void
+on_end(void *user, struct dvt_channel *ch, const struct dvt_err *why)
+{
+	struct gw_feed *f = user;
+	struct gw_peer *p = &f->peer[dvt_channel_peer_index(ch)];
+
+	(void)why;
+	if (p->channel == ch)
+		peer_drop(p);
+	else
+		dvt_channel_free(ch);
+}
+
+/* A worker, new or again: all that is known, from the start. */
+void
+gw_feed_peer(struct gw_feed *f, unsigned index, int fd)
+{
+	struct gw_peer *p = &f->peer[index];
+	struct dvt_channel_config config = {
+	    .self = DVT_ROLE_EDGE_FEED,
+	    .peer = DVT_ROLE_EDGE_WORKER,
+	    .peer_index = index,
+	    .received = on_message,
+	    .ended = on_end,
+	    .drained = on_drained,
+	    .user = f,
+	};
+
+	peer_drop(p);
+	p->channel = dvt_channel_new(f->loop, fd, &config);
+	for (size_t i = 0; f->keys != NULL && i < gw_keyring_count(f->keys);
+	     i++) {
+		const char *digest;
+		EVP_PKEY *key = gw_keyring_get(f->keys, i, &digest);
+
+		tell_key(f, p, digest, key);
+	}
+	tell_heard(f, p);
+	if (dvt_feed_position(f->feed) > 0)
+		tell_state(f, p);
+	tell_files(f, p);
+}
+
+void
+gw_feed_workers_end(struct gw_feed *f)
+{
+	for (unsigned i = 0; i < GW_WORKERS_MAX; i++) {
+		peer_drop(&f->peer[i]);
+		free(f->peer[i].queue);
+	}
+}

@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dovetail-gateway: arguments, settings, sockets, children. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway/program.h"
+#include "ipc/messages.h"
+#include "proc/children.h"
+#include "proc/listen.h"
+#include "proc/sandbox.h"
+#include "proc/service.h"
+
+#include <openssl/rand.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MEMORY_LINES 65536 /* of what clients did: 4 MiB */
+#define STOP_MS      6000
+#define TICKET_FILE  "ticket.key"
+
+struct arguments {
+	const char *config;
+	bool check; /* -n */
+	bool man;
+};
+
+static void
+usage(FILE *to)
+{
+	fputs("usage: dovetail-gateway --config FILE [-n]\n"
+	      "       dovetail-gateway --version\n",
+	    to);
+}
+
+static enum dvt_code
+arguments_read(int argc, char **argv, struct arguments *a, struct dvt_err *err)
+{
+	static const struct option options[] = {
+	    {"config",       required_argument, NULL, 'c'},
+	    {"check",        no_argument,       NULL, 'n'},
+	    {"settings-man", no_argument,       NULL, 'm'},
+	    {"version",      no_argument,       NULL, 'V'},
+	    {"help",         no_argument,       NULL, 'h'},
+	    {NULL,           0,                 NULL, 0  },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "c:nVh", options, NULL)) != -1) {
+		if (c == 'c') {
+			a->config = optarg;
+		} else if (c == 'n') {
+			a->check = true;
+		} else if (c == 'm') {
+			a->man = true;
+		} else if (c == 'V') {
+			puts("dovetail-gateway " DVT_VERSION);
+			exit(0);
+		} else if (c == 'h') {
+			usage(stdout);
+			exit(0);
+		} else {
+			usage(stderr);
+			exit(64);
+		}
+	}
+	if (!a->man && (a->config == NULL || optind < argc))
+		return dvt_fail(err, DVT_E_INPUT,
+		    "name the settings file: dovetail-gateway --config FILE");
+	return DVT_OK;
+}
+
+enum dvt_code
+gw_sandbox(const struct gw_program *p, unsigned groups,
+    const struct dvt_sandbox_path *paths, size_t paths_n, struct dvt_err *err)
+{
+	struct dvt_sandbox_plan plan = {
+	    .user = dvt_config_text(p->config, "user"),
+	    .groups = groups,
+	    .paths = paths,
+	    .paths_n = paths_n,
+	    .landlock = dvt_config_bool(p->config, "sandbox.landlock"),
+	    .seccomp = dvt_config_bool(p->config, "sandbox.seccomp"),
+	    .explain = true,
+	};
+
+	return dvt_sandbox(&plan, err);
+}
+
+static enum dvt_code
+settings_read(
+    const struct arguments *a, struct gw_program *p, struct dvt_err *err)
+{
+	struct gw_files files;
+	struct dvt_buf text;
+	enum dvt_code rc;
+
+	dvt_buf_init(&text, 1 << 20);
+	if (a->man) {
+		dvt_settings_man(gw_settings, gw_settings_count, &text);
+		fputs(dvt_buf_str(&text), stdout);
+		exit(0);
+	}
+	p->config_path = realpath(a->config, NULL);
+	if (p->config_path == NULL)
+		return dvt_fail_errno(err, "%s", a->config);
+	if ((rc = gw_settings_load(
+		 p->config_path, &p->config, &p->settings, err)) != DVT_OK ||
+	    (rc = gw_files_load(
+		 &p->settings, dvt_time_now().wall_s, &files, err)) != DVT_OK)
+		return rc;
+	gw_files_fini(&files);
+	if (a->check) {
+		dvt_config_dump(p->config, &text);
+		fputs(dvt_buf_str(&text), stdout);
+		exit(0);
+	}
+	dvt_buf_fini(&text);
+	dvt_log_init("parent",
+	    dvt_log_level_from_name(dvt_config_text(p->config, "log.level")),
+	    dvt_config_bool(p->config, "log.json"));
+	return DVT_OK;
+}
+
+/*
+ * The same over restarts, so that a device stays known by its ticket; without
+ * a state folder only as long as we run.
+ */
+static enum dvt_code
+ticket_key_read(struct gw_program *p, struct dvt_err *err)
+{
+	char path[4096];
+	ssize_t n;
+	int fd;
+
+	if (RAND_bytes(p->ticket_key, sizeof(p->ticket_key)) != 1)
+		return dvt_fail(err, DVT_E_SYSTEM, "no random bytes");
+	if (p->settings.state == NULL)
+		return DVT_OK;
+	if (mkdir(p->settings.state, 0700) != 0 && errno != EEXIST)
+		return dvt_fail_errno(err, "%s", p->settings.state);
+	snprintf(path, sizeof(path), "%s/" TICKET_FILE, p->settings.state);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (fd < 0)
+		return dvt_fail_errno(err, "%s", path);
+	if (pread(fd, p->ticket_key, sizeof(p->ticket_key), 0) !=
+	    (ssize_t)sizeof(p->ticket_key)) {
+		n = pwrite(fd, p->ticket_key, sizeof(p->ticket_key), 0);
+		if (n != (ssize_t)sizeof(p->ticket_key)) {
+			(void)dvt_fail_errno(err, "%s", path);
+			close(fd);
+			return DVT_E_SYSTEM;
+		}
+	}
+	close(fd);
+	return DVT_OK;
+}
+
+static enum dvt_code
+listen_all(struct gw_program *p, struct dvt_err *err)
+{
+	char where[DVT_ADDR_TEXT];
+	enum dvt_code rc;
+
+	(void)dvt_copy_str(where, sizeof(where), p->settings.listen);
+	for (unsigned i = 0; i < p->settings.workers; i++) {
+		rc = dvt_listen_tcp(where, DVT_LISTEN_REUSEPORT,
+		    &p->listen_fd[i], &p->listen, err);
+		if (rc != DVT_OK) {
+			dvt_err_prefix(err, "gateway.listen");
+			return rc;
+		}
+		/* port 0 took a free one: all share it */
+		dvt_addr_format(&p->listen, where);
+	}
+	return DVT_OK;
+}
+
+static enum dvt_code
+start(struct gw_program *p, struct dvt_err *err)
+{
+	enum dvt_code rc;
+
+	(void)dvt_files_max();
+	if ((rc = ticket_key_read(p, err)) != DVT_OK ||
+	    (rc = dvt_edge_memory_new(MEMORY_LINES, &p->memory, err)) != DVT_OK)
+		return rc;
+	return listen_all(p, err);
+}
+
+static void
+on_ready(void *ctx)
+{
+	const struct gw_program *p = ctx;
+	char where[DVT_ADDR_TEXT];
+
+	log_event(LOG_NOTICE, "gateway.ready",
+	    LS("listen", dvt_addr_format(&p->listen, where)),
+	    LI("workers", p->settings.workers));
+	dvt_service_ready("serving");
+}
+
+static int
+run(struct gw_program *p)
+{
+	struct dvt_child_kind kinds[] = {
+	    {.role = DVT_ROLE_EDGE_FEED,
+             .name = "feed",
+             .count = 1,
+             .stop_stage = 1,
+             .run = gw_feed_run  },
+	    { .role = DVT_ROLE_EDGE_WORKER,
+             .name = "worker",
+             .count = p->settings.workers,
+             .stop_stage = 0,
+             .fds = p->listen_fd,
+             .fds_n = p->settings.workers,
+             .run = gw_worker_run},
+	};
+	struct dvt_child_pair pairs[] = {
+	    {DVT_ROLE_EDGE_FEED, DVT_ROLE_EDGE_WORKER},
+	};
+	struct dvt_parent_plan plan = {
+	    .kinds = kinds,
+	    .kinds_n = DVT_COUNT(kinds),
+	    .pairs = pairs,
+	    .pairs_n = DVT_COUNT(pairs),
+	    .stop_ms = STOP_MS,
+	    .ctx = p,
+	    .ready = on_ready,
+	};
+
+	return dvt_parent_run(&plan);
+}
+
+int
+main(int argc, char **argv)
+{
+	struct arguments arguments = {0};
+	struct gw_program *program = dvt_alloc(sizeof(*program));
+	struct dvt_err err = {0};
+	enum dvt_code rc;
+
+	if ((rc = arguments_read(argc, argv, &arguments, &err)) != DVT_OK ||
+	    (rc = settings_read(&arguments, program, &err)) != DVT_OK ||
+	    (rc = start(program, &err)) != DVT_OK) {
+		fprintf(stderr, "dovetail-gateway: %s\n", err.text);
+		return dvt_code_exit(rc);
+	}
+	return run(program);
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The gateway's settings: one table; parser, man page and -n come from it. */
+#ifndef DVT_GATEWAY_SETTINGS_H
+#define DVT_GATEWAY_SETTINGS_H
+
+#include "base/limits.h"
+#include "loop/addr.h"
+#include "proc/config.h"
+
+#define GW_WORKERS_MAX 64
+#define GW_CONTROL_MAX 8 /* addresses of the control plane */
+
+extern const struct dvt_setting gw_settings[];
+extern const size_t gw_settings_count;
+
+/* Read from the table and checked against each other; plain value. */
+struct gw_settings {
+	const char *name; /* borrowed from the configuration, as all texts */
+	const char *listen;
+	struct dvt_addr upstream;
+	const char *upstream_text;
+	unsigned workers;
+	const char *certificate, *key, *client_ca, *deny; /* paths or NULL */
+	const char *record;                               /* or NULL */
+	const char *state;                                /* or NULL */
+	/* the control plane; control_n 0: none */
+	struct dvt_addr control[GW_CONTROL_MAX];
+	size_t control_n;
+	char control_host[DVT_HOST_MAX + 8]; /* "host:port" */
+	const char *control_name, *control_ca;
+	const char *secret; /* or NULL */
+};
+
+/**
+ * gw_settings_load() - read and check a settings file
+ * @config: out: what the texts are borrowed from; the caller's
+ *
+ * Names of the control plane and the upstream are resolved here, once.
+ * Return: DVT_OK; DVT_E_INPUT; DVT_E_SYSTEM (no such host).
+ */
+DVT_MUST_USE enum dvt_code gw_settings_load(const char *path,
+    struct dvt_config **config, struct gw_settings *out, struct dvt_err *err);
+
+#endif

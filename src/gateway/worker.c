@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "gateway/worker.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway/conn.h"
+#include "ipc/fields.h"
+#include "pki/fastec.h"
+#include "proc/children.h"
+#include "proc/control.h"
+#include "proc/sandbox.h"
+#include "proc/service.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define ACCEPTS         64  /* in one turn */
+#define ACCEPT_AGAIN_MS 100 /* after running out of descriptors */
+#define FDS_SPARE       64  /* descriptors that are no connections */
+#define TELL_MS         1000
+#define PACE_MS         100
+#define WAITING_MAX     4194304 /* bytes of records while the feed is away */
+#define AWAY_S          60    /* without an answer the control plane is away */
+#define MAX_STALE_S     86400 /* until a policy says otherwise */
+
+/* --- records --- */
+
+static bool
+record_send(struct gw_worker *w, struct dvt_span line)
+{
+	struct dvt_msg m = {
+	    .type = DVT_MSG_EDGE_RECORD, .body = line, .fd = -1};
+
+	return w->feed_channel != NULL &&
+	       dvt_channel_send(w->feed_channel, &m, NULL) == DVT_OK;
+}
+
+static void
+on_record(void *user, const struct dvt_handshake *h)
+{
+	struct gw_worker *w = user;
+	struct dvt_buf line;
+
+	dvt_buf_init(&line, DVT_RECORD_MAX);
+	dvt_handshake_format(h, &line);
+	if (w->waiting.n > 0 || !record_send(w, dvt_buf_span(&line))) {
+		dvt_buf_put_span(&w->waiting, dvt_buf_span(&line));
+		dvt_buf_putc(&w->waiting, '\n');
+	}
+	dvt_buf_fini(&line);
+}
+
+static void
+waiting_send(struct gw_worker *w)
+{
+	while (w->waiting.n > 0) {
+		const uint8_t *nl = memchr(w->waiting.p, '\n', w->waiting.n);
+		size_t n = nl != NULL ? (size_t)(nl - w->waiting.p)
+				      : w->waiting.n;
+
+		if (!record_send(w, (struct dvt_span){w->waiting.p, n}))
+			return;
+		dvt_buf_drop(&w->waiting, nl != NULL ? n + 1 : n);
+	}
+	dvt_buf_fini(&w->waiting);
+	dvt_buf_init(&w->waiting, WAITING_MAX);
+}
+
+/* --- accepting --- */
+
+static void
+listen_update(struct gw_worker *w)
+{
+	bool on = !w->stopping && dvt_edge_set_used(w->edge) != NULL &&
+		  w->conns < w->conns_max &&
+		  !dvt_timer_running(w->accept_again);
+
+	dvt_watch_want(w->listening, on ? DVT_READ : 0);
+}
+
+static void
+on_listening(void *ctx, unsigned ready)
+{
+	struct gw_worker *w = ctx;
+
+	(void)ready;
+	for (int i = 0; i < ACCEPTS && w->conns < w->conns_max; i++) {
+		struct dvt_addr peer = {.len = sizeof(peer.ss)};
+		int fd = accept4(w->program->listen_fd[w->index],
+		    (struct sockaddr *)&peer.ss, &peer.len,
+		    SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+		if (fd >= 0) {
+			gw_conn_new(w, fd, &peer);
+			continue;
+		}
+		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
+		    errno == ENOMEM) {
+			log_event(LOG_WARNING, "gateway.accept.full",
+			    LI("connections", w->conns));
+			dvt_timer_start(w->accept_again, ACCEPT_AGAIN_MS);
+		}
+		if (errno != ECONNABORTED && errno != EINTR)
+			break;
+	}
+	listen_update(w);
+}
+
+static void
+on_accept_again(void *ctx)
+{
+	listen_update(ctx);
+}
+
+void
+gw_worker_linked(struct gw_worker *w, struct gw_conn *c)
+{
+	(void)c;
+	w->conns++;
+}
+
+void
+gw_worker_unlinked(struct gw_worker *w, struct gw_conn *c)
+{
+	if (w->sweep_at == c)
+		w->sweep_at = gw_conn_next(c);
+	w->conns--;
+	if (w->conns + 1 == w->conns_max)
+		listen_update(w);
+	if (w->stopping && w->conns == 0)
+		dvt_loop_stop(w->loop);
+}
+
+/* --- who is not listed --- */
+
+static int64_t
+max_stale_s(const struct gw_worker *w)
+{
+	const struct dvt_feed_entry *e = dvt_feed_get(
+	    w->feed, DVT_FEED_POLICY, w->program->settings.name);
+
+	return e != NULL ? e->u.policy.max_stale_s : MAX_STALE_S;
+}
+
+/* Of an active device, going by the name its authority gave it. */
+static bool
+names_active_device(const struct gw_worker *w, const char *id)
+{
+	const struct dvt_feed_entry *d = id[0] != '\0'
+					     ? dvt_feed_get(
+						   w->feed, DVT_FEED_DEVICE, id)
+					     : NULL;
+
+	return d != NULL && (strcmp(d->u.device.state, "active") == 0 ||
+				strcmp(d->u.device.state, "parked") == 0);
+}
+
+/*
+ * A certificate may be issued a moment before its listing arrives: wait for
+ * it. While the control plane is away none will come: then a certificate of
+ * our own authority for a device we know is good enough, for max_stale_s.
+ */
+enum gw_admission
+gw_worker_admission(
+    struct gw_worker *w, const struct dvt_edge_peer *peer, bool waited)
+{
+	int64_t age = dvt_loop_time(w->loop).wall_s - w->heard_at;
+
+	if (age <= AWAY_S)
+		return waited ? GW_REJECT : GW_WAIT;
+	if (age < max_stale_s(w) && names_active_device(w, peer->common_name))
+		return GW_ADMIT;
+	return GW_REJECT;
+}
+
+/* --- the feed process --- */
+
+void
+gw_worker_tell(struct gw_worker *w)
+{
+	struct dvt_msg m = {.type = DVT_MSG_EDGE_APPLIED, .fd = -1};
+	struct dvt_buf body;
+
+	if (w->feed_channel == NULL)
+		return;
+	dvt_buf_init(&body, dvt_msg_max(DVT_MSG_EDGE_APPLIED));
+	dvt_put_u64(&body, w->serial);
+	dvt_put_i64(&body, dvt_feed_position(w->feed));
+	dvt_put_i64(&body, dvt_feed_epoch(w->feed));
+	dvt_put_u64(&body, w->sessions);
+	m.body = dvt_buf_span(&body);
+	if (dvt_channel_send(w->feed_channel, &m, NULL) == DVT_OK)
+		w->told_sessions = w->sessions;
+	dvt_buf_fini(&body);
+}
+
+static void
+on_tell(void *ctx)
+{
+	struct gw_worker *w = ctx;
+
+	if (w->sessions != w->told_sessions)
+		gw_worker_tell(w);
+}
+
+static void
+on_message(void *user, struct dvt_channel *ch, struct dvt_msg *m)
+{
+	struct gw_worker *w = user;
+
+	(void)ch;
+	if (m->type != DVT_MSG_EDGE_CONFIG)
+		return;
+	if (!gw_worker_state(w, m->body)) {
+		/* started again, a worker gets all of it again */
+		dvt_loop_stop(w->loop);
+		return;
+	}
+	listen_update(w);
+	if (!w->told_ready) {
+		w->told_ready = true;
+		dvt_control_ready(w->control);
+	}
+}
+
+static void
+on_channel_end(void *user, struct dvt_channel *ch, const struct dvt_err *why)
+{
+	struct gw_worker *w = user;
+
+	(void)why;
+	if (w->feed_channel == ch)
+		w->feed_channel = NULL;
+	dvt_channel_free(ch);
+}
+
+static void
+on_peer(void *user, int role, unsigned index, int fd)
+{
+	struct gw_worker *w = user;
+	struct dvt_channel_config config = {
+	    .self = DVT_ROLE_EDGE_WORKER,
+	    .peer = (enum dvt_role)role,
+	    .peer_index = index,
+	    .received = on_message,
+	    .ended = on_channel_end,
+	    .user = w,
+	};
+
+	dvt_channel_free(w->feed_channel);
+	w->feed_channel = dvt_channel_new(w->loop, fd, &config);
+	waiting_send(w);
+}
+
+static void
+on_stop(void *user)
+{
+	struct gw_worker *w = user;
+
+	w->stopping = true;
+	listen_update(w);
+	for (struct gw_conn *c = gw_conn_first(w), *next; c != NULL; c = next) {
+		next = gw_conn_next(c);
+		gw_conn_close(c);
+	}
+	if (w->conns == 0)
+		dvt_loop_stop(w->loop);
+}
+
+/* --- start and end --- */
+
+static enum dvt_code
+edge_start(struct gw_worker *w, struct dvt_err *err)
+{
+	struct dvt_edge_config c = {
+	    .listener = "main",
+	    .ticket_key = w->program->ticket_key,
+	    .memory = w->program->memory,
+	    .record = on_record,
+	    .user = w,
+	};
+
+	if (dvt_config_bool(w->program->config, "tls.fastDecoding") &&
+	    dvt_fastec_enable(err) != DVT_OK)
+		log_event(LOG_INFO, "gateway.fast-decoding.absent", LE(err));
+	return dvt_edge_new(&c, &w->edge, err);
+}
+
+static enum dvt_code
+start(struct gw_worker *w, struct dvt_child *me, struct dvt_err *err)
+{
+	struct dvt_control_config control = {
+	    .peer = on_peer, .stop = on_stop, .user = w};
+	unsigned long files = dvt_files_max();
+	enum dvt_code rc;
+
+	w->conns_max = files > 2 * FDS_SPARE ? (files - FDS_SPARE) / 2 : 32;
+	if ((rc = dvt_loop_new(&w->loop, err)) != DVT_OK ||
+	    (rc = edge_start(w, err)) != DVT_OK)
+		return rc;
+	w->listening = dvt_watch_new(
+	    w->loop, w->program->listen_fd[w->index], 0, on_listening, w);
+	w->accept_again = dvt_timer_new(w->loop, on_accept_again, w);
+	w->sweeper = dvt_timer_new(w->loop, gw_worker_sweep_step, w);
+	w->pacer = dvt_timer_new(w->loop, gw_worker_pace_step, w);
+	dvt_timer_repeat(w->pacer, PACE_MS);
+	w->teller = dvt_timer_new(w->loop, on_tell, w);
+	dvt_timer_repeat(w->teller, TELL_MS);
+	w->control = dvt_control_new(w->loop, me, &control);
+	return gw_sandbox(w->program,
+	    DVT_SYS_NET | DVT_SYS_ACCEPT | DVT_SYS_CONNECT | DVT_SYS_MEMFD,
+	    NULL, 0, err);
+}
+
+static void
+stop(struct gw_worker *w)
+{
+	while (gw_conn_first(w) != NULL)
+		gw_conn_drop(gw_conn_first(w));
+	dvt_channel_free(w->feed_channel);
+	dvt_control_free(w->control);
+	dvt_watch_free(w->listening);
+	dvt_timer_free(w->accept_again);
+	dvt_timer_free(w->sweeper);
+	dvt_timer_free(w->pacer);
+	dvt_timer_free(w->teller);
+	dvt_edge_free(w->edge);
+	dvt_feed_free(w->feed);
+	dvt_feed_free(w->aside);
+	gw_files_fini(&w->files);
+	for (size_t i = 0; i < w->keys_n; i++)
+		EVP_PKEY_free(w->keys[i].key);
+	free(w->keys);
+	free(w->scratch);
+	dvt_buf_fini(&w->waiting);
+	dvt_loop_free(w->loop);
+	free(w);
+}
+
+int
+gw_worker_run(struct dvt_child *me, void *program)
+{
+	struct gw_worker *w = dvt_alloc(sizeof(*w));
+	struct dvt_err err = {0};
+	enum dvt_code rc;
+
+	w->program = program;
+	w->index = dvt_child_index(me);
+	w->feed = dvt_feed_new();
+	w->scratch = dvt_alloc(GW_SCRATCH);
+	dvt_buf_init(&w->waiting, WAITING_MAX);
+	rc = start(w, me, &err);
+	if (rc == DVT_OK)
+		dvt_loop_run(w->loop);
+	else
+		log_event(LOG_CRIT, "gateway.start.failed", LE(&err));
+	stop(w);
+	return dvt_code_exit(rc);
+}

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A worker: accepts on its own listening socket, speaks TLS, relays. It holds
+ * a copy of the state that the feed process hands out.
+ */
+#ifndef DVT_GATEWAY_WORKER_H
+#define DVT_GATEWAY_WORKER_H
+
+#include "gateway/program.h"
+#include "ipc/channel.h"
+#include "loop/loop.h"
+
+#define GW_SCRATCH 16384 /* bytes: the largest TLS record */
+
+struct gw_conn;
+
+struct gw_key {
+	char digest[DVT_DIGEST_HEX];
+	EVP_PKEY *key;
+};
+
+/* An order to close sessions on other chains, at a pace. */
+struct gw_reconnect {
+	bool on;
+	char rotation[DVT_NAME_MAX + 1];
+	char keep_root[DVT_DIGEST_HEX];
+	int64_t since_ms; /* sessions opened later are not meant */
+	double per_tick, tokens;
+};
+
+struct gw_worker {
+	struct gw_program *program;
+	unsigned index;
+	struct dvt_loop *loop;
+	struct dvt_control *control;
+	struct dvt_channel *feed_channel; /* NULL while it is away */
+	struct dvt_edge *edge;
+	struct dvt_watch *listening;
+	struct dvt_timer *accept_again, *sweeper, *pacer, *teller;
+	bool told_ready, stopping;
+
+	/* state */
+	struct dvt_feed *feed;  /* never NULL */
+	struct dvt_feed *aside; /* a snapshot being built, or NULL */
+	struct gw_files files;
+	struct gw_key *keys;
+	size_t keys_n;
+	int64_t heard_at; /* Unix seconds; 0: never */
+	struct gw_reconnect reconnect;
+	uint64_t serial; /* last one applied */
+
+	/* connections */
+	struct gw_conn *first;
+	struct gw_conn *sweep_at; /* next to be checked, or NULL */
+	size_t conns, conns_max;
+	size_t sessions; /* of these open */
+	size_t told_sessions;
+	uint8_t *scratch; /* GW_SCRATCH bytes, within one call */
+
+	/* records that wait while the feed process is away */
+	struct dvt_buf waiting;
+};
+
+/* Connections come and go. */
+void gw_worker_linked(struct gw_worker *w, struct gw_conn *c);
+void gw_worker_unlinked(struct gw_worker *w, struct gw_conn *c);
+
+/* A client whose certificate verifies but is not listed. */
+enum gw_admission { GW_ADMIT, GW_WAIT, GW_REJECT };
+enum gw_admission gw_worker_admission(
+    struct gw_worker *w, const struct dvt_edge_peer *peer, bool waited);
+
+/* worker_state.c: a message of the feed process. false: it is broken. */
+bool gw_worker_state(struct gw_worker *w, struct dvt_span body);
+/* Build what is shown and trusted from files, keys and feed anew. */
+void gw_worker_refresh(struct gw_worker *w);
+/* Check every connection, in slices. */
+void gw_worker_sweep(struct gw_worker *w);
+void gw_worker_sweep_step(void *worker);
+void gw_worker_pace_step(void *worker);
+void gw_worker_tell(struct gw_worker *w); /* EDGE_APPLIED */
+
+#endif

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What the feed process hands out, put into force in this worker. */
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway/conn.h"
+#include "ipc/fields.h"
+#include "pki/key.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define SWEEP_SLICE 256 /* connections looked at in one turn */
+
+/* --- what is shown and trusted --- */
+
+static EVP_PKEY *
+key_find(void *ctx, const char *digest)
+{
+	struct gw_worker *w = ctx;
+
+	for (size_t i = 0; i < w->keys_n; i++)
+		if (strcmp(w->keys[i].digest, digest) == 0)
+			return w->keys[i].key;
+	return NULL;
+}
+
+static void
+set_add_files(struct gw_worker *w, struct dvt_edge_set *set, int64_t now)
+{
+	const struct gw_files *f = &w->files;
+	struct dvt_edge_credential c = {
+	    .id = GW_FILE_ID,
+	    .listener = "main",
+	    .slot = DVT_SLOT_CURRENT,
+	    .names = {(const char *const *)f->names.v, f->names.n},
+	    .chain = &f->chain,
+	    .key = f->key,
+	};
+	struct dvt_err err;
+
+	if (f->chain.n > 0 && dvt_edge_set_add(set, &c, now, &err) != DVT_OK)
+		log_event(LOG_WARNING, "edge.credential-refused",
+		    LS("id", c.id), LE(&err));
+	/* once the control plane speaks, it says whom to trust */
+	if (!dvt_edge_set_has_policy(set))
+		for (size_t i = 0; i < f->anchor_n; i++)
+			dvt_edge_set_anchor(set, f->anchor[i]);
+}
+
+void
+gw_worker_refresh(struct gw_worker *w)
+{
+	struct dvt_edge_set *set = dvt_edge_set_new();
+	int64_t now = dvt_loop_time(w->loop).wall_s;
+	struct dvt_err err;
+
+	dvt_edge_set_feed(
+	    set, w->feed, w->program->settings.name, key_find, w, now);
+	set_add_files(w, set, now);
+	if (dvt_edge_set_seal(set, &err) != DVT_OK) {
+		log_event(LOG_ERR, "gateway.set.refused", LE(&err));
+		dvt_edge_set_unref(set);
+		/* the former chains, but never a feed that is gone */
+		set = dvt_edge_set_used(w->edge) == NULL
+			  ? NULL
+			  : dvt_edge_set_ref((struct dvt_edge_set *)(uintptr_t)
+				    dvt_edge_set_used(w->edge));
+	}
+	dvt_edge_use(w->edge, set, w->feed);
+}
+
+/* --- denials and listings on open sessions --- */
+
+void
+gw_worker_sweep_step(void *worker)
+{
+	struct gw_worker *w = worker;
+
+	for (int i = 0; i < SWEEP_SLICE && w->sweep_at != NULL; i++) {
+		struct gw_conn *c = w->sweep_at;
+
+		w->sweep_at = gw_conn_next(c);
+		gw_conn_check(c);
+	}
+	if (w->sweep_at != NULL)
+		dvt_timer_start(w->sweeper, 0);
+}
+
+void
+gw_worker_sweep(struct gw_worker *w)
+{
+	w->sweep_at = gw_conn_first(w);
+	gw_worker_sweep_step(w);
+}
+
+/* --- reconnects --- */
+
+static void
+reconnect_update(struct gw_worker *w)
+{
+	const struct dvt_feed_entry *e = dvt_feed_get(
+	    w->feed, DVT_FEED_RECONNECT, w->program->settings.name);
+	struct gw_reconnect *r = &w->reconnect;
+	const struct dvt_feed_reconnect *want;
+
+	if (e == NULL) {
+		r->on = false;
+		return;
+	}
+	want = &e->u.reconnect;
+	r->per_tick = (double)want->rate_per_s / 10 /
+		      (double)w->program->settings.workers;
+	if (r->on && strcmp(r->rotation, want->rotation) == 0 &&
+	    strcmp(r->keep_root, want->keep_root) == 0)
+		return;
+	r->on = true;
+	r->tokens = 1;
+	r->since_ms = dvt_loop_time(w->loop).mono_ms;
+	memcpy(r->rotation, want->rotation, sizeof(r->rotation));
+	memcpy(r->keep_root, want->keep_root, sizeof(r->keep_root));
+}
+
+static bool
+is_meant(const struct gw_worker *w, const struct gw_conn *c)
+{
+	const struct dvt_feed_entry *e = dvt_feed_get(
+	    w->feed, DVT_FEED_RECONNECT, w->program->settings.name);
+	int64_t opened = gw_conn_opened_ms(c);
+
+	if (e == NULL || opened == 0 || opened > w->reconnect.since_ms ||
+	    strcmp(gw_conn_root(c), w->reconnect.keep_root) == 0)
+		return false;
+	return e->u.reconnect.all ||
+	       dvt_feed_list_has(&e->u.reconnect.devices, gw_conn_device(c));
+}
+
+/* Ten times a second: as many sessions as the pace allows. */
+void
+gw_worker_pace_step(void *worker)
+{
+	struct gw_worker *w = worker;
+	struct gw_reconnect *r = &w->reconnect;
+	struct gw_conn *c, *next;
+
+	if (!r->on)
+		return;
+	r->tokens += r->per_tick;
+	if (r->tokens > 1 + r->per_tick)
+		r->tokens = 1 + r->per_tick;
+	for (c = gw_conn_first(w); c != NULL && r->tokens >= 1; c = next) {
+		next = gw_conn_next(c);
+		if (!is_meant(w, c))
+			continue;
+		r->tokens -= 1;
+		log_event(LOG_INFO, "gateway.session.reconnect",
+		    LS("device", gw_conn_device(c)),
+		    LS("rotation", r->rotation));
+		gw_conn_close(c);
+	}
+}
+
+/* --- the state --- */
+
+/* The file's denials stand whatever the feed says. */
+static void
+deny_files(struct gw_worker *w, struct dvt_feed *f)
+{
+	for (size_t i = 0; i < w->files.denied_n; i++) {
+		struct dvt_feed_entry *e;
+
+		if (dvt_feed_get(f, DVT_FEED_DENY, w->files.denied[i]) != NULL)
+			continue;
+		e = dvt_feed_entry_new(DVT_FEED_DENY, w->files.denied[i], 0);
+		e->u.deny.reason = DVT_DENY_REVOKED;
+		e->u.deny.not_after = INT64_MAX;
+		dvt_feed_put(f, e);
+	}
+}
+
+static void
+undeny_files(struct gw_worker *w)
+{
+	for (size_t i = 0; i < w->files.denied_n; i++) {
+		const struct dvt_feed_entry *e = dvt_feed_get(
+		    w->feed, DVT_FEED_DENY, w->files.denied[i]);
+		struct dvt_feed_entry *gone;
+
+		if (e == NULL || e->position != 0)
+			continue; /* the feed's own */
+		gone = dvt_feed_entry_new(DVT_FEED_DENY, w->files.denied[i], 0);
+		gone->gone = true;
+		dvt_feed_put(w->feed, gone);
+	}
+}
+
+static enum dvt_code
+take_files(struct gw_worker *w, struct dvt_fields *in, struct dvt_err *err)
+{
+	struct gw_files fresh;
+	enum dvt_code rc;
+
+	if ((rc = gw_files_get(in, &fresh, err)) != DVT_OK)
+		return rc;
+	undeny_files(w);
+	gw_files_fini(&w->files);
+	w->files = fresh;
+	deny_files(w, w->feed);
+	gw_worker_refresh(w);
+	gw_worker_sweep(w);
+	return DVT_OK;
+}
+
+static enum dvt_code
+take_key(struct gw_worker *w, struct dvt_fields *in, struct dvt_err *err)
+{
+	struct gw_key k = {0};
+	struct dvt_span der;
+	enum dvt_code rc;
+
+	dvt_get_str(in, k.digest, sizeof(k.digest));
+	der = dvt_get_bytes(in, DVT_KEY_PEM_MAX);
+	if ((rc = dvt_fields_end(in, "key", err)) != DVT_OK ||
+	    (rc = dvt_key_from_pkcs8(der, &k.key, err)) != DVT_OK)
+		return rc;
+	if (key_find(w, k.digest) != NULL) {
+		EVP_PKEY_free(k.key);
+		return DVT_OK;
+	}
+	w->keys = dvt_realloc(w->keys, (w->keys_n + 1) * sizeof(*w->keys));
+	w->keys[w->keys_n++] = k;
+	return DVT_OK;
+}
+
+static enum dvt_code
+take_lines(struct gw_worker *w, struct dvt_fields *in, struct dvt_err *err)
+{
+	struct dvt_span text = dvt_get_bytes(in, GW_LINES_MAX);
+	enum dvt_code rc = dvt_fields_end(in, "lines", err);
+
+	if (w->aside == NULL)
+		return dvt_fail(err, DVT_E_CONFLICT, "lines before BEGIN");
+	while (rc == DVT_OK && text.n > 0) {
+		const uint8_t *nl = memchr(text.p, '\n', text.n);
+		size_t n = nl != NULL ? (size_t)(nl - text.p) : text.n;
+		struct dvt_feed_entry *e;
+
+		rc = dvt_feed_entry_parse(
+		    (struct dvt_span){text.p, n}, &e, err);
+		if (rc == DVT_OK)
+			dvt_feed_put(w->aside, e);
+		text = dvt_span_from(text, n + 1);
+	}
+	return rc;
+}
+
+static enum dvt_code
+take_end(struct gw_worker *w, struct dvt_fields *in, struct dvt_err *err)
+{
+	int64_t position = dvt_get_i64(in), epoch = dvt_get_i64(in);
+	struct dvt_feed *old = w->feed;
+	enum dvt_code rc = dvt_fields_end(in, "end", err);
+
+	if (rc != DVT_OK || w->aside == NULL)
+		return rc != DVT_OK
+			   ? rc
+			   : dvt_fail(err, DVT_E_CONFLICT, "END before BEGIN");
+	dvt_feed_position_set(w->aside, position, epoch);
+	deny_files(w, w->aside);
+	w->feed = w->aside;
+	w->aside = NULL;
+	gw_worker_refresh(w); /* from here on the old one is out of use */
+	dvt_feed_free(old);
+	reconnect_update(w);
+	gw_worker_sweep(w);
+	return DVT_OK;
+}
+
+static enum dvt_code
+take_answer(struct gw_worker *w, struct dvt_fields *in, struct dvt_err *err)
+{
+	const unsigned shown = 1u << DVT_FEED_ANCHOR |
+			       1u << DVT_FEED_CREDENTIAL |
+			       1u << DVT_FEED_POLICY;
+	const unsigned swept = 1u << DVT_FEED_DEVICE | 1u << DVT_FEED_DENY;
+	struct dvt_span text = dvt_get_bytes(in, DVT_FEED_ANSWER_MAX);
+	unsigned changed;
+	enum dvt_code rc = dvt_fields_end(in, "answer", err);
+
+	if (rc != DVT_OK)
+		return rc;
+	rc = dvt_feed_apply(w->feed, text, NULL, &changed, err);
+	if (rc != DVT_OK)
+		return rc;
+	if ((changed & 1u << DVT_FEED_DENY) != 0)
+		deny_files(w, w->feed);
+	if ((changed & shown) != 0)
+		gw_worker_refresh(w);
+	if ((changed & 1u << DVT_FEED_RECONNECT) != 0)
+		reconnect_update(w);
+	if ((changed & swept) != 0)
+		gw_worker_sweep(w);
+	return DVT_OK;
+}
+
+bool
+gw_worker_state(struct gw_worker *w, struct dvt_span body)
+{
+	struct dvt_fields in = dvt_fields_of(body);
+	enum gw_what what = (enum gw_what)dvt_get_u64(&in, GW_WHAT_N);
+	uint64_t serial = 0;
+	struct dvt_err err = {0};
+	enum dvt_code rc = DVT_OK;
+
+	if (what == GW_FILES || what == GW_END || what == GW_ANSWER)
+		serial = dvt_get_u64(&in, UINT64_MAX);
+	switch (what) {
+	case GW_FILES:
+		rc = take_files(w, &in, &err);
+		break;
+	case GW_KEY:
+		rc = take_key(w, &in, &err);
+		break;
+	case GW_BEGIN:
+		dvt_feed_free(w->aside);
+		w->aside = dvt_feed_new();
+		break;
+	case GW_LINES:
+		rc = take_lines(w, &in, &err);
+		break;
+	case GW_END:
+		rc = take_end(w, &in, &err);
+		break;
+	case GW_ANSWER:
+		rc = take_answer(w, &in, &err);
+		break;
+	case GW_HEARD:
+		w->heard_at = dvt_get_i64(&in);
+		break;
+	case GW_WHAT_N:
+		rc = dvt_fail(&err, DVT_E_INPUT, "a message of no kind");
+		break;
+	}
+	if (rc != DVT_OK) {
+		log_event(LOG_CRIT, "gateway.state.broken", LE(&err));
+		return false;
+	}
+	if (serial != 0) {
+		w->serial = serial;
+		gw_worker_tell(w);
+	}
+	return true;
+}
