@@ -269,12 +269,17 @@ put_generation(struct dvt_agent *a)
 	struct dvt_generation_meta meta = {
 	    .number = a->h.highest + 1, .made_at = dvt_agent_now_s(a)};
 	struct dvt_err err;
+	enum dvt_code rc;
 
 	dvt_generation_key_uri(meta.number, meta.key_uri);
 	dvt_x509_fingerprint(w->chain.cert[0], meta.leaf);
 	dvt_agent_commit(a);
-	if (dvt_generation_put(&a->env, &meta, dvt_buf_span(&w->key_pem),
-		&w->chain, &err) != DVT_OK)
+	rc = dvt_generation_put(&a->env, &meta, dvt_buf_span(&w->key_pem),
+	    &w->chain, &err);
+	if (rc == DVT_E_CONFLICT && /* its last sync failed: again */
+	    (rc = dvt_generation_remove(&a->env, meta.number, &err)) == DVT_OK)
+		return DVT_DID_WORK;
+	if (rc != DVT_OK)
 		return dvt_agent_disk_failed(a, &err);
 	a->h.highest = meta.number;
 	w->phase = AD_CURRENT;

@@ -137,8 +137,8 @@ fresh_key(
 	return DVT_OK;
 }
 
-void
-testworld_on(struct testworld *w)
+enum dvt_code
+testworld_try_on(struct testworld *w, struct dvt_err *err)
 {
 	struct dvt_agent_env env = {.fs = &dvt_memfs,
 	    .fs_ctx = w->disk,
@@ -146,12 +146,17 @@ testworld_on(struct testworld *w)
 	    .keys_ctx = &w->keyfile,
 	    .random = roll,
 	    .random_ctx = w};
-	struct dvt_err err;
 
 	w->keyfile = (struct dvt_keyfile){&dvt_memfs, w->disk, fresh_key, w};
-	testworld_must(
-	    dvt_agent_open(&env, &w->config, w->now, &w->agent, &err), &err,
-	    "open");
+	return dvt_agent_open(&env, &w->config, w->now, &w->agent, err);
+}
+
+void
+testworld_on(struct testworld *w)
+{
+	struct dvt_err err;
+
+	testworld_must(testworld_try_on(w, &err), &err, "open");
 }
 
 void

@@ -93,6 +93,7 @@ void testworld_fini(struct testworld *w);
 
 /* Power on, open. */
 void testworld_on(struct testworld *w);
+enum dvt_code testworld_try_on(struct testworld *w, struct dvt_err *err);
 void testworld_off(struct testworld *w); /* freeing is a power cut */
 
 /**
