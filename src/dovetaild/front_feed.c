@@ -27,6 +27,7 @@ serves(struct front *f)
 	    .request_ms = dvt_config_int(
 		f->program->config, "device.requestTimeout"),
 	    .prepare = front_tls_prepare,
+	    .closing = front_tls_closing,
 	    .user = f,
 	};
 	struct dvt_err err = {0};
@@ -49,6 +50,7 @@ start_operators(struct front *f)
 	    .fd = f->program->operator_fd[f->index],
 	    .tls = front_tls_ctx(f),
 	    .prepare = front_tls_prepare,
+	    .closing = front_tls_closing,
 	    .user = f,
 	};
 	struct dvt_err err = {0};

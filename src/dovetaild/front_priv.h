@@ -114,6 +114,7 @@ bool front_tls_update(struct front *f);
 /* The context of new connections; NULL: nothing to show yet. */
 SSL_CTX *front_tls_ctx(struct front *f);
 void front_tls_prepare(void *front, SSL *ssl);
+void front_tls_closing(void *front, SSL *ssl, enum dvt_edge_how how);
 /**
  * front_tls_peer() - who is at the other end, proven
  * @fingerprint: out: "" when no certificate was shown

@@ -89,6 +89,13 @@ front_tls_prepare(void *front, SSL *ssl)
 }
 
 void
+front_tls_closing(void *front, SSL *ssl, enum dvt_edge_how how)
+{
+	(void)front;
+	dvt_edge_end(ssl, how);
+}
+
+void
 front_tls_peer(SSL *ssl, char fingerprint[DVT_DIGEST_HEX], struct dvt_buf *der)
 {
 	const struct dvt_edge_peer *peer;

@@ -3,7 +3,7 @@
  * The server side of TLS at an edge: which chain a client is shown, who it
  * is, whether it may come in, and one record of each attempt. Works on any
  * SSL of dvt_edge_ctx(), whoever moves its bytes: gateway workers on their
- * own sockets, dovetaild's fronts through evhttp.
+ * own sockets, dovetaild's fronts through http/server.h.
  *
  *   edge = dvt_edge_new(); dvt_edge_use(edge, set, feed)
  *   ssl = SSL_new(dvt_edge_ctx(edge)); dvt_edge_attach(edge, ssl, &peer)

@@ -97,6 +97,25 @@ value_fini(struct value *v)
 	*v = (struct value){0};
 }
 
+/* As a file can say it: what a line would take for a comment, or for its end,
+ * cannot be in a value (nor come from the command line and be dumped). */
+static enum dvt_code
+sayable(const char *text, struct dvt_err *err)
+{
+	for (const char *p = text; *p != '\0'; p++) {
+		bool first = p == text || p[-1] == '\n';
+
+		if (iscntrl((unsigned char)*p) && *p != '\n' && *p != '\t')
+			return dvt_fail(
+			    err, DVT_E_INPUT, "control character %d", *p);
+		if ((*p == ';' && (first || isblank((unsigned char)p[-1]))) ||
+		    (*p == '#' && first && p > text))
+			return dvt_fail(err, DVT_E_INPUT,
+			    "\"%.16s\" would read as a comment", p);
+	}
+	return DVT_OK;
+}
+
 /* Check and keep; @text is copied. */
 static enum dvt_code
 value_set(struct dvt_config *c, size_t i, const char *text, int line,
@@ -104,8 +123,10 @@ value_set(struct dvt_config *c, size_t i, const char *text, int line,
 {
 	const struct dvt_setting *s = &c->table[i];
 	struct value v = {.line = line};
-	enum dvt_code rc = dvt_setting_check(s, text, &v.number, err);
+	enum dvt_code rc = sayable(text, err);
 
+	if (rc == DVT_OK)
+		rc = dvt_setting_check(s, text, &v.number, err);
 	if (rc != DVT_OK) {
 		dvt_err_prefix(err, "%s", s->key);
 		return rc;
@@ -338,7 +359,7 @@ dvt_config_set(struct dvt_config *c, const char *key_value, struct dvt_err *err)
 	char *key;
 	size_t i;
 
-	if (eq == NULL)
+	if (eq == NULL || strchr(eq, '\n') != NULL)
 		return dvt_fail(
 		    err, DVT_E_INPUT, "\"%s\" is no key=value", key_value);
 	key = dvt_strndup(key_value, (size_t)(eq - key_value));

@@ -160,6 +160,8 @@ each_mistake_is_named_with_its_line(void **state)
 	     "GatewayConfig.tls.debugLevel = OFF\n", "given already in line 1"       },
 	    {"gateway.workers = 2\n  gateway.spool = 1M\n",
              "gw.ini:2: gateway.workers: an indented line"                                        },
+	    {"gateway.listen =;x\n",                              "would read as a comment"       },
+	    {"gateway.listen = a\x01z\n",                         "control character 1"           },
 	    {"[gateway\nworkers = 2\n",                           "gw.ini:1: neither"             },
 	    {"gateway.workers\n",                                 "gw.ini:1: neither"             },
 	};
