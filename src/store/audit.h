@@ -6,7 +6,8 @@
  * Each start of core has a stream of its own, "<node>-<start>". The hash of an
  * entry is SHA-256 over, each with its length (4 bytes, big-endian) before it:
  * the hash before (hex), stream, seq and at (decimal), actor, action, object,
- * detail. The hash before the first entry is SHA-256 over prior and stream;
+ * detail. The hash before the first entry is SHA-256 over prior, stream and
+ * started_at;
  * prior is the head of this node's stream before, so that a node's streams are
  * one chain. Check-points, signed outside of the database and exported, hold
  * the newest head of each node: who can write the database can compute every

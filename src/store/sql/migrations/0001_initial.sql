@@ -435,7 +435,7 @@ CREATE TABLE audit_stream (
     started_at BIGINT NOT NULL,
     seq        BIGINT NOT NULL,          -- of the last entry
     head       TEXT NOT NULL             -- hash of the last entry, hex; seq 0:
-                                         -- of prior, stream
+                                         -- of prior, stream, started_at
 );
 CREATE UNIQUE INDEX audit_stream_by_start ON audit_stream (node, start);
 CREATE TABLE audit (
