@@ -19,7 +19,7 @@
 #define LINE_BYTES 8192
 #define START_MS   5 /* between two devices: no stampede at start */
 #define STATUS_MS  1000
-#define DRAIN_MS   15000 /* for the last acknowledgements */
+#define DRAIN_MS 10000 /* for the last acknowledgements */
 #define GOODBYE_MS 300
 
 struct options {
