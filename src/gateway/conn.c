@@ -364,8 +364,8 @@ client_ended(struct gw_conn *c, int n, int sys)
 		return false;
 	}
 	c->client_eof = true;
-	if (c->up == UP_NONE) { /* a probe, or nothing was ever said */
-		dvt_edge_end(c->ssl, DVT_EDGE_CLOSED);
+	dvt_edge_end(c->ssl, DVT_EDGE_CLOSED); /* counts without a byte */
+	if (c->up == UP_NONE) {
 		gw_conn_close(c);
 		return false;
 	}

@@ -270,6 +270,7 @@ gw_feed_run(struct dvt_child *me, void *program)
 	enum dvt_code rc;
 
 	f->program = program;
+	gw_log_start(f->program, dvt_child_name(me));
 	f->feed = dvt_feed_new();
 	rc = start(f, me, &err);
 	if (rc == DVT_OK)

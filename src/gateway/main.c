@@ -93,6 +93,14 @@ gw_sandbox(const struct gw_program *p, unsigned groups,
 	return dvt_sandbox(&plan, err);
 }
 
+void
+gw_log_start(const struct gw_program *p, const char *name)
+{
+	dvt_log_init(name,
+	    dvt_log_level_from_name(dvt_config_text(p->config, "log.level")),
+	    dvt_config_bool(p->config, "log.json"));
+}
+
 static enum dvt_code
 settings_read(
     const struct arguments *a, struct gw_program *p, struct dvt_err *err)
@@ -122,9 +130,7 @@ settings_read(
 		exit(0);
 	}
 	dvt_buf_fini(&text);
-	dvt_log_init("parent",
-	    dvt_log_level_from_name(dvt_config_text(p->config, "log.level")),
-	    dvt_config_bool(p->config, "log.json"));
+	gw_log_start(p, "parent");
 	return DVT_OK;
 }
 

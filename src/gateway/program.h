@@ -29,6 +29,7 @@ DVT_MUST_USE enum dvt_code gw_sandbox(const struct gw_program *p,
 
 /* What children do; each returns its exit status. */
 struct dvt_child;
+void gw_log_start(const struct gw_program *p, const char *name);
 int gw_feed_run(struct dvt_child *me, void *program);
 int gw_worker_run(struct dvt_child *me, void *program);
 

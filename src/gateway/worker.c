@@ -347,6 +347,7 @@ gw_worker_run(struct dvt_child *me, void *program)
 	enum dvt_code rc;
 
 	w->program = program;
+	gw_log_start(w->program, dvt_child_name(me));
 	w->index = dvt_child_index(me);
 	w->feed = dvt_feed_new();
 	w->scratch = dvt_alloc(GW_SCRATCH);

@@ -68,13 +68,23 @@ ask_device(const struct dvt_edge_conn *c, struct dvt_choice_in *in)
 	in->device.refused = texts(&e->u.device.refused);
 }
 
+static bool
+is_shared(const struct dvt_edge_conn *c)
+{
+	char id[DVT_DEVICE_ID_MAX + 1];
+
+	return c->edge->memory != NULL &&
+	       dvt_edge_memory_device_at(c->edge->memory, c->rec.address,
+		   c->rec.at, id) == DVT_CONF_CANDIDATES;
+}
+
 static enum dvt_code
 choose(struct dvt_edge_conn *c, struct dvt_choice *out, struct dvt_err *err)
 {
 	struct dvt_choice_memory memory[DVT_OFFERS_MAX];
 	const char *roots[DVT_OFFERS_MAX];
-	struct dvt_edge_client who = {
-	    c->rec.address, c->hello.print, c->ticket_device};
+	struct dvt_edge_client who = {c->rec.address, c->hello.print,
+	    c->ticket_device, c->ticket_device[0] == '\0' && is_shared(c)};
 	struct dvt_choice_in in = {
 	    .listener = c->edge->listener,
 	    .policy = dvt_edge_set_choice_policy(c->set),

@@ -12,14 +12,14 @@ static void
 remember(struct dvt_edge_conn *c, bool accepted)
 {
 	struct dvt_edge_client who = {
-	    c->rec.address, c->hello.print, c->ticket_device};
+	    c->rec.address, c->hello.print, c->ticket_device, false};
 	struct dvt_edge_memory *m = c->edge->memory;
 
 	if (m == NULL || c->shown == NULL)
 		return;
 	dvt_edge_memory_learn(m, &who, c->shown->offer->root,
 	    c->shown->offer->form, accepted, c->rec.at);
-	if (accepted && c->peer.confidence == DVT_CONF_CERTIFICATE)
+	if (c->peer.confidence == DVT_CONF_CERTIFICATE)
 		dvt_edge_memory_device_seen(
 		    m, c->rec.address, c->peer.device, c->rec.at);
 }

@@ -15,6 +15,7 @@
 #define VERDICTS 4 /* chains remembered per client */
 #define STUCK_S  2 /* a writer that needs longer has died */
 #define DEVICE_N 36
+#define PROVEN   0x80000000u /* put before any half time of our age */
 
 enum { KIND_FREE, KIND_CLIENT, KIND_ADDRESS };
 
@@ -22,8 +23,10 @@ struct verdict {
 	uint32_t root; /* first digits of the fingerprint */
 	uint16_t turn; /* counts up in its line */
 	uint8_t form;
-	uint8_t accepted;
+	uint8_t accepted; /* LAST, EVER */
 };
+#define LAST 1u
+#define EVER 2u /* a client of this key, though perhaps another one */
 
 /* What is known; copied out, changed, copied back. */
 struct news {
@@ -167,6 +170,17 @@ find(const struct who *w, int64_t now, struct news *out)
 	return false;
 }
 
+/* Who was let in is worth more than who was not: others cannot fake it. */
+static bool
+is_proven(const struct news *n)
+{
+	bool any = n->kind == KIND_ADDRESS;
+
+	for (size_t v = 0; !any && v < VERDICTS; v++)
+		any = (n->verdict[v].accepted & EVER) != 0;
+	return any;
+}
+
 /* Own line, else a free or ended one, else the oldest that may be taken. */
 static struct line *
 place(const struct who *w, int64_t now, struct news *old)
@@ -197,8 +211,9 @@ place(const struct who *w, int64_t now, struct news *old)
 		if (n.address != w->address)
 			continue;
 		own++;
-		if (n.touched <= own_least) {
-			own_least = n.touched;
+		if (n.touched / 2 + (is_proven(&n) ? PROVEN : 0) <= own_least) {
+			own_least = n.touched / 2 +
+				    (is_proven(&n) ? PROVEN : 0);
 			own_oldest = l;
 		}
 	}
@@ -274,7 +289,8 @@ dvt_edge_memory_recall(struct dvt_edge_memory *m,
 			out[found++] = (struct dvt_choice_memory){
 			    .root = offers[i].root,
 			    .form = offers[i].form,
-			    .accepted = x->accepted != 0,
+			    .accepted = (x->accepted &
+					    (c->shared ? EVER : LAST)) != 0,
 			    .at = x->turn,
 			};
 			break;
@@ -309,12 +325,11 @@ dvt_edge_memory_learn(struct dvt_edge_memory *m,
 		memset(news.verdict, 0, sizeof(news.verdict));
 		news.turn = 0;
 	}
-	*to = (struct verdict){
-	    .root = root_tag(root),
-	    .turn = ++news.turn,
-	    .form = (uint8_t)form,
-	    .accepted = accepted ? 1 : 0,
-	};
+	if (to->turn == 0 || to->form != form || to->root != root_tag(root))
+		*to = (struct verdict){
+		    .root = root_tag(root), .form = (uint8_t)form};
+	to->turn = ++news.turn;
+	to->accepted = (uint8_t)(accepted ? LAST | EVER : to->accepted & EVER);
 	write_line(l, &news);
 }
 

@@ -17,7 +17,7 @@ struct dvt_edge_memory;
  * dvt_edge_memory_new() - an empty table of about @lines lines
  *
  * An address has at most 4 lines, so that many clients behind one address
- * cannot push out others.
+ * cannot push out others; lines of clients that were let in go last.
  * Return: DVT_OK; DVT_E_SYSTEM (no memory to share).
  */
 DVT_MUST_USE enum dvt_code dvt_edge_memory_new(
@@ -30,6 +30,12 @@ struct dvt_edge_client {
 	const char *address;
 	const char *print;  /* of the ClientHello */
 	const char *device; /* of its ticket, or "" */
+	/*
+	 * Several devices were seen there, which this key cannot tell apart:
+	 * what one of them accepted is not taken from the others because one
+	 * refuses it (or somebody who only says so).
+	 */
+	bool shared;
 };
 
 /* Forgotten after this long without news: hours, as clients retry late. */

@@ -35,7 +35,8 @@ static void
 what_one_client_did_is_recalled_for_it_alone(void **state)
 {
 	struct dvt_edge_memory *m = table(1024);
-	struct dvt_edge_client a = {"192.0.2.1", "p1", ""}, b = a, t = a, o = a;
+	struct dvt_edge_client a = {"192.0.2.1", "p1", "", false}, b = a, t = a,
+			       o = a;
 	struct dvt_choice_memory got[DVT_OFFERS_MAX];
 
 	(void)state;
@@ -64,14 +65,15 @@ static void
 an_address_cannot_push_out_others(void **state)
 {
 	struct dvt_edge_memory *m = table(8); /* one set for all */
-	struct dvt_edge_client quiet = {"192.0.2.1", "p", ""};
+	struct dvt_edge_client quiet = {"192.0.2.1", "p", "", false};
 	struct dvt_choice_memory got[DVT_OFFERS_MAX];
 
 	(void)state;
 	dvt_edge_memory_learn(m, &quiet, OLD, DVT_FORM_PURE, false, now);
 	for (int i = 0; i < 10000; i++) {
 		char print[16];
-		struct dvt_edge_client loud = {"198.51.100.9", print, ""};
+		struct dvt_edge_client loud = {
+		    "198.51.100.9", print, "", false};
 
 		snprintf(print, sizeof(print), "p%d", i);
 		dvt_edge_memory_learn(
@@ -86,7 +88,7 @@ static void
 another_process_sees_it(void **state)
 {
 	struct dvt_edge_memory *m = table(64);
-	struct dvt_edge_client a = {"192.0.2.1", "p1", ""};
+	struct dvt_edge_client a = {"192.0.2.1", "p1", "", false};
 	struct dvt_choice_memory got[DVT_OFFERS_MAX];
 	pid_t pid = fork();
 	int status;
@@ -99,6 +101,35 @@ another_process_sees_it(void **state)
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(dvt_edge_memory_recall(m, &a, offers, 3, now, got), 1);
+	dvt_edge_memory_free(m);
+}
+
+static void
+what_one_of_many_took_is_not_taken_from_them(void **state)
+{
+	struct dvt_edge_memory *m = table(8);
+	struct dvt_edge_client c = {"198.51.100.9", "good", "", false};
+	struct dvt_choice_memory got[DVT_OFFERS_MAX];
+
+	(void)state;
+	dvt_edge_memory_learn(m, &c, NEW, DVT_FORM_PURE, true, now);
+	for (int i = 0; i < 10000; i++) { /* forged, with every print */
+		char print[16];
+		struct dvt_edge_client f = {"198.51.100.9", print, "", false};
+
+		snprintf(print, sizeof(print), "p%d", i);
+		dvt_edge_memory_learn(
+		    m, &f, NEW, DVT_FORM_PURE, false, now + i / 100);
+		dvt_edge_memory_learn(
+		    m, &c, NEW, DVT_FORM_PURE, false, now + i / 100);
+	}
+	assert_int_equal(
+	    dvt_edge_memory_recall(m, &c, offers, 3, now + 100, got), 1);
+	assert_false(got[0].accepted); /* alone there, it refuses by now */
+	c.shared = true;
+	assert_int_equal(
+	    dvt_edge_memory_recall(m, &c, offers, 3, now + 100, got), 1);
+	assert_true(got[0].accepted);
 	dvt_edge_memory_free(m);
 }
 
@@ -139,7 +170,7 @@ static void
 the_fifth_chain_takes_the_place_of_the_oldest(void **state)
 {
 	struct dvt_edge_memory *m = table(64);
-	struct dvt_edge_client a = {"192.0.2.1", "p1", ""};
+	struct dvt_edge_client a = {"192.0.2.1", "p1", "", false};
 	struct dvt_choice_memory got[DVT_OFFERS_MAX];
 	char root[DVT_DEVICE_ID_MAX];
 
@@ -163,6 +194,7 @@ main(void)
 	    cmocka_unit_test(what_one_client_did_is_recalled_for_it_alone),
 	    cmocka_unit_test(an_address_cannot_push_out_others),
 	    cmocka_unit_test(another_process_sees_it),
+	    cmocka_unit_test(what_one_of_many_took_is_not_taken_from_them),
 	    cmocka_unit_test(the_only_device_at_an_address_is_named),
 	    cmocka_unit_test(the_fifth_chain_takes_the_place_of_the_oldest),
 	};
