@@ -15,7 +15,7 @@ static void
 reply(struct front *f, struct dvt_http_ticket t, int status, const char *type,
     struct dvt_span body, int64_t retry_after_s, const char *challenge)
 {
-	struct dvt_http_header_out headers[2];
+	struct dvt_http_header headers[2];
 	char seconds[32];
 	struct dvt_http_reply r = {.status = status,
 	    .content_type = type,
@@ -24,11 +24,11 @@ reply(struct front *f, struct dvt_http_ticket t, int status, const char *type,
 
 	if (retry_after_s > 0) {
 		snprintf(seconds, sizeof(seconds), "%" PRId64, retry_after_s);
-		headers[r.headers_n++] = (struct dvt_http_header_out){
+		headers[r.headers_n++] = (struct dvt_http_header){
 		    "Retry-After", seconds};
 	}
 	if (challenge != NULL)
-		headers[r.headers_n++] = (struct dvt_http_header_out){
+		headers[r.headers_n++] = (struct dvt_http_header){
 		    "WWW-Authenticate", challenge};
 	(void)dvt_http_reply(f->http, t, &r);
 }

@@ -57,15 +57,10 @@ const char *dvt_http_req_header(const struct dvt_http_req *r, const char *name);
 
 typedef void dvt_http_handler(void *ctx, const struct dvt_http_req *req);
 
-struct dvt_http_header_out {
-	const char *name;
-	const char *value;
-};
-
 struct dvt_http_reply {
 	int status;
 	const char *content_type; /* NULL: no body */
-	const struct dvt_http_header_out *headers;
+	const struct dvt_http_header *headers;
 	size_t headers_n;
 	struct dvt_span body; /* copied */
 	bool close;           /* end the connection after it */

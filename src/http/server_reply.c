@@ -132,7 +132,7 @@ http_conn_reply(struct http_conn *c, const struct dvt_http_reply *r)
 void
 http_conn_refuse(struct http_conn *c, int status)
 {
-	static const struct dvt_http_header_out later = {"Retry-After", "5"};
+	static const struct dvt_http_header later = {"Retry-After", "5"};
 	char body[160];
 	int n = snprintf(body, sizeof(body),
 	    "{\"type\":\"about:blank\",\"title\":\"%s\",\"status\":%d}\n",
