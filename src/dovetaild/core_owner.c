@@ -223,7 +223,8 @@ by_factory_certificate(struct core *c, const struct est_request *q,
 
 	if (q->reenroll || q->client.n == 0 ||
 	    dvt_cert_parse(q->client, &cert, NULL) != DVT_OK ||
-	    dvt_name_get(cert.subject, DVT_OID_COMMON_NAME, &cn, NULL) != DVT_OK ||
+	    dvt_name_get(cert.subject, DVT_OID_COMMON_NAME, &cn, NULL) !=
+		DVT_OK ||
 	    cn.n >= sizeof(id))
 		return DVT_E_AUTH; /* the text is there already */
 	if ((rc = issued_by_import(c, &cert, &ours, err)) != DVT_OK)

@@ -7,6 +7,7 @@
 #include "dovetaild/peers.h"
 #include "dovetaild/program.h"
 #include "dovetaild/request.h"
+#include "store/audit.h"
 #include "store/store.h"
 
 #define CORE_SIGN_MAX   4096 /* requests under way at the signer */
@@ -84,14 +85,23 @@ struct core {
 	bool publish_wanted; /* in this turn */
 
 	/* the audit log of this life */
-	char stream[64];
+	char stream[DVT_AUDIT_STREAM_SIZE];
 	int64_t entries_since_checkpoint;
 	int64_t checkpoint_at; /* Unix seconds */
 	bool checkpoint_asked;
 
 	char fleet[DVT_NAME_MAX + 1];
 	int64_t epoch;
+	int64_t ticks;          /* seconds since the start, about */
+	int status;             /* exit status */
+	struct request request; /* room for the one being handled */
 };
+
+/* --- core_main.c --- */
+/* The signer is ready: fronts are told, and the parent, once. */
+void core_serve(struct core *c);
+/* It cannot work like this: end with the status of @code. */
+void core_give_up(struct core *c, enum dvt_code code);
 
 /* --- core_turn.c --- */
 
@@ -108,9 +118,16 @@ DVT_MUST_USE enum dvt_code core_within(struct core *c,
 void core_turn_end(void *core); /* deferred: commit, then answers */
 
 /* --- core_sign.c --- */
-void core_signer_up(struct core *c);
+/* As core_sign(), before the signer is ready; nothing to free. */
+DVT_MUST_USE enum dvt_code core_sign_now(struct core *c,
+    const struct sign_request *q,
+    enum dvt_code (*done)(struct core *c, void *ctx, const struct sign_reply *r,
+	struct dvt_err *err),
+    struct dvt_err *err);
 void core_signer_down(struct core *c);
 void core_signer_reply(struct core *c, struct dvt_msg *m);
+/* --- core_load.c --- */
+void core_signer_up(struct core *c);
 /* A new or changed authority, after the commit of this turn. */
 void core_signer_load(struct core *c, int64_t authority_id);
 
@@ -124,9 +141,6 @@ void core_request_received(
 
 /* --- core_checkin.c --- */
 DVT_MUST_USE enum dvt_code core_checkin(struct core *c,
-    const struct core_asker *from, const struct request *q,
-    struct dvt_err *err);
-DVT_MUST_USE enum dvt_code core_device_bundles(struct core *c,
     const struct core_asker *from, const struct request *q,
     struct dvt_err *err);
 
@@ -144,14 +158,29 @@ void core_front_up(struct core *c, unsigned index);
 void core_front_down(struct core *c, unsigned index);
 void core_front_report(struct core *c, unsigned index, struct dvt_span body);
 
+/* --- core_report.c --- */
+/* A parked device was seen: it is active again. */
+DVT_MUST_USE enum dvt_code core_device_unpark(
+    struct core *c, const char *device_id, struct dvt_err *err);
+
 /* --- core_publish.c --- */
 void core_publish_now(struct core *c);
 void core_publish_to(struct core *c, unsigned front);
+
+/* --- core_watch.c --- */
+struct dvt_row_alert;
+/* Signed heads of the audit log, when it is time. */
+void core_checkpoint(struct core *c);
+void core_outbound_alert(struct core *c, const struct dvt_row_alert *row);
 
 /* --- core_timers.c --- */
 void core_tick(struct core *c);
 
 /* --- core_app.c: the hooks of api/app.h --- */
+struct core_app_ctx { /* core_ctx of struct dvt_app */
+	struct core *core;
+	struct core_asker asker;
+};
 struct dvt_app_core;
 extern const struct dvt_app_core core_app;
 

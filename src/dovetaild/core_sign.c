@@ -54,7 +54,7 @@ finish_later(struct core *c, uint32_t slot, const char *why)
 {
 	struct sign_reply r = {.code = DVT_E_LATER};
 
-	snprintf(r.why, sizeof(r.why), "%s", why);
+	snprintf(r.why, sizeof(r.why), "%.255s", why);
 	finish(c, slot, &r);
 }
 
@@ -134,6 +134,15 @@ core_sign(struct core *c, const struct sign_request *q,
 	if (!c->signer_ready)
 		return dvt_fail(err, DVT_E_LATER, "the signer is starting");
 	return ask(c, q, done, drop, ctx, err);
+}
+
+enum dvt_code
+core_sign_now(struct core *c, const struct sign_request *q,
+    enum dvt_code (*done)(struct core *c, void *ctx, const struct sign_reply *r,
+	struct dvt_err *err),
+    struct dvt_err *err)
+{
+	return ask(c, q, done, NULL, NULL, err);
 }
 
 void

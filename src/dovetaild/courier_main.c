@@ -249,6 +249,7 @@ courier_run(struct dvt_child *me, void *program)
 	struct dvt_err err = {0};
 	enum dvt_code rc;
 
+	program_log(program, dvt_child_name(me));
 	c->program = program;
 	rc = start(c, me, &err);
 	if (rc == DVT_OK) {

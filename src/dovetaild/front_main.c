@@ -130,6 +130,7 @@ front_run(struct dvt_child *me, void *program)
 	struct dvt_err err = {0};
 	enum dvt_code rc;
 
+	program_log(program, dvt_child_name(me));
 	f->program = program;
 	f->index = dvt_child_index(me);
 	f->feed = dvt_feed_new();

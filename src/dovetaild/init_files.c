@@ -93,6 +93,24 @@ told(struct init *i, const char *key, struct dvt_buf *room)
 	return room->n == 0 ? NULL : dvt_buf_str(room);
 }
 
+/* The sample comments everything out; what was told counts. */
+static void
+uncomment(struct dvt_buf *text, const char *key)
+{
+	struct dvt_buf line;
+	uint8_t *at;
+
+	dvt_buf_init(&line, 256);
+	dvt_buf_printf(&line, "\n#%s =", key);
+	at = memmem(text->p, text->n, line.p, line.n);
+	if (at != NULL) {
+		at++;
+		memmove(at, at + 1, text->n - (size_t)(at - text->p) - 1);
+		text->n--;
+	}
+	dvt_buf_fini(&line);
+}
+
 enum dvt_code
 init_settings(struct init *i, struct dvt_err *err)
 {
@@ -117,6 +135,10 @@ init_settings(struct init *i, struct dvt_err *err)
 	    "# Settings of dovetaild. Check them with: dovetaild -n --config "
 	    "THIS-FILE\n\n");
 	dvt_settings_sample(table, settings_count, &text);
+	for (size_t k = 0; k < settings_count; k++) {
+		if (table[k].dflt != settings_table[k].dflt)
+			uncomment(&text, table[k].key);
+	}
 	snprintf(path, sizeof(path), "%s/%s", i->dir, DIR_SETTINGS);
 	rc = dvt_config_parse(settings_table, settings_count,
 	    dvt_buf_span(&text), DIR_SETTINGS, &check, err);

@@ -50,7 +50,7 @@ struct init_authority {
 #define INIT_AUTHORITIES  3
 
 struct init_front {
-	char name[16];
+	char name[24];
 	struct dvt_buf key_pem;
 	struct dvt_buf der;
 	struct dvt_buf chain_pem;

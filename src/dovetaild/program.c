@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dovetaild/program.h"
 
+#include "base/log.h"
+
 #include <stdio.h>
 
 const char *
@@ -25,4 +27,12 @@ program_sandbox(const struct program *p, unsigned groups,
 	};
 
 	return dvt_sandbox(&plan, err);
+}
+
+void
+program_log(const struct program *p, const char *name)
+{
+	dvt_log_init(name,
+	    dvt_log_level_from_name(dvt_config_text(p->config, "log.level")),
+	    dvt_config_bool(p->config, "log.json"));
 }

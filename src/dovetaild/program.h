@@ -37,6 +37,9 @@ DVT_MUST_USE enum dvt_code program_sandbox(const struct program *p,
     unsigned groups, const struct dvt_sandbox_path *paths, size_t paths_n,
     struct dvt_err *err);
 
+/* Log lines of a child carry its name, at the configured level. */
+void program_log(const struct program *p, const char *name);
+
 /* What children do; each returns its exit status. */
 struct dvt_child;
 int front_run(struct dvt_child *me, void *program);

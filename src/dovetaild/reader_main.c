@@ -121,6 +121,7 @@ reader_run(struct dvt_child *me, void *program)
 	struct dvt_err err = {0};
 	enum dvt_code rc;
 
+	program_log(program, dvt_child_name(me));
 	r->program = program;
 	rc = start(r, me, &err);
 	if (rc == DVT_OK) {

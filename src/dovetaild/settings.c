@@ -49,6 +49,8 @@ const struct dvt_setting settings_table[] = {
 	"Time after the hold in which it may still check in and renew."),
     S("checkin.period", DVT_SET_SECONDS, "s", 1, 30 * DAY, "300s",
 	"Check-in period of a device that has none of its own."),
+    S("checkin.most", DVT_SET_SECONDS, "s", 1, 366 * DAY, "1d",
+	"Longest check-in period that is asked of any device."),
     S("checkin.busyPeriod", DVT_SET_SECONDS, "s", 1, DAY, "15s",
 	"Check-in period while a device has something to do."),
     S("gateway.maxStale", DVT_SET_SECONDS, "s", 60, 30 * DAY, "24h",

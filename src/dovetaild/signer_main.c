@@ -94,7 +94,10 @@ signer_run(struct dvt_child *me, void *ctx)
 {
 	struct signer_process *p = dvt_alloc(sizeof(*p));
 	struct dvt_err err = {0};
-	enum dvt_code rc = start(p, me, ctx, &err);
+	enum dvt_code rc;
+
+	program_log(ctx, dvt_child_name(me));
+	rc = start(p, me, ctx, &err);
 
 	if (rc == DVT_OK) {
 		peers_ready(p->peers);

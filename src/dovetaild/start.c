@@ -38,9 +38,7 @@ program_configure(struct program *p, const char *path, const char *const *set,
 		rc = dvt_config_set(p->config, set[i], err);
 	if (rc != DVT_OK)
 		return rc;
-	dvt_log_init("parent",
-	    dvt_log_level_from_name(dvt_config_text(p->config, "log.level")),
-	    dvt_config_bool(p->config, "log.json"));
+	program_log(p, "parent");
 	return DVT_OK;
 }
 

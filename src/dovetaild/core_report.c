@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What edges report: what they apply, chains of their own files, requests for
+ * ordered certificates, and every handshake (docs/gateway-feed.md).
+ */
+#include "base/log.h"
+#include "dovetaild/core_gateway.h"
+#include "dovetaild/core_owner.h"
+#include "dovetaild/core_priv.h"
+#include "pki/chain.h"
+#include "proto/feed_report.h"
+#include "store/authority.h"
+#include "store/credential.h"
+#include "store/device.h"
+#include "store/edge.h"
+#include "store/trust.h"
+#include "store/watch.h"
+#include "wire/json.h"
+
+#include <stdlib.h>
+
+#define KIND_HOUR 3600
+
+/* One report and the edge it came from. */
+struct incoming {
+	struct dvt_row_gateway g;
+	struct dvt_report r;
+	json_t *names; /* main names of the edge */
+};
+
+/* --- handshakes --- */
+
+static bool
+is_main_name(const struct incoming *in, const char *name)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(in->names, i, item)
+	{
+		if (dvt_host_matches(json_string_value(item), name))
+			return true;
+	}
+	return json_array_size(in->names) == 0;
+}
+
+static enum dvt_code
+keep_handshake(struct core *c, const struct incoming *in,
+    const struct dvt_handshake *h, struct dvt_err *err)
+{
+	struct dvt_row_handshake row = {.gateway = in->g.name,
+	    .at = h->at,
+	    .device = h->device,
+	    .confidence = h->confidence,
+	    .outcome = dvt_outcome_name(h->outcome),
+	    .reason = dvt_hs_reason_name(h->reason),
+	    .root = h->root};
+	struct dvt_row_handshake_hour hour = {.device = h->device,
+	    .hour = h->at / KIND_HOUR,
+	    .gateway = in->g.name,
+	    .outcome = row.outcome,
+	    .reason = row.reason,
+	    .root = h->root,
+	    .n = 1};
+	struct dvt_buf body;
+	enum dvt_code rc;
+
+	dvt_buf_init(&body, 16384);
+	dvt_handshake_format(h, &body);
+	row.body = dvt_buf_str(&body);
+	rc = dvt_store_handshake_add(core_tx(c), &row, err);
+	if (rc == DVT_OK)
+		rc = dvt_store_handshake_hour_add(core_tx(c), &hour, err);
+	dvt_buf_fini(&body);
+	return rc;
+}
+
+/* A device that was silent too long is counted again. */
+enum dvt_code
+core_device_unpark(struct core *c, const char *device_id, struct dvt_err *err)
+{
+	struct dvt_row_device row;
+	enum dvt_code rc = dvt_store_device_get(
+	    core_tx(c), core_arena(c), device_id, &row, err);
+
+	if (rc != DVT_OK || row.state != DVT_DEVICE_PARKED)
+		return rc;
+	rc = dvt_store_device_state_set(core_tx(c), device_id,
+	    DVT_DEVICE_PARKED, DVT_DEVICE_ACTIVE, "", err);
+	if (rc == DVT_OK)
+		rc = core_event(c, "DEVICE_BACK", device_id, "", NULL, err);
+	return rc == DVT_OK ? core_feed_device(c, device_id, err) : rc;
+}
+
+/* What a device that proved its certificate did counts as evidence. */
+static enum dvt_code
+learn(struct core *c, const struct incoming *in, const struct dvt_handshake *h,
+    struct dvt_err *err)
+{
+	enum dvt_chain_form form = dvt_chain_form_from_name(h->form);
+	enum dvt_code rc = DVT_OK;
+
+	if (h->root[0] != '\0' && form != DVT_FORM_N) {
+		if (h->outcome == DVT_HS_OK)
+			rc = dvt_store_chain_ok(core_tx(c), h->device, h->root,
+			    form, h->at, is_main_name(in, h->name), err);
+		else if (h->outcome == DVT_HS_DEVICE_REFUSED)
+			rc = dvt_store_chain_bad(
+			    core_tx(c), h->device, h->root, form, h->at, err);
+	}
+	if (rc == DVT_OK && h->outcome == DVT_HS_OK) {
+		rc = dvt_store_device_seen(core_tx(c), h->device, h->at, err);
+		if (rc == DVT_OK && h->certificate[0] != '\0')
+			rc = dvt_store_credential_seen(
+			    core_tx(c), h->certificate, h->at, err);
+		if (rc == DVT_OK)
+			rc = core_device_unpark(c, h->device, err);
+	}
+	return rc == DVT_OK ? core_feed_device(c, h->device, err) : rc;
+}
+
+static enum dvt_code
+take_handshake(struct core *c, const struct incoming *in,
+    const struct dvt_handshake *h, struct dvt_err *err)
+{
+	bool proven = strcmp(h->confidence, "certificate") == 0;
+	struct dvt_row_device row;
+	enum dvt_code rc;
+
+	if ((rc = keep_handshake(c, in, h, err)) != DVT_OK || !proven ||
+	    h->device[0] == '\0')
+		return rc;
+	rc = dvt_store_device_get(
+	    core_tx(c), core_arena(c), h->device, &row, err);
+	if (rc == DVT_E_ABSENT)
+		return DVT_OK; /* a gateway, or a device gone meanwhile */
+	if (rc == DVT_OK)
+		rc = learn(c, in, h, err);
+	return rc;
+}
+
+/* --- chains of its own files --- */
+
+/* The root a chain of files ends in, when it is one of ours; else "". */
+static enum dvt_code
+find_root(struct core *c, const struct dvt_chain *chain, const char **out,
+    struct dvt_err *err)
+{
+	X509 *top = chain->cert[chain->n - 1];
+	struct dvt_row_authority *rows;
+	size_t n;
+	enum dvt_code rc = dvt_store_authority_list(
+	    core_tx(c), core_arena(c), 0, DVT_LIST_MAX, &rows, &n, err);
+
+	*out = "";
+	for (size_t i = 0; rc == DVT_OK && i < n && **out == '\0'; i++) {
+		X509 *root;
+
+		if (!rows[i].is_root ||
+		    dvt_x509_from_der(rows[i].der, &root, NULL) != DVT_OK)
+			continue;
+		if (X509_cmp(top, root) == 0 ||
+		    dvt_x509_is_issued_by(top, root))
+			*out = rows[i].fingerprint;
+		X509_free(root);
+	}
+	return rc;
+}
+
+static const char *
+names_of(struct core *c, const struct dvt_feed_list *l)
+{
+	json_t *names = json_array();
+	struct dvt_buf text;
+	const char *out;
+
+	dvt_buf_init(&text, 16384);
+	for (size_t i = 0; i < l->n; i++)
+		(void)json_array_append_new(names, json_string(l->v[i]));
+	dvt_json_put(&text, names);
+	out = dvt_arena_strdup(core_arena(c), dvt_buf_str(&text));
+	json_decref(names);
+	dvt_buf_fini(&text);
+	return out;
+}
+
+/* New, or changed since the last report; its slot is kept otherwise. */
+static enum dvt_code
+put_credential(
+    struct core *c, struct dvt_row_gateway_credential *row, struct dvt_err *err)
+{
+	struct dvt_row_gateway_credential there;
+	enum dvt_code rc;
+
+	rc = dvt_store_gateway_credential_get(
+	    core_tx(c), core_arena(c), row->gateway, row->id, &there, err);
+	if (rc == DVT_OK && strcmp(there.fingerprint, row->fingerprint) == 0 &&
+	    strcmp(there.root, row->root) == 0)
+		return DVT_OK;
+	if (rc != DVT_OK && rc != DVT_E_ABSENT)
+		return rc;
+	rc = dvt_store_gateway_credential_put(core_tx(c), row, err);
+	return rc == DVT_OK
+		   ? core_gateway_adopt_root(c, row->gateway, row->root, err)
+		   : rc;
+}
+
+static enum dvt_code
+take_credential(struct core *c, const struct incoming *in,
+    const struct dvt_report_credential *told, struct dvt_err *err)
+{
+	struct dvt_row_gateway_credential row = {.gateway = in->g.name,
+	    .id = told->id,
+	    .listener = "main",
+	    .slot = DVT_GWSLOT_CURRENT,
+	    .names = names_of(c, &told->names),
+	    .root = told->root,
+	    .key_digest = told->key_digest,
+	    .chain_pem = told->chain_pem,
+	    .created_at = core_now(c).wall_s};
+	char fingerprint[DVT_DIGEST_HEX];
+	struct dvt_chain chain = {.n = 0};
+	enum dvt_code rc;
+
+	rc = dvt_chain_from_pem(dvt_span_str(told->chain_pem), &chain, err);
+	if (rc != DVT_OK)
+		return rc;
+	dvt_x509_fingerprint(chain.cert[0], fingerprint);
+	row.fingerprint = fingerprint;
+	row.not_after = dvt_chain_not_after(&chain);
+	if (row.root[0] == '\0')
+		rc = find_root(c, &chain, &row.root, err);
+	if (rc == DVT_OK)
+		rc = put_credential(c, &row, err);
+	dvt_chain_fini(&chain);
+	return rc;
+}
+
+/* --- the whole --- */
+
+static enum dvt_code
+take_fresh(struct core *c, struct incoming *in, struct dvt_err *err)
+{
+	enum dvt_code rc = DVT_OK;
+
+	for (size_t i = 0; rc == DVT_OK && i < in->r.handshakes_n; i++)
+		rc = take_handshake(c, in, &in->r.handshakes[i], err);
+	for (size_t i = 0; rc == DVT_OK && i < in->r.credentials_n; i++)
+		rc = take_credential(c, in, &in->r.credentials[i], err);
+	for (size_t i = 0; rc == DVT_OK && i < in->r.csrs_n; i++) {
+		const struct dvt_report_csr *csr = &in->r.csrs[i];
+		struct dvt_span der = {csr->der, csr->der_n};
+		struct dvt_err why = {0};
+
+		if (core_gateway_csr(c, &in->g, csr->order, der, &why) !=
+		    DVT_OK)
+			log_event(LOG_WARNING, "gateway.order.refused",
+			    LS("gateway", in->g.name), LS("order", csr->order),
+			    LE(&why));
+	}
+	return rc;
+}
+
+static enum dvt_code
+heard(struct core *c, struct incoming *in, struct dvt_err *err)
+{
+	struct dvt_row_gateway row = in->g;
+	int64_t now = core_now(c).wall_s;
+
+	row.applied = in->r.epoch == c->epoch ? in->r.applied : 0;
+	row.clock_off_s = in->r.now - now;
+	row.sessions = in->r.sessions;
+	row.version = in->r.version;
+	return dvt_store_gateway_heard(core_tx(c), &row, now, err);
+}
+
+/* @answer: out: {"batch", "position"}. */
+static enum dvt_code
+take_report(struct core *c, const char *gateway, struct dvt_span body,
+    struct dvt_report_answer *answer, struct dvt_err *err)
+{
+	struct incoming *in = dvt_alloc(sizeof(*in));
+	bool fresh = false;
+	enum dvt_code rc;
+
+	if ((rc = dvt_store_gateway_get(
+		 core_tx(c), core_arena(c), gateway, &in->g, err)) != DVT_OK ||
+	    (rc = dvt_report_parse(body, &in->r, err)) != DVT_OK)
+		goto out;
+	in->names = json_loads(in->g.names, 0, NULL);
+	if ((rc = heard(c, in, err)) != DVT_OK ||
+	    (rc = dvt_store_gateway_batch(
+		 core_tx(c), gateway, in->r.batch, &fresh, err)) != DVT_OK)
+		goto out;
+	if (fresh)
+		rc = take_fresh(c, in, err);
+	answer->batch = in->r.batch;
+	if (rc == DVT_OK)
+		rc = dvt_store_feed_position(
+		    core_tx(c), &answer->position, err);
+	json_decref(in->names);
+out:
+	dvt_report_fini(&in->r);
+	free(in);
+	return rc;
+}
+
+enum dvt_code
+core_feed_report(struct core *c, const struct core_asker *from,
+    const struct request *q, struct dvt_err *err)
+{
+	struct dvt_report_answer answer = {0};
+	struct core_owner o;
+	struct dvt_buf body;
+	enum dvt_code rc;
+
+	rc = core_owner_by_certificate(
+	    c, q->fingerprint, DVT_OWNER_GATEWAY, &o, err);
+	if (rc != DVT_OK ||
+	    (rc = core_confirm(c, &o.credential, err)) != DVT_OK ||
+	    (rc = take_report(c, o.id, q->body, &answer, err)) != DVT_OK)
+		return rc;
+	dvt_buf_init(&body, 4096);
+	dvt_report_answer_format(&answer, &body);
+	core_answer(c, from, 200, "application/json", dvt_buf_span(&body), 0);
+	dvt_buf_fini(&body);
+	return DVT_OK;
+}
+
+struct front_report {
+	const char *name;
+	struct dvt_span body;
+};
+
+static enum dvt_code
+take_front(struct core *c, void *ctx, struct dvt_err *err)
+{
+	struct front_report *r = ctx;
+	struct dvt_report_answer answer;
+
+	return take_report(c, r->name, r->body, &answer, err);
+}
+
+void
+core_front_report(struct core *c, unsigned index, struct dvt_span body)
+{
+	struct front_report r = {c->front[index].name, body};
+	struct dvt_err err = {0};
+
+	if (core_within(c, take_front, &r, &err) != DVT_OK)
+		log_event(LOG_WARNING, "front.report.refused",
+		    LS("front", r.name), LE(&err));
+}

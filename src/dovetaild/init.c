@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* `dovetaild --init DIR`: a new data folder, or none. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "dovetaild/init_priv.h"
+#include "dovetaild/unlock.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+static enum dvt_code
+make_signer(struct init *i, struct dvt_err *err)
+{
+	struct dvt_secret secret = {NULL, 0};
+	enum dvt_code rc;
+
+	rc = unlock_make(i->dir, i->options.unlock, &secret, err);
+	if (rc == DVT_OK)
+		rc = signer_new(&secret, &i->signer, err);
+	dvt_secret_free(&secret);
+	return rc;
+}
+
+static enum dvt_code
+run(struct init *i, struct dvt_err *err)
+{
+	enum dvt_code rc;
+
+	if ((rc = init_layout(i, err)) != DVT_OK ||
+	    (rc = init_settings(i, err)) != DVT_OK ||
+	    (rc = make_signer(i, err)) != DVT_OK ||
+	    (rc = init_authorities(i, err)) != DVT_OK ||
+	    (rc = init_profiles(i, err)) != DVT_OK ||
+	    (rc = init_fronts(i, err)) != DVT_OK ||
+	    (rc = init_trust(i, err)) != DVT_OK ||
+	    (rc = init_keys_out(i, err)) != DVT_OK ||
+	    (rc = init_rows(i, err)) != DVT_OK)
+		return rc;
+	return init_tokens_out(i, err);
+}
+
+static void
+show(const struct init *i)
+{
+	printf("Fleet %s is ready in %s\n\n", i->options.fleet, i->dir);
+	printf("  root CA        %s/%s\n", i->dir, DIR_ROOT_PEM);
+	printf("  settings       %s/%s\n", i->dir, DIR_SETTINGS);
+	printf("  to take away   %s/offline/  (keys that name signing keys: "
+	       "2 of 3 are needed; this program has forgotten them)\n\n",
+	    i->dir);
+	puts("Tokens, shown once; what is kept is their SHA-256:");
+	for (int k = 0; k < 3; k++)
+		printf("  %-9s %s\n", init_token_names[k], i->token[k]);
+	printf("\nStart it: dovetaild --config %s/%s\n", i->dir, DIR_SETTINGS);
+}
+
+static void
+fini(struct init *i)
+{
+	for (int k = 0; k < INIT_AUTHORITIES; k++) {
+		X509_free(i->authority[k].cert);
+		signer_out_fini(&i->authority[k].out);
+	}
+	for (int k = 0; k < INIT_ROOT_KEYS; k++)
+		EVP_PKEY_free(i->root_key[k]);
+	EVP_PKEY_free(i->online_key);
+	dvt_buf_fini(&i->online_wrapped);
+	dvt_buf_fini(&i->bundle_line);
+	dvt_bundle_fini(&i->bundle);
+	for (int k = 0; k < DVT_FRONTS_MAX; k++) {
+		dvt_buf_cleanse(&i->front[k].key_pem);
+		dvt_buf_fini(&i->front[k].der);
+		dvt_buf_fini(&i->front[k].chain_pem);
+	}
+	signer_free(i->signer);
+	dvt_cleanse(i, sizeof(*i));
+	free(i);
+}
+
+int
+init_main(int argc, char **argv)
+{
+	struct init *i = dvt_alloc(sizeof(*i));
+	struct dvt_err err = {0};
+	enum dvt_code rc;
+
+	dvt_log_init("init", LOG_WARNING, 0);
+	i->now = dvt_time_now().wall_s;
+	rc = init_arguments(argc, argv, &i->options, &err);
+	if (rc == DVT_OK)
+		rc = run(i, &err);
+	if (rc == DVT_OK)
+		show(i);
+	else
+		fprintf(stderr, "dovetaild --init: %s\n", err.text);
+	fini(i);
+	return dvt_code_exit(rc);
+}
