@@ -45,6 +45,12 @@ dvt_log_level_from_name(const char *name)
 	return -1;
 }
 
+bool
+dvt_log_wants(int level)
+{
+	return level <= least_level;
+}
+
 /* Text in quotes where it needs them; no control character gets through. */
 static void
 put_text(struct dvt_buf *b, const char *s)
@@ -88,7 +94,7 @@ dvt_log_event(int level, const char *event, const struct dvt_log_field *fields)
 	struct dvt_buf line;
 	char at[32];
 
-	if (level > least_level)
+	if (!dvt_log_wants(level))
 		return;
 	dvt_buf_init(&line, LINE_MAX_BYTES);
 	put_pair(&line, "time",

@@ -8,6 +8,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <syslog.h> /* LOG_CRIT .. LOG_DEBUG; nothing else of it */
 
@@ -16,6 +17,8 @@ void dvt_log_init(const char *proc, int least, int json);
 void dvt_log_level_set(int least);
 /* "crit".."debug" to a level; -1 when it is none of them. */
 int dvt_log_level_from_name(const char *name);
+/* Is this severity written? For fields that cost something to make. */
+bool dvt_log_wants(int level);
 
 /**
  * log_event() - one event with its fields

@@ -7,6 +7,7 @@
 #include "dovetaild/core_owner.h"
 #include "dovetaild/core_priv.h"
 #include "dovetaild/est_rules.h"
+#include "pki/key.h"
 #include "proto/est.h"
 #include "store/authority.h"
 #include "store/credential.h"
@@ -59,6 +60,51 @@ static void
 answer_certificate(struct core *c, const struct est_job *j, struct dvt_span der)
 {
 	core_answer(c, &j->to, 200, DVT_EST_TYPE_CERTS, der, 0);
+}
+
+/* --- where a request is, for those who watch closely --- */
+
+static void
+log_asked(const struct est_job *j)
+{
+	char serial[DVT_SERIAL_HEX];
+
+	if (!dvt_log_wants(LOG_DEBUG))
+		return;
+	dvt_serial_hex(j->serial, serial);
+	log_event(LOG_DEBUG, "est.asked", LS("serial", serial),
+	    LS("owner", j->owner), LS("key", j->q.key_digest));
+}
+
+struct est_mark {
+	char serial[DVT_SERIAL_HEX];
+	char fingerprint[DVT_DIGEST_HEX];
+};
+
+static void
+log_recorded(struct core *c, void *ctx, bool committed)
+{
+	struct est_mark *m = ctx;
+
+	(void)c;
+	if (committed)
+		log_event(LOG_DEBUG, "est.recorded", LS("serial", m->serial),
+		    LS("fingerprint", m->fingerprint));
+	free(m);
+}
+
+/* Told when it is on the disk. */
+static void
+mark_recorded(struct core *c, const struct est_job *j, struct dvt_span der)
+{
+	struct est_mark *m;
+
+	if (!dvt_log_wants(LOG_DEBUG))
+		return;
+	m = dvt_alloc(sizeof(*m));
+	dvt_serial_hex(j->serial, m->serial);
+	dvt_sha256_hex(der, m->fingerprint);
+	core_after(c, log_recorded, m);
 }
 
 /* --- may this key be certified for this owner? --- */
@@ -180,7 +226,10 @@ ask_signer(struct core *c, struct est_job *j, const struct core_owner *o,
 	if (rc != DVT_OK)
 		return rc;
 	memcpy(q.serial, j->serial, sizeof(q.serial));
-	return core_sign(c, &q, est_signed, job_free, j, err);
+	rc = core_sign(c, &q, est_signed, job_free, j, err);
+	if (rc == DVT_OK)
+		log_asked(j);
+	return rc;
 }
 
 static enum dvt_code
@@ -290,6 +339,7 @@ est_record(struct core *c, void *ctx, struct dvt_err *err)
 		 j->owner, j->q.key_digest, err)) != DVT_OK)
 		return rc;
 	answer_certificate(c, j, r->der);
+	mark_recorded(c, j, r->der);
 	return DVT_OK;
 }
 

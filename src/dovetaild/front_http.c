@@ -3,6 +3,7 @@
 #include "api/router.h"
 #include "base/log.h"
 #include "dovetaild/front_priv.h"
+#include "pki/key.h"
 #include "wire/json.h"
 
 #include <inttypes.h>
@@ -92,12 +93,25 @@ front_ask(struct front *f, struct dvt_http_ticket t, enum dvt_role role,
 	    .form = form};
 }
 
+/* After the bytes were handed to the socket. */
+static void
+log_answered(struct dvt_span cert)
+{
+	char fingerprint[DVT_DIGEST_HEX];
+
+	if (!dvt_log_wants(LOG_DEBUG))
+		return;
+	dvt_sha256_hex(cert, fingerprint);
+	log_event(LOG_DEBUG, "est.answered", LS("fingerprint", fingerprint));
+}
+
 void
 front_answer(struct front *f, struct dvt_msg *m)
 {
 	struct dvt_http_ticket t = {m->slot, m->generation};
 	struct front_pending p;
 	struct dvt_err err = {0};
+	struct dvt_span cert = {NULL, 0};
 	struct dvt_buf body;
 	struct reply r;
 
@@ -112,11 +126,14 @@ front_answer(struct front *f, struct dvt_msg *m)
 	}
 	dvt_buf_init(&body, ANSWER_MAX);
 	if (p.est && r.status == 200) {
-		front_est_certificate(r.body, p.form, &body);
+		cert = r.body;
+		front_est_certificate(cert, p.form, &body);
 		r.body = dvt_buf_span(&body);
 	}
 	reply(f, t, r.status, r.type[0] == '\0' ? NULL : r.type, r.body,
 	    r.retry_after_s, challenge_of(r.status, p.est));
+	if (cert.n > 0)
+		log_answered(cert);
 	dvt_buf_fini(&body);
 }
 

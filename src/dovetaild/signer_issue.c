@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Certificates: leaves by profile, authorities, cross-certificates. */
+#include "base/log.h"
 #include "dovetaild/signer_priv.h"
 #include "pki/key.h"
 #include "pki/seal.h"
@@ -36,6 +37,17 @@ check_dates(const struct sign_profile *p, const struct sign_request *q,
 	return DVT_OK;
 }
 
+static void
+log_signed(const struct sign_request *q)
+{
+	char serial[DVT_SERIAL_HEX];
+
+	if (!dvt_log_wants(LOG_DEBUG))
+		return;
+	dvt_serial_hex(q->serial, serial);
+	log_event(LOG_DEBUG, "est.signed", LS("serial", serial));
+}
+
 enum dvt_code
 signer_leaf(struct signer *s, const struct sign_request *q, int64_t now,
     struct signer_out *out, struct dvt_err *err)
@@ -65,7 +77,10 @@ signer_leaf(struct signer *s, const struct sign_request *q, int64_t now,
 	memcpy(want.serial, q->serial, sizeof(want.serial));
 	want.eku = (p->use_server ? DVT_EKU_SERVER : 0) |
 		   (p->use_client ? DVT_EKU_CLIENT : 0);
-	return dvt_issue(&want, a->cert, a->key, now, &out->der, err);
+	if ((rc = dvt_issue(&want, a->cert, a->key, now, &out->der, err)) ==
+	    DVT_OK)
+		log_signed(q);
+	return rc;
 }
 
 /* The key as it is stored, bound to the certificate it belongs to. */
