@@ -444,7 +444,7 @@ every_random_change_is_found(void **state)
 	struct log *l = *state;
 	uint32_t dice = 2463534242;
 
-	for (uint32_t i = 0; i < 400; i++) {
+	for (uint32_t i = 0; i < 200; i++) {
 		const char *what;
 
 		assert_done(dvt_tx_save(l->t->tx, &err));
