@@ -234,12 +234,15 @@ the_client_reads_what_other_servers_say(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, testserver_up, testserver_down)
 
+#define HASTY(f)                                                               \
+	cmocka_unit_test_setup_teardown(f, testserver_up_hasty, testserver_down)
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    T(mutual_tls_there_and_back),
-	    T(a_unix_peer_is_known_by_its_user),
+	    HASTY(a_unix_peer_is_known_by_its_user),
 	    T(the_client_tells_why_there_is_no_answer),
 	    T(the_client_reads_what_other_servers_say),
 	};

@@ -413,6 +413,9 @@ after_quiesce_what_is_open_is_answered_and_closed(void **state)
 
 #define T(f) cmocka_unit_test_setup_teardown(f, testserver_up, testserver_down)
 
+#define HASTY(f)                                                               \
+	cmocka_unit_test_setup_teardown(f, testserver_up_hasty, testserver_down)
+
 int
 main(void)
 {
@@ -421,16 +424,16 @@ main(void)
 	    T(bodies_arrive_by_length_and_in_chunks),
 	    T(bad_requests_get_their_status_and_the_end),
 	    T(a_head_over_its_limit_is_refused_while_it_is_sent),
-	    T(a_slow_sender_meets_its_deadline),
-	    T(an_idle_connection_is_closed),
+	    HASTY(a_slow_sender_meets_its_deadline),
+	    HASTY(an_idle_connection_is_closed),
 	    T(a_parked_request_is_answered_later),
-	    T(bytes_while_parked_are_bounded),
+	    HASTY(bytes_while_parked_are_bounded),
 	    T(a_client_that_leaves_gives_up_its_request),
 	    T(no_more_is_parked_than_there_are_slots),
-	    T(an_answer_that_does_not_come_is_a_503),
+	    HASTY(an_answer_that_does_not_come_is_a_503),
 	    T(more_connections_than_allowed_wait),
 	    T(streams_wait_for_a_slow_reader),
-	    T(a_stream_ends_when_its_reader_leaves),
+	    HASTY(a_stream_ends_when_its_reader_leaves),
 	    T(after_quiesce_what_is_open_is_answered_and_closed),
 	};
 	return cmocka_run_group_tests(tests, testserver_init, testserver_fini);

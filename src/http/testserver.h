@@ -39,6 +39,7 @@ extern SSL_CTX *client_tls; /* trusts the server, is "dev-1" */
 int testserver_init(void **state);
 int testserver_fini(void **state);
 int testserver_up(void **state);
+int testserver_up_hasty(void **state); /* deadlines of 300 ms */
 int testserver_down(void **state);
 
 /* A listening socket; @a gets its port. */
