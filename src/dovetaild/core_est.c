@@ -361,6 +361,18 @@ est_signed(
 	return DVT_OK;
 }
 
+/* Somebody else has the secret, or had it first: an operator should look. */
+static enum dvt_code
+alarm_secret(struct core *c, void *ctx, struct dvt_err *err)
+{
+	const struct est_request *q = ctx;
+	char key[DVT_DEVICE_ID_MAX + 32];
+
+	snprintf(key, sizeof(key), "secret/%s", q->user);
+	return core_alert(
+	    c, "warn", key, "secret-used-with-another-key", q->address, err);
+}
+
 void
 core_est_received(
     struct core *c, const struct core_asker *from, const struct est_request *q)
@@ -379,6 +391,9 @@ core_est_received(
 		    LS("address", q->address), LE(&err));
 		core_answer_problem(
 		    c, from, &err, j == NULL ? 0 : j->retry_after_s);
+		if (rc == DVT_E_DENIED && q->fingerprint[0] == '\0' &&
+		    core_within(c, alarm_secret, (void *)q, &err) != DVT_OK)
+			log_event(LOG_WARNING, "alert.unsent", LE(&err));
 	}
 	if (j != NULL)
 		job_free(j);

@@ -248,7 +248,7 @@ push(struct core *c, struct core_front *f)
 {
 	struct dvt_err err = {0};
 
-	if (f->up && core_within(c, push_page, f, &err) != DVT_OK)
+	if (f->up && f->greeted && core_within(c, push_page, f, &err) != DVT_OK)
 		log_event(LOG_WARNING, "feed.unsent", LS("gateway", f->name),
 		    LE(&err));
 }
@@ -268,9 +268,20 @@ core_front_up(struct core *c, unsigned index)
 
 	snprintf(f->name, sizeof(f->name), "front-%u", index + 1);
 	f->up = true;
+	f->greeted = false;
 	f->told = 0;
-	if (!c->signer_ready)
-		return; /* told once there is something to tell */
+	if (c->started)
+		core_front_greet(c, index);
+}
+
+void
+core_front_greet(struct core *c, unsigned index)
+{
+	struct core_front *f = &c->front[index];
+
+	if (!f->up || f->greeted)
+		return;
+	f->greeted = true;
 	core_publish_to(c, index);
 	push(c, f);
 }

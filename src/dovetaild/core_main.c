@@ -159,13 +159,11 @@ core_give_up(struct core *c, enum dvt_code code)
 void
 core_serve(struct core *c)
 {
-	for (unsigned i = 0; i < DVT_FRONTS_MAX; i++) {
-		if (c->front[i].up)
-			core_front_up(c, i);
-	}
 	if (c->started)
 		return;
 	c->started = true;
+	for (unsigned i = 0; i < DVT_FRONTS_MAX; i++)
+		core_front_greet(c, i);
 	dvt_timer_repeat(c->tick, TICK_MS);
 	peers_ready(c->peers);
 }

@@ -48,6 +48,7 @@ struct core_front {
 	char name[16]; /* "front-1" */
 	int64_t told;  /* position of the last line sent in this life */
 	bool up;
+	bool greeted; /* it has what there was when it came */
 };
 
 struct core {
@@ -155,6 +156,8 @@ void core_feed_news(struct core *c); /* after a commit with changes */
 void core_feed_sweep(struct core *c);
 void core_feed_cancel(struct core *c, const struct core_asker *from);
 void core_front_up(struct core *c, unsigned index);
+/* All there is, to a front that has not got it yet. */
+void core_front_greet(struct core *c, unsigned index);
 void core_front_down(struct core *c, unsigned index);
 void core_front_report(struct core *c, unsigned index, struct dvt_span body);
 

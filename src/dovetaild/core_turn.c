@@ -199,6 +199,8 @@ core_turn_end(void *core)
 	struct dvt_err err = {0};
 	bool committed = false;
 
+	if (c->tx == NULL && c->broken.code == DVT_OK)
+		return; /* ended by hand already */
 	if (c->tx != NULL) {
 		committed = dvt_tx_commit(c->tx, &err) == DVT_OK;
 		c->tx = NULL;
