@@ -4,18 +4,20 @@
 
 # Names of devices whose state is not wholly new, one per line with the reason.
 not_new() {
-	local d s root=$dir/dovetail/public/root.pem old
+	local d s chain trust root=$dir/dovetail/public/root.pem old
 	old=$(openssl x509 -in "$dir/old/ca/ca.pem" -noout -fingerprint -sha256)
 	for d in $(jq -r .device "$dir/fleet/fleet.jsonl"); do
 		s=$dir/fleet/$d
+		chain=$s/generations/$(cat "$s/current" 2>/dev/null)/chain.pem
+		trust=$s/trust/$(ls "$s/trust" 2>/dev/null | grep -x '[0-9]*' | sort -n | tail -1)
 		if ! openssl verify -x509_strict -purpose sslclient -CAfile "$root" \
-			-untrusted "$s/current/chain.pem" "$s/current/chain.pem" >/dev/null 2>&1; then
+			-untrusted "$chain" "$chain" >/dev/null 2>&1; then
 			echo "$d certificate is not under the new root"
-		elif [ -z "$(ls "$s"/trust/current/*.pem 2>/dev/null)" ]; then
+		elif [ -z "$(ls "$trust"/anchor-*.pem 2>/dev/null)" ]; then
 			echo "$d holds no anchor"
 		else
 			local f
-			for f in "$s"/trust/current/*.pem; do
+			for f in "$trust"/anchor-*.pem; do
 				[ "$(openssl x509 -in "$f" -noout -fingerprint -sha256)" != "$old" ] ||
 					echo "$d still trusts the old root"
 			done

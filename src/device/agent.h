@@ -246,6 +246,9 @@ struct dvt_agent_status {
 	int64_t next_checkin_ms;         /* dvt_time.mono_ms */
 	char update[DVT_STEP_ID];        /* that runs; "" none */
 	char update_step[DVT_STEP_NAME]; /* what it is at */
+	bool heard;    /* a check-in was answered since open */
+	bool adopting; /* a command of that kind is not done yet */
+	bool busy;     /* with more than the time to the next check-in */
 	size_t events_unreported;
 	size_t held; /* older generations kept until their hold ends */
 	char last_error[DVT_STEP_DETAIL]; /* of the last exchange; "" it went

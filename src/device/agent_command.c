@@ -274,8 +274,8 @@ put_generation(struct dvt_agent *a)
 	dvt_generation_key_uri(meta.number, meta.key_uri);
 	dvt_x509_fingerprint(w->chain.cert[0], meta.leaf);
 	dvt_agent_commit(a);
-	rc = dvt_generation_put(&a->env, &meta, dvt_buf_span(&w->key_pem),
-	    &w->chain, &err);
+	rc = dvt_generation_put(
+	    &a->env, &meta, dvt_buf_span(&w->key_pem), &w->chain, &err);
 	if (rc == DVT_E_CONFLICT && /* its last sync failed: again */
 	    (rc = dvt_generation_remove(&a->env, meta.number, &err)) == DVT_OK)
 		return DVT_DID_WORK;

@@ -49,6 +49,12 @@ dvt_agent_status(const struct dvt_agent *a, struct dvt_agent_status *out)
 		(void)dvt_copy_str(out->update, DVT_STEP_ID, a->h.id);
 		(void)dvt_copy_str(out->update_step, DVT_STEP_NAME, a->h.step);
 	}
+	out->heard = a->heard;
+	out->adopting = a->adopt.phase != AD_NONE;
+	out->busy = a->asked != ASKED_NOTHING || a->pending.n > 0 ||
+		    a->update.phase != UP_NONE || a->bundle.phase != TR_NONE ||
+		    a->orphan_n > 0 || out->adopting ||
+		    (a->probe.owed && a->edge_next[0] != '\0');
 	(void)dvt_history_unreported(&a->h, &out->events_unreported);
 	out->held = a->h.hold_n;
 	(void)dvt_copy_str(out->last_error, DVT_STEP_DETAIL, a->last_error);

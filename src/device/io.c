@@ -55,8 +55,6 @@ dvt_agent_tls(const struct dvt_agent_credential *credential,
 	}
 	c.anchors = anchors;
 	rc = dvt_tls_client_ctx_new(&c, out, err);
-	if (rc == DVT_OK && trust == NULL)
-		SSL_CTX_set_verify(*out, SSL_VERIFY_NONE, NULL);
 	sk_X509_free(chain);
 	sk_X509_free(anchors);
 	return rc;
@@ -198,6 +196,7 @@ http_open(
 	struct dvt_tls_conn_config peer = {.addrs = io->server,
 	    .addrs_n = io->c.server_n,
 	    .server_name = io->server_name,
+	    .unverified = w->trust == NULL,
 	    .verify_at = w->verify_at};
 	uint64_t credential = w->credential == NULL ? 0 : w->credential->serial;
 	uint64_t trust = w->trust == NULL ? 0 : w->trust->serial;

@@ -50,7 +50,7 @@ void dvt_agent_io_kick(struct dvt_agent_io *io);
 /**
  * dvt_agent_tls() - the client side of TLS as this agent does it
  * @credential: NULL: no client certificate
- * @trust:      NULL: the peer is not verified
+ * @trust:      NULL: no peer verifies
  * @out:        the caller's
  *
  * The anchors' names go out as certificate_authorities, so that the edge can

@@ -60,7 +60,10 @@ struct dvt_tls_conn_config {
 	const char *server_name; /* sent as SNI; NULL: none. Copied. */
 	/* DNS name or IP the certificate must carry; NULL: @server_name. */
 	const char *verify_name;
-	bool any_name;     /* the name is not checked (chain is, always) */
+	bool any_name;     /* the name is not checked (the chain is) */
+	/* Nothing is checked: for what is verified by itself, as cacerts by a
+	 * fingerprint (RFC 7030 section 4.1.1). */
+	bool unverified;
 	int64_t verify_at; /* Unix seconds to judge dates at; 0: this host's */
 	/* Offered as name-bearer; NULL: none. Reference taken. */
 	SSL_SESSION *ticket;

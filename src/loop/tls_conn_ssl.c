@@ -133,7 +133,9 @@ dvt_tls_conn_ssl_start(struct dvt_tls_conn *c, struct dvt_err *err)
 	SSL_set_mode(c->ssl, SSL_MODE_ENABLE_PARTIAL_WRITE |
 				 SSL_MODE_RELEASE_BUFFERS |
 				 SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-	SSL_set_verify(c->ssl, SSL_VERIFY_PEER, on_verify);
+	SSL_set_verify(c->ssl,
+	    c->cfg.unverified ? SSL_VERIFY_NONE : SSL_VERIFY_PEER,
+	    c->cfg.unverified ? NULL : on_verify);
 	SSL_set_info_callback(c->ssl, on_info);
 	if (c->cfg.trust != NULL)
 		(void)SSL_set1_verify_cert_store(c->ssl, c->cfg.trust);

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The agent on the network: as a daemon, or once. */
+#include "agent/program.h"
+
+#include "base/log.h"
+#include "proc/service.h"
+
+#include <signal.h>
+#include <stdio.h>
+
+#define EVENTS_AT_ONCE 16
+#define SETTLE_STEPS   1000 /* adopting takes ten */
+
+static void
+tell_events(struct program *p)
+{
+	struct dvt_agent_event e[EVENTS_AT_ONCE];
+	size_t n;
+
+	while ((n = dvt_agent_events(p->agent, e, EVENTS_AT_ONCE)) > 0) {
+		for (size_t i = 0; i < n; i++) {
+			bool bad = e[i].outcome == DVT_STEP_FAIL;
+
+			log_event(bad ? LOG_WARNING : LOG_NOTICE, "agent.step",
+			    LS("id", e[i].id), LS("step", e[i].step),
+			    LS("target", e[i].target),
+			    LS("outcome", dvt_step_outcome_name(e[i].outcome)),
+			    LS("detail", e[i].detail));
+			if (!bad)
+				continue;
+			p->failed = e[i];
+			p->has_failed = true;
+		}
+	}
+}
+
+/* Once: it ends with the first answered check-in that leaves nothing to do, or
+ * with a failure that only time can mend. */
+static void
+after_step(void *user)
+{
+	struct program *p = user;
+	struct dvt_agent_status s;
+
+	tell_events(p);
+	if (!p->o.once)
+		return;
+	dvt_agent_status(p->agent, &s);
+	if (s.busy)
+		return;
+	if (s.heard || s.last_error[0] != '\0') {
+		p->ended = true;
+		dvt_loop_stop(p->loop);
+	}
+}
+
+static void
+on_attempt(void *user, const struct dvt_io_attempt *a)
+{
+	(void)user;
+	log_event(a->ok ? LOG_INFO : LOG_WARNING, "agent.connect",
+	    LS("to", a->to), LS("name", a->name), LI("ok", a->ok),
+	    LS("root", a->root), LS("why", a->text));
+}
+
+static void
+on_stop(void *user)
+{
+	struct program *p = user;
+
+	dvt_loop_stop(p->loop);
+}
+
+static void
+on_limit(void *user)
+{
+	struct program *p = user;
+
+	p->out_of_time = true;
+	dvt_loop_stop(p->loop);
+}
+
+/* --- addresses --- */
+
+static enum dvt_code
+resolve_edges(
+    struct program *p, struct dvt_addr *out, size_t *n, struct dvt_err *err)
+{
+	const char *text;
+	enum dvt_code rc;
+	size_t more;
+
+	*n = 0;
+	for (size_t i = 0;
+	     (text = dvt_config_item(p->config, "agent.edge", i)) != NULL &&
+	     *n < DVT_IO_ADDRS;
+	     i++) {
+		rc = dvt_addr_resolve(
+		    text, out + *n, DVT_IO_ADDRS - *n, &more, err);
+		if (rc != DVT_OK)
+			return rc;
+		*n += more;
+	}
+	return DVT_OK;
+}
+
+static enum dvt_code
+begin(struct program *p, struct dvt_err *err)
+{
+	const char *server = dvt_config_text(p->config, "agent.server");
+	const char *name = dvt_config_text(p->config, "agent.server-name");
+	struct dvt_addr to[DVT_IO_ADDRS], edge[DVT_IO_ADDRS];
+	char host[DVT_HOST_MAX + 1];
+	unsigned port;
+	struct dvt_agent_io_config c = {.loop = p->loop,
+	    .agent = p->agent,
+	    .server = to,
+	    .edge = edge,
+	    .hook = dvt_config_text(p->config, "agent.hook"),
+	    .attempt = on_attempt,
+	    .after_step = after_step,
+	    .user = p};
+	enum dvt_code rc;
+
+	if ((rc = dvt_addr_split(server, host, sizeof(host), &port, err)) !=
+		DVT_OK ||
+	    (rc = dvt_addr_resolve(
+		 server, to, DVT_IO_ADDRS, &c.server_n, err)) != DVT_OK ||
+	    (rc = resolve_edges(p, edge, &c.edge_n, err)) != DVT_OK)
+		return rc;
+	c.server_name = name != NULL ? name : host;
+	p->io = dvt_agent_io_new(&c);
+	return DVT_OK;
+}
+
+/* A name that cannot be looked up yet: the network may come later. */
+static void
+start(void *user)
+{
+	struct program *p = user;
+	struct dvt_err err;
+
+	if (begin(p, &err) == DVT_OK) {
+		dvt_service_ready("running");
+		return;
+	}
+	log_event(LOG_WARNING, "agent.resolve", LE(&err));
+	dvt_timer_start(
+	    p->start, dvt_config_int(p->config, "agent.retry-first") * 1000);
+}
+
+/* --- how it ended --- */
+
+static enum dvt_code
+outcome(struct program *p, struct dvt_err *err)
+{
+	struct dvt_agent_status s;
+
+	dvt_agent_status(p->agent, &s);
+	if (p->has_failed)
+		return dvt_fail(err, DVT_E_LATER, "%s: %s failed: %s",
+		    p->failed.id, p->failed.step, p->failed.detail);
+	if (p->out_of_time)
+		return dvt_fail(err, DVT_E_LATER, "not done in time%s%s%s%s",
+		    s.update_step[0] != '\0' ? "; it is at " : "",
+		    s.update_step, s.last_error[0] != '\0' ? ": " : "",
+		    s.last_error);
+	if (!s.heard)
+		return dvt_fail(err, DVT_E_LATER, "%s",
+		    s.last_error[0] != '\0' ? s.last_error
+					    : "ended before an answer");
+	return DVT_OK;
+}
+
+enum dvt_code
+agent_drive(struct program *p, struct dvt_err *err)
+{
+	struct dvt_signal *term, *interrupt;
+	enum dvt_code rc;
+
+	if (dvt_config_text(p->config, "agent.server") == NULL)
+		return dvt_fail(err, DVT_E_INPUT,
+		    "agent.server is not set: name the control plane in "
+		    "--config FILE");
+	if ((rc = dvt_loop_new(&p->loop, err)) != DVT_OK)
+		return rc;
+	p->start = dvt_timer_new(p->loop, start, p);
+	p->limit = dvt_timer_new(p->loop, on_limit, p);
+	term = dvt_signal_new(p->loop, SIGTERM, on_stop, p);
+	interrupt = dvt_signal_new(p->loop, SIGINT, on_stop, p);
+	dvt_timer_start(p->start, 0);
+	if (p->o.once)
+		dvt_timer_start(p->limit,
+		    dvt_config_int(p->config, "agent.once-limit") * 1000);
+	dvt_loop_run(p->loop);
+	dvt_service_stopping();
+	dvt_signal_free(term);
+	dvt_signal_free(interrupt);
+	return p->o.once ? outcome(p, err) : DVT_OK;
+}
+
+enum dvt_code
+agent_settle(struct program *p, struct dvt_err *err)
+{
+	struct dvt_agent_status s;
+	struct dvt_want want;
+	enum dvt_code rc;
+
+	for (int i = 0; i < SETTLE_STEPS; i++) {
+		rc = dvt_agent_step(p->agent, dvt_time_now(), NULL, &want, err);
+		if (rc != DVT_OK)
+			return rc;
+		dvt_agent_status(p->agent, &s);
+		if (!s.adopting && want.kind != DVT_WANT_WAIT)
+			break; /* its journal is written: it wants to check in
+				*/
+	}
+	tell_events(p);
+	return s.adopting ? dvt_fail(err, DVT_E_SYSTEM, "not adopted: %s",
+				s.last_error)
+			  : DVT_OK;
+}

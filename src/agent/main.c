@@ -1,0 +1,224 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dovetail-agent: arguments, settings, one command. */
+#include "agent/program.h"
+
+#include "base/log.h"
+#include "proc/service.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char usage_text
+    [] = "usage: dovetail-agent --state DIR [--config FILE] COMMAND\n"
+	 "  enroll --import KEY CERT --anchor FILE [--trust-key FILE]\n"
+	 "  enroll --secret-file FILE (--anchor FILE | --fingerprint SHA256)\n"
+	 "         [--device ID] [--label LABEL] [--trust-key FILE]\n"
+	 "  run [--once]     check in, renew, load trust; until told to stop\n"
+	 "  checkin, renew   once, now\n"
+	 "  status [--json]  what it holds\n";
+
+enum {
+	OPT_ONCE = 256,
+	OPT_JSON,
+	OPT_IMPORT,
+	OPT_SECRET,
+	OPT_ANCHOR,
+	OPT_FINGERPRINT,
+	OPT_TRUST_KEY,
+	OPT_DEVICE,
+	OPT_LABEL,
+	OPT_MAN,
+};
+
+static void
+usage(int status)
+{
+	fputs(usage_text, status == 0 ? stdout : stderr);
+	exit(status);
+}
+
+static void
+print_settings_man(void)
+{
+	struct dvt_buf text;
+
+	dvt_buf_init(&text, 1 << 20);
+	dvt_settings_man(agent_settings, agent_settings_count, &text);
+	fputs(dvt_buf_str(&text), stdout);
+	exit(0);
+}
+
+/* --import takes two words. */
+static void
+take_import(struct options *o, int argc, char **argv)
+{
+	o->import_key = optarg;
+	if (optind >= argc || argv[optind][0] == '-')
+		usage(64);
+	o->import_cert = argv[optind++];
+}
+
+static void
+take_option(struct options *o, int c, int argc, char **argv)
+{
+	switch (c) {
+	case 's':
+		o->state = optarg;
+		break;
+	case 'c':
+		o->config = optarg;
+		break;
+	case OPT_ONCE:
+		o->once = true;
+		break;
+	case OPT_JSON:
+		o->json = true;
+		break;
+	case OPT_IMPORT:
+		take_import(o, argc, argv);
+		break;
+	case OPT_SECRET:
+		o->secret_file = optarg;
+		break;
+	case OPT_ANCHOR:
+		o->anchor = optarg;
+		break;
+	case OPT_FINGERPRINT:
+		o->fingerprint = optarg;
+		break;
+	case OPT_TRUST_KEY:
+		o->trust_key = optarg;
+		break;
+	case OPT_DEVICE:
+		o->device = optarg;
+		break;
+	case OPT_LABEL:
+		o->label = optarg;
+		break;
+	case OPT_MAN:
+		print_settings_man();
+		break;
+	case 'V':
+		puts("dovetail-agent " DVT_VERSION);
+		exit(0);
+	case 'h':
+		usage(0);
+		break;
+	default:
+		usage(64);
+	}
+}
+
+static void
+arguments(int argc, char **argv, struct options *o)
+{
+	static const struct option options[] = {
+	    {"state",        required_argument, NULL, 's'            },
+	    {"config",       required_argument, NULL, 'c'            },
+	    {"once",         no_argument,       NULL, OPT_ONCE       },
+	    {"json",         no_argument,       NULL, OPT_JSON       },
+	    {"import",       required_argument, NULL, OPT_IMPORT     },
+	    {"secret-file",  required_argument, NULL, OPT_SECRET     },
+	    {"anchor",       required_argument, NULL, OPT_ANCHOR     },
+	    {"fingerprint",  required_argument, NULL, OPT_FINGERPRINT},
+	    {"trust-key",    required_argument, NULL, OPT_TRUST_KEY  },
+	    {"device",       required_argument, NULL, OPT_DEVICE     },
+	    {"label",        required_argument, NULL, OPT_LABEL      },
+	    {"settings-man", no_argument,       NULL, OPT_MAN        },
+	    {"version",      no_argument,       NULL, 'V'            },
+	    {"help",         no_argument,       NULL, 'h'            },
+	    {NULL,           0,                 NULL, 0              },
+	};
+	int c;
+
+	while ((c = getopt_long(argc, argv, "s:c:Vh", options, NULL)) != -1)
+		take_option(o, c, argc, argv);
+	if (optind + 1 != argc || o->state == NULL)
+		usage(64);
+	o->command = argv[optind];
+}
+
+/* --- commands --- */
+
+static enum dvt_code
+run(struct program *p, struct dvt_err *err)
+{
+	enum dvt_code rc;
+
+	if ((rc = agent_open(p, err)) != DVT_OK)
+		return rc;
+	if (dvt_agent_credential(p->agent) == NULL)
+		return dvt_fail(err, DVT_E_ABSENT,
+		    "%s holds no credential: enroll first", p->o.state);
+	return agent_drive(p, err);
+}
+
+static enum dvt_code
+once(struct program *p, enum dvt_command_kind kind, struct dvt_err *err)
+{
+	struct dvt_command c = {.kind = kind, .label = p->o.label};
+	enum dvt_code rc;
+
+	p->o.once = true;
+	if ((rc = agent_open(p, err)) != DVT_OK ||
+	    (rc = dvt_agent_command(p->agent, &c, err)) != DVT_OK)
+		return rc;
+	return agent_drive(p, err);
+}
+
+static enum dvt_code
+enroll(struct program *p, struct dvt_err *err)
+{
+	enum dvt_code rc;
+
+	p->o.once = true;
+	if ((rc = agent_open(p, err)) != DVT_OK ||
+	    (rc = agent_enroll(p, err)) != DVT_OK)
+		return rc;
+	if (p->o.import_key != NULL)
+		return agent_settle(p, err);
+	return agent_drive(p, err);
+}
+
+static enum dvt_code
+command(struct program *p, struct dvt_err *err)
+{
+	const char *word = p->o.command;
+
+	if (strcmp(word, "run") == 0)
+		return run(p, err);
+	if (strcmp(word, "checkin") == 0)
+		return once(p, DVT_COMMAND_CHECKIN, err);
+	if (strcmp(word, "renew") == 0)
+		return once(p, DVT_COMMAND_RENEW, err);
+	if (strcmp(word, "enroll") == 0)
+		return enroll(p, err);
+	if (strcmp(word, "status") == 0)
+		return agent_show(p, err);
+	usage(64);
+	return DVT_E_INPUT;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct program p = {0};
+	struct dvt_err err = {0};
+	enum dvt_code rc;
+
+	arguments(argc, argv, &p.o);
+	rc = dvt_config_load(
+	    agent_settings, agent_settings_count, p.o.config, &p.config, &err);
+	if (rc == DVT_OK) {
+		dvt_log_init("agent",
+		    dvt_log_level_from_name(
+			dvt_config_text(p.config, "log.level")),
+		    dvt_config_bool(p.config, "log.json"));
+		rc = command(&p, &err);
+	}
+	if (rc != DVT_OK)
+		fprintf(stderr, "dovetail-agent: %s\n", err.text);
+	agent_close(&p);
+	return dvt_code_exit(rc);
+}

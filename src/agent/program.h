@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* dovetail-agent: its arguments, its settings, and what its parts share. */
+#ifndef DVT_AGENT_PROGRAM_H
+#define DVT_AGENT_PROGRAM_H
+
+#include "device/io.h"
+#include "device/keyfile.h"
+#include "durable/fs_posix.h"
+#include "proc/config.h"
+
+struct options {
+	const char *state, *config;
+	const char *command;
+	bool once, json;
+	/* enroll */
+	const char *import_key, *import_cert;
+	const char *secret_file; /* "-": standard input */
+	const char *anchor, *fingerprint, *trust_key;
+	const char *device, *label;
+};
+
+struct program {
+	struct options o;
+	struct dvt_config *config;
+	struct dvt_fs_posix *fs;
+	struct dvt_keyfile keyfile;
+	struct dvt_agent_env env;
+	struct dvt_agent *agent;
+	struct dvt_loop *loop;
+	struct dvt_agent_io *io;
+	struct dvt_timer *start, *limit;
+	struct dvt_agent_event failed; /* last step that failed, if any */
+	bool has_failed;
+	bool ended; /* once: nothing is left to do */
+	bool out_of_time;
+};
+
+extern const struct dvt_setting agent_settings[];
+extern const size_t agent_settings_count;
+
+/* State directory and agent, locked; --device over the settings. */
+DVT_MUST_USE enum dvt_code agent_open(struct program *p, struct dvt_err *err);
+void agent_close(struct program *p);
+
+/* A whole file into @out. */
+DVT_MUST_USE enum dvt_code agent_read_file(
+    const char *path, struct dvt_buf *out, struct dvt_err *err);
+
+/* enroll: hand the command to the agent. */
+DVT_MUST_USE enum dvt_code agent_enroll(struct program *p, struct dvt_err *err);
+
+/* Drive it on the network: until a signal, or until nothing is left to do. */
+DVT_MUST_USE enum dvt_code agent_drive(struct program *p, struct dvt_err *err);
+/* Drive what needs no network: adopting. */
+DVT_MUST_USE enum dvt_code agent_settle(struct program *p, struct dvt_err *err);
+
+/* status: read only, also beside a running agent. */
+DVT_MUST_USE enum dvt_code agent_show(struct program *p, struct dvt_err *err);
+
+#endif
