@@ -5,7 +5,7 @@
 -- or a time: none. States are stored by name; the CHECK lists are compared with
 -- the X-macros of fleet/rows.h and store/rows.h by a test.
 
-CREATE TABLE meta (
+CREATE TABLE meta ( -- narrow
     key   TEXT PRIMARY KEY,  -- schema, fleet, epoch, node, core_starts
     value TEXT NOT NULL
 );
@@ -127,7 +127,7 @@ CREATE TABLE certificate_der (
 );
 
 -- One public key, one owner, for ever.
-CREATE TABLE key_use (
+CREATE TABLE key_use ( -- narrow
     key_digest TEXT PRIMARY KEY,
     owner_kind TEXT NOT NULL,
     owner      TEXT NOT NULL
@@ -163,11 +163,11 @@ CREATE TABLE trust_key (
     wrapped BYTEA,                       -- online key only
     state   TEXT NOT NULL CHECK (state IN ('active', 'retired'))
 );
-CREATE TABLE trust_store (
+CREATE TABLE trust_store ( -- narrow
     digest  TEXT PRIMARY KEY,
     anchors TEXT NOT NULL                -- JSON list of fingerprints, sorted
 );
-CREATE TABLE trust_state (
+CREATE TABLE trust_state ( -- narrow
     device_id         TEXT PRIMARY KEY,
     bundle_wanted     BIGINT NOT NULL,
     bundle_confirmed  BIGINT NOT NULL,
@@ -176,7 +176,7 @@ CREATE TABLE trust_state (
     failed            TEXT NOT NULL,     -- last reason, '' none
     key_pin           TEXT NOT NULL      -- how it got its first trust keys
 );
-CREATE TABLE chain_seen (
+CREATE TABLE chain_seen ( -- narrow
     device_id    TEXT NOT NULL,
     root         TEXT NOT NULL,
     form         TEXT NOT NULL CHECK (form IN ('pure', 'cross', 'leaf')),
@@ -270,7 +270,7 @@ CREATE TABLE rotation (
     started_at   BIGINT NOT NULL,
     finished_at  BIGINT NOT NULL
 );
-CREATE TABLE phase (
+CREATE TABLE phase ( -- narrow
     rotation_id BIGINT NOT NULL,
     seq         BIGINT NOT NULL,
     name        TEXT NOT NULL,
@@ -279,7 +279,7 @@ CREATE TABLE phase (
     outcome     TEXT NOT NULL,
     PRIMARY KEY (rotation_id, seq)
 );
-CREATE TABLE assignment (
+CREATE TABLE assignment ( -- narrow
     device_id   TEXT NOT NULL,
     rotation_id BIGINT NOT NULL,
     wave        BIGINT NOT NULL,
@@ -297,7 +297,7 @@ CREATE TABLE assignment (
 );
 CREATE INDEX assignment_due ON assignment (due_at) WHERE due_at > 0;
 CREATE INDEX assignment_release ON assignment (rotation_id, wave, state, rank);
-CREATE TABLE mailbox (
+CREATE TABLE mailbox ( -- narrow
     device_id   TEXT NOT NULL,
     id          TEXT NOT NULL,           -- instruction id, r<rotation>-<action>
     action      TEXT NOT NULL CHECK (action IN ('renew', 'probe')),
@@ -320,7 +320,7 @@ CREATE TABLE outbox (
     created_at  BIGINT NOT NULL
 );
 CREATE INDEX outbox_due ON outbox (state, due_at);
-CREATE TABLE tally (
+CREATE TABLE tally ( -- narrow
     rotation_id BIGINT NOT NULL,
     wave        BIGINT NOT NULL,
     what        TEXT NOT NULL,           -- assignment state, or ok / failed
@@ -365,7 +365,7 @@ CREATE TABLE handshake (
 );
 CREATE INDEX handshake_by_device ON handshake (device, id);
 CREATE INDEX handshake_by_root ON handshake (root, at);
-CREATE TABLE handshake_hour (
+CREATE TABLE handshake_hour ( -- narrow
     device  TEXT NOT NULL,
     hour    BIGINT NOT NULL,             -- Unix seconds / 3600
     gateway TEXT NOT NULL,
@@ -375,7 +375,7 @@ CREATE TABLE handshake_hour (
     n       BIGINT NOT NULL,
     PRIMARY KEY (device, hour, gateway, outcome, reason, root)
 );
-CREATE TABLE expiry_day (
+CREATE TABLE expiry_day ( -- narrow
     day BIGINT NOT NULL,                 -- Unix seconds / 86400
     owner_kind TEXT NOT NULL,
     n   BIGINT NOT NULL,
