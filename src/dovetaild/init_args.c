@@ -170,6 +170,7 @@ init_arguments(
 	enum dvt_code rc;
 	int c;
 
+	optind = 0; /* from the start, also a second time */
 	o->fleet = "fleet";
 	o->industry = "consumer";
 	o->unlock = "file:" DIR_UNLOCK;
