@@ -110,6 +110,61 @@ fake_approval(struct dvt_app *app, const char *action, const char *object,
 	return dvt_fail(err, c->approval, "a second person is needed");
 }
 
+static enum dvt_code
+fake_operate(struct dvt_app *app, const char *what, const json_t *args,
+    json_t **out, json_t **extra, struct dvt_err *err)
+{
+	struct test_core *c = app->core_ctx;
+	char *text = json_dumps(args, JSON_COMPACT);
+
+	note(app, "operate %s %s;", what, text == NULL ? "" : text);
+	free(text);
+	*extra = json_incref(c->extra);
+	if (c->operate != DVT_OK)
+		return dvt_fail(err, c->operate, "%s is refused", what);
+	*out = json_pack("{s:i, s:s}", "id", 1, "detail", "done");
+	return DVT_OK;
+}
+
+static enum dvt_code
+fake_create(struct dvt_app *app, const char *name, const char *subject,
+    const char *parent, bool server, bool device, struct dvt_err *err)
+{
+	(void)err;
+	note(app, "create %s %s %s %d%d;", name,
+	    subject == NULL ? "-" : subject, parent == NULL ? "-" : parent,
+	    server, device);
+	app->later = true;
+	return DVT_OK;
+}
+
+static enum dvt_code
+fake_import(struct dvt_app *app, const char *name, const char *pem,
+    struct dvt_span sealed, bool server, bool device, struct dvt_err *err)
+{
+	(void)err;
+	note(app, "import %s %.5s %zu %d%d;", name, pem, sealed.n, server,
+	    device);
+	app->later = true;
+	return DVT_OK;
+}
+
+static enum dvt_code
+fake_cross(
+    struct dvt_app *app, const char *name, const char *by, struct dvt_err *err)
+{
+	(void)err;
+	note(app, "cross %s %s;", name, by);
+	app->later = true;
+	return DVT_OK;
+}
+
+static struct dvt_span
+fake_import_key(struct dvt_app *app)
+{
+	return dvt_span_str(((struct test_core *)app->core_ctx)->import_key);
+}
+
 static const struct dvt_app_core fake_core = {.audit = fake_audit,
     .event = fake_event,
     .feed_device = fake_feed_device,
@@ -118,7 +173,20 @@ static const struct dvt_app_core fake_core = {.audit = fake_audit,
     .feed_set = fake_feed_set,
     .publish = fake_publish,
     .gateway_order = fake_order,
-    .approval = fake_approval};
+    .approval = fake_approval,
+    .operate = fake_operate,
+    .authority_create = fake_create,
+    .authority_import = fake_import,
+    .authority_cross = fake_cross,
+    .import_key = fake_import_key};
+
+static const struct dvt_setting settings[] = {
+    {"checkin.period",       DVT_SET_SECONDS, "s",  1,  86400, "300s",         "", NULL},
+    {"enrol.secretLifetime", DVT_SET_SECONDS, "s",  60, 86400, "1h",           "", NULL},
+    {"edge.names",           DVT_SET_LIST,    NULL, 0,  0,     "edge.example", "", NULL},
+    {"edge.next",            DVT_SET_TEXT,    NULL, 0,  253,   "next.example", "", NULL},
+    {"edge.trial",           DVT_SET_TEXT,    NULL, 0,  253,   "",             "", NULL},
+};
 
 /* --- the database --- */
 
@@ -150,6 +218,8 @@ test_api_open(void **state)
 	(void)snprintf(t->path, sizeof(t->path), "%s/db", t->dir);
 	if (dvt_store_open(t->path, DVT_STORE_WRITE, &t->store, NULL) ||
 	    dvt_store_migrate(t->store, NULL) ||
+	    dvt_config_load(
+		settings, DVT_COUNT(settings), NULL, &t->config, NULL) ||
 	    sqlite3_open(t->path, &t->db) != SQLITE_OK)
 		return -1;
 	(void)sqlite3_exec(t->db, "PRAGMA synchronous = OFF", NULL, NULL, NULL);
@@ -171,6 +241,8 @@ test_api_close(void **state)
 		(void)unlink(path);
 	}
 	(void)rmdir(t->dir);
+	dvt_config_free(t->config);
+	json_decref(t->core.extra);
 	json_decref(t->answer);
 	free(t);
 	return 0;
@@ -260,6 +332,44 @@ check_answer(const char *method, const char *path, const json_t *answer)
 	dvt_arena_free(&arena);
 }
 
+/* What was answered, checked: a shape of the route, or a problem. */
+static void
+take_answer(struct test_api *t, const struct dvt_call *call, enum dvt_code rc,
+    struct dvt_reply *reply)
+{
+	struct dvt_err err = {0};
+	struct dvt_buf room;
+
+	dvt_buf_init(&room, 1 << 22);
+	if (dvt_json_parse(dvt_reply_body(reply, &room), 1 << 22, &t->answer,
+		&err) != DVT_OK)
+		fail_msg("%s %s: %s", call->method, call->path, err.text);
+	dvt_buf_fini(&room);
+	if (rc == DVT_OK)
+		check_answer(call->method, call->path, t->answer);
+	else if (dvt_shape_check(dvt_shape_find("problem"), t->answer, &err) !=
+		 DVT_OK)
+		fail_msg(
+		    "%s %s: problem: %s", call->method, call->path, err.text);
+}
+
+static enum dvt_code
+run_call(struct test_api *t, struct dvt_app *app, const struct dvt_call *call,
+    struct dvt_reply *reply)
+{
+	struct dvt_err err = {0};
+	enum dvt_code rc;
+
+	if (dvt_tx_begin(t->store, &app->tx, &err) != DVT_OK)
+		fail_msg("begin: %s", err.text);
+	rc = dvt_api_run(app, call, reply);
+	if (rc == DVT_OK || rc == DVT_E_APPROVAL)
+		assert_int_equal(dvt_tx_commit(app->tx, &err), DVT_OK);
+	else
+		dvt_tx_rollback(app->tx);
+	return rc;
+}
+
 const json_t *
 ask(struct test_api *t, const char *who, const char *method, const char *target,
     const char *body)
@@ -268,46 +378,30 @@ ask(struct test_api *t, const char *who, const char *method, const char *target,
 	struct dvt_app app = {
 	    .arena = &arena,
 	    .now = {.wall_s = TEST_NOW, .mono_ms = 1000},
+	    .config = t->config,
 	    .core = &fake_core,
 	    .core_ctx = &t->core
         };
-	const char *mark = strchr(target, '?');
-	size_t n = mark == NULL ? strlen(target) : (size_t)(mark - target);
-	char *path = strndup(target, n);
+	size_t n = strcspn(target, "?");
+	char *path = dvt_strndup(target, n);
 	const struct dvt_call call = {.method = method,
 	    .path = path,
-	    .query = mark == NULL ? "" : mark + 1,
+	    .query = target[n] == '?' ? target + n + 1 : "",
 	    .token = who == NULL ? "" : who,
 	    .accept = "",
 	    .body = dvt_span_str(body)};
 	struct dvt_reply reply;
-	struct dvt_buf room;
-	struct dvt_err err = {0};
 	enum dvt_code rc;
 
 	t->core.log[0] = '\0';
-	dvt_reply_init(&reply);
-	dvt_buf_init(&room, 1 << 22);
-	if (dvt_tx_begin(t->store, &app.tx, &err) != DVT_OK)
-		fail_msg("begin: %s", err.text);
-	rc = dvt_api_run(&app, &call, &reply);
-	if (rc == DVT_OK || rc == DVT_E_APPROVAL)
-		assert_int_equal(dvt_tx_commit(app.tx, &err), DVT_OK);
-	else
-		dvt_tx_rollback(app.tx);
 	json_decref(t->answer);
 	t->answer = NULL;
-	t->status = reply.status;
-	if (dvt_json_parse(dvt_reply_body(&reply, &room), 1 << 22, &t->answer,
-		&err) != DVT_OK)
-		fail_msg("%s %s: %s", method, target, err.text);
-	if (rc == DVT_OK)
-		check_answer(method, path, t->answer);
-	else if (dvt_shape_check(dvt_shape_find("problem"), t->answer, &err) !=
-		 DVT_OK)
-		fail_msg("%s %s: problem: %s", method, target, err.text);
+	dvt_reply_init(&reply);
+	rc = run_call(t, &app, &call, &reply);
+	t->status = app.later ? 0 : reply.status;
+	if (!app.later)
+		take_answer(t, &call, rc, &reply);
 	dvt_reply_fini(&reply);
-	dvt_buf_fini(&room);
 	dvt_arena_free(&arena);
 	free(path);
 	return t->answer;

@@ -8,6 +8,7 @@
 #define DVT_API_API_TEST_H
 
 #include "api/fields.h"
+#include "proc/config.h"
 #include "store/store.h"
 
 #include <setjmp.h>
@@ -23,6 +24,9 @@
 struct test_core {
 	char log[2000];
 	enum dvt_code approval; /* what app->core->approval() answers */
+	enum dvt_code operate;  /* and app->core->operate() */
+	json_t *extra;
+	const char *import_key;
 };
 
 struct test_api {
@@ -30,7 +34,8 @@ struct test_api {
 	struct dvt_store *store;
 	sqlite3 *db; /* for put() */
 	struct test_core core;
-	int status; /* of the last answer */
+	struct dvt_config *config;
+	int status; /* of the last answer; 0: somebody else answers, later */
 	json_t *answer;
 };
 

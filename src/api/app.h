@@ -74,6 +74,11 @@ struct dvt_app_core {
 	enum dvt_code (*approval)(struct dvt_app *app, const char *action,
 	    const char *object, const char *digest, struct dvt_err *err);
 
+	/* core_operate(): rotations, what edges show, what devices trust. */
+	enum dvt_code (*operate)(struct dvt_app *app, const char *what,
+	    const json_t *args, json_t **out, json_t **extra,
+	    struct dvt_err *err);
+
 	/* A new authority: its key is made in the signer. Later. */
 	enum dvt_code (*authority_create)(struct dvt_app *app, const char *name,
 	    const char *subject, const char *parent, bool use_server,

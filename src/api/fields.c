@@ -186,6 +186,22 @@ check_value(const struct dvt_shape_field *f, const json_t *value,
 	return DVT_OK;
 }
 
+/* @value NULL: an object without fields. */
+static enum dvt_code
+check_missing(
+    const struct dvt_shape *shape, const json_t *value, struct dvt_err *err)
+{
+	for (size_t i = 0; i < shape->n; i++) {
+		const struct dvt_shape_field *f = &shape->fields[i];
+
+		if ((f->flags & DVT_MAY_MISS) == 0 &&
+		    json_object_get(value, f->name) == NULL)
+			return dvt_fail(err, DVT_E_INPUT,
+			    "field \"%s\" is missing", f->name);
+	}
+	return DVT_OK;
+}
+
 static enum dvt_code
 check_object(const struct dvt_shape *shape, const json_t *value, unsigned depth,
     struct dvt_err *err)
@@ -205,14 +221,7 @@ check_object(const struct dvt_shape *shape, const json_t *value, unsigned depth,
 		if ((rc = check_value(f, v, depth, err)) != DVT_OK)
 			return rc;
 	}
-	for (size_t i = 0; i < shape->n; i++) {
-		f = &shape->fields[i];
-		if ((f->flags & DVT_MAY_MISS) == 0 &&
-		    json_object_get(value, f->name) == NULL)
-			return dvt_fail(err, DVT_E_INPUT,
-			    "field \"%s\" is missing", f->name);
-	}
-	return DVT_OK;
+	return check_missing(shape, value, err);
 }
 
 enum dvt_code
@@ -260,8 +269,7 @@ dvt_route_check(const struct dvt_route *route, const struct dvt_req *req,
 	if (rc != DVT_OK || (route->flags & DVT_ROUTE_RAW) != 0)
 		return rc;
 	if (body != NULL && req->json == NULL)
-		return dvt_fail(err, DVT_E_INPUT,
-		    "this call takes a JSON object as its body");
+		return check_missing(body, NULL, err);
 	if (body == NULL && json_object_size(req->json) > 0)
 		return dvt_fail(
 		    err, DVT_E_INPUT, "this call takes no fields in its body");

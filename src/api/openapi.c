@@ -189,7 +189,7 @@ operation_of(const struct dvt_route *r, const struct dvt_route_shapes *shapes)
 		json_object_set_new(op, "security", json_array());
 	json_object_set_new(op, "requestBody", body_of(r, shapes->body));
 	json_object_set_new(op, "responses",
-	    json_pack("{s:{s:s, s:{s:{s:o}}}, s:o}", "200", "description",
+	    json_pack("{s:{s:s, s:{s:{s:o}}}, s:o}", "2XX", "description",
 		"Done", "content", "application/json", "schema",
 		schema_of_answer(shapes->answer), "default",
 		ref_to("responses", "problem")));

@@ -92,6 +92,26 @@ run(struct dvt_app *app, const struct dvt_call *call, struct dvt_reply *reply,
 	return route->handler(app, &req, reply, err);
 }
 
+/* Which approval is to be given, for exactly what, until when. */
+static void
+add_approval(struct dvt_app *app, struct dvt_reply *reply)
+{
+	struct dvt_row_approval a;
+	struct dvt_err quiet;
+
+	if (reply->extra == NULL)
+		reply->extra = json_object();
+	(void)json_object_set_new(
+	    reply->extra, "approval", json_integer(app->approval));
+	if (dvt_store_approval_get(
+		app->tx, app->arena, app->approval, &a, &quiet) != DVT_OK)
+		return;
+	(void)json_object_set_new(
+	    reply->extra, "digest", json_string(a.digest));
+	(void)json_object_set_new(
+	    reply->extra, "expires_at", json_integer(a.expires_at));
+}
+
 enum dvt_code
 dvt_api_run(
     struct dvt_app *app, const struct dvt_call *call, struct dvt_reply *reply)
@@ -103,12 +123,8 @@ dvt_api_run(
 	json_decref(json);
 	if (rc == DVT_OK)
 		return rc;
-	if (rc == DVT_E_APPROVAL && app->approval != 0) {
-		if (reply->extra == NULL)
-			reply->extra = json_object();
-		(void)json_object_set_new(
-		    reply->extra, "approval", json_integer(app->approval));
-	}
+	if (rc == DVT_E_APPROVAL && app->approval != 0)
+		add_approval(app, reply);
 	app->later = false;
 	dvt_reply_problem(reply, &err);
 	return rc;

@@ -55,3 +55,40 @@ SELECT p.name, a.name AS issuer, p.validity_s, p.jitter_s, p.backdate_s,
  WHERE p.name > :after
  ORDER BY p.name
  LIMIT :limit;
+
+-- What still needs an authority: live certificates beneath it, edges that
+-- show it, the newest bundle, open rotations.
+-- name: api_retire_needs
+-- in:   authority_id int, fingerprint text, now int, unheard int
+-- out:  devices int, gateways int, fronts int, edges_showing int,
+--       edges_unheard int, in_bundle int, in_rotation int
+SELECT COUNT(CASE WHEN owner_kind = 'device' THEN 1 END) AS devices,
+       COUNT(CASE WHEN owner_kind = 'gateway' THEN 1 END) AS gateways,
+       COUNT(CASE WHEN owner_kind = 'front' THEN 1 END) AS fronts,
+       (SELECT COUNT(*) FROM gateway
+         WHERE default_root = :fingerprint) AS edges_showing,
+       (SELECT COUNT(*) FROM gateway
+         WHERE heard_at < :unheard) AS edges_unheard,
+       (SELECT COUNT(*) FROM bundle
+         WHERE version = (SELECT MAX(version) FROM bundle)
+           AND anchors LIKE '%' || :fingerprint || '%') AS in_bundle,
+       (SELECT COUNT(*) FROM rotation
+         WHERE state IN ('planned', 'running', 'paused')
+           AND (from_id = :authority_id OR to_id = :authority_id))
+           AS in_rotation
+  FROM credential
+ WHERE (root = :fingerprint OR authority_id = :authority_id)
+   AND state IN ('issued', 'active', 'superseded')
+   AND not_after > :now AND denied_at = 0;
+
+-- name: api_retire_devices
+-- in:   authority_id int, fingerprint text, now int, limit int
+-- out:  device text, reason text
+SELECT owner AS device,
+       'certificate of serial ' || serial || ' is ' || state AS reason
+  FROM credential
+ WHERE (root = :fingerprint OR authority_id = :authority_id)
+   AND owner_kind = 'device' AND state IN ('issued', 'active', 'superseded')
+   AND not_after > :now AND denied_at = 0
+ ORDER BY fingerprint
+ LIMIT :limit;

@@ -215,3 +215,24 @@ SELECT b.newest AS version, COUNT(s.status) AS wanted,
 -- in:   none
 -- out:  wanted int
 SELECT COALESCE(MAX(version), 0) AS wanted FROM bundle;
+
+-- What decides whether a device accepts a chain under a root.
+-- name: api_trust_of_devices
+-- in:   device text, root text, after text, limit int
+-- out:  device text, management text, digest text, anchors_json text?,
+--       seen_ok_bool int, seen_bad_bool int
+SELECT d.device_id AS device, d.management, COALESCE(t.digest, '') AS digest,
+       s.anchors AS anchors_json,
+       CASE WHEN x.last_ok_at > x.last_bad_at THEN 1 ELSE 0 END
+           AS seen_ok_bool,
+       CASE WHEN x.last_bad_at >= x.last_ok_at AND x.last_bad_at > 0 THEN 1
+            ELSE 0 END AS seen_bad_bool
+  FROM device d
+  LEFT JOIN trust_state t ON t.device_id = d.device_id
+  LEFT JOIN trust_store s ON s.digest = t.digest
+  LEFT JOIN chain_seen x ON x.device_id = d.device_id AND x.root = :root
+        AND x.form = 'pure'
+ WHERE d.device_id > :after AND d.state || '' IN ('active', 'parked')
+   AND (:device = '' OR d.device_id = :device)
+ ORDER BY d.device_id
+ LIMIT :limit;
