@@ -21,6 +21,24 @@ front_est_certificate(
 	dvt_buf_fini(&message);
 }
 
+/*
+ * A GET has no body to mirror. strongSwan reads one line only and libest lines
+ * of 64 only; the former tells neither User-Agent nor Accept.
+ */
+static enum dvt_est_form
+form_of_get(struct front *f, const struct dvt_http_req *req)
+{
+	const char *how = dvt_config_text(f->program->config, "est.lines");
+
+	if (strcmp(how, "auto") != 0)
+		return strcmp(how, "wrapped") == 0 ? DVT_EST_WRAPPED
+						   : DVT_EST_ONE_LINE;
+	return dvt_http_req_header(req, "User-Agent") == NULL &&
+		       dvt_http_req_header(req, "Accept") == NULL
+		   ? DVT_EST_ONE_LINE
+		   : DVT_EST_WRAPPED;
+}
+
 static void
 cacerts(struct front *f, const struct dvt_http_req *req)
 {
@@ -35,7 +53,7 @@ cacerts(struct front *f, const struct dvt_http_req *req)
 		return;
 	}
 	dvt_buf_init(&body, 1 << 20);
-	dvt_est_body_put(&body, dvt_buf_span(&f->cacerts), DVT_EST_WRAPPED);
+	dvt_est_body_put(&body, dvt_buf_span(&f->cacerts), form_of_get(f, req));
 	r.body = dvt_buf_span(&body);
 	(void)dvt_http_reply(f->http, req->ticket, &r);
 	dvt_buf_fini(&body);
@@ -82,6 +100,23 @@ take_csr(struct dvt_span der, struct est_request *q, struct dvt_err *err)
 out:
 	EVP_PKEY_free(key);
 	free(csr);
+	return rc;
+}
+
+enum dvt_code
+front_check_report(struct dvt_span body, struct dvt_err *err)
+{
+	struct est_request ignored;
+	struct dvt_report r;
+	enum dvt_code rc = dvt_report_parse(body, &r, err);
+
+	for (size_t i = 0; rc == DVT_OK && i < r.csrs_n; i++) {
+		rc = take_csr((struct dvt_span){r.csrs[i].der, r.csrs[i].der_n},
+		    &ignored, err);
+		if (rc != DVT_OK)
+			dvt_err_prefix(err, "csrs[%zu]: ", i);
+	}
+	dvt_report_fini(&r);
 	return rc;
 }
 

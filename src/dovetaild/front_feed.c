@@ -47,18 +47,15 @@ static void
 start_operators(struct front *f)
 {
 	struct dvt_http_listen l = {
-	    .fd = f->program->operator_fd[f->index],
-	    .tls = front_tls_ctx(f),
-	    .prepare = front_tls_prepare,
-	    .closing = front_tls_closing,
-	    .user = f,
-	};
+	    .fd = f->program->operator_fd[f->index], .user = f};
 	struct dvt_err err = {0};
 
-	if (l.fd < 0 || f->operators != NULL || l.tls == NULL)
+	if (l.fd < 0 || f->operators != NULL)
 		return;
-	if (dvt_http_server_listen(f->http, &l, &f->operators, &err) != DVT_OK)
+	if (front_operator_ctx(f, &l.tls, &err) != DVT_OK ||
+	    dvt_http_server_listen(f->http, &l, &f->operators, &err) != DVT_OK)
 		log_event(LOG_CRIT, "front.listen.failed", LE(&err));
+	SSL_CTX_free(l.tls);
 }
 
 /* The state built aside is whole: from now on it is the one. */

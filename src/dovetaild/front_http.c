@@ -343,6 +343,9 @@ handle_device(struct front *f, const struct dvt_http_req *req)
 	if (err.code == DVT_OK && q->fingerprint[0] == '\0')
 		(void)dvt_fail(&err, DVT_E_AUTH,
 		    "%s needs a client certificate", req->path);
+	else if (err.code == DVT_OK &&
+		 strcmp(req->path, "/v1/gateway/report") == 0)
+		(void)front_check_report(req->body, &err);
 	if (err.code != DVT_OK)
 		front_reply_error(f, req->ticket, &err, 0, false);
 	else

@@ -91,6 +91,11 @@ void front_est(struct front *f, const struct dvt_http_req *req,
 void front_est_certificate(
     struct dvt_span cert, enum dvt_est_form form, struct dvt_buf *out);
 
+/* The requests for certificates in a gateway's report are whole, and each is
+ * signed by the key it is for. */
+DVT_MUST_USE enum dvt_code front_check_report(
+    struct dvt_span body, struct dvt_err *err);
+
 /* --- front_memory.c: what is answered from memory --- */
 void front_publish(struct front *f, const struct publish *p);
 /* Lines a device at @after needs to walk to the newest; false: none here. */
@@ -113,6 +118,9 @@ void front_tls_free(struct front_tls *t);
 bool front_tls_update(struct front *f);
 /* The context of new connections; NULL: nothing to show yet. */
 SSL_CTX *front_tls_ctx(struct front *f);
+/* What is shown and trusted now; NULL: nothing yet. */
+struct dvt_edge_set;
+const struct dvt_edge_set *front_tls_set(struct front *f);
 void front_tls_prepare(void *front, SSL *ssl);
 void front_tls_closing(void *front, SSL *ssl, enum dvt_edge_how how);
 /**
@@ -122,6 +130,10 @@ void front_tls_closing(void *front, SSL *ssl, enum dvt_edge_how how);
  */
 void front_tls_peer(
     SSL *ssl, char fingerprint[DVT_DIGEST_HEX], struct dvt_buf *der);
+
+/* --- front_operator.c --- */
+DVT_MUST_USE enum dvt_code front_operator_ctx(
+    struct front *f, SSL_CTX **out, struct dvt_err *err);
 
 /* --- front_feed.c --- */
 void front_feed(struct front *f, struct dvt_span answer);

@@ -76,6 +76,12 @@ front_tls_ctx(struct front *f)
 	return f->tls->has_set ? dvt_edge_ctx(f->tls->edge) : NULL;
 }
 
+const struct dvt_edge_set *
+front_tls_set(struct front *f)
+{
+	return f->tls->has_set ? dvt_edge_set_used(f->tls->edge) : NULL;
+}
+
 void
 front_tls_prepare(void *front, SSL *ssl)
 {

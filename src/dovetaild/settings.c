@@ -28,6 +28,9 @@ const struct dvt_setting settings_table[] = {
 	"HTTPS address for operators; empty: the Unix socket alone."),
     S("operator.socket", DVT_SET_PATH, NULL, 0, 0, DIR_SOCKET,
 	"Unix socket of the REST API, mode 0660."),
+    S("est.lines", DVT_SET_CHOICE, "auto|wrapped|one-line", 0, 0, "auto",
+	"Base64 of CA certificates; auto: one line for strongSwan, which tells "
+	"neither User-Agent nor Accept."),
     S("edge.names", DVT_SET_LIST, NULL, 0, 0, "",
 	"Host names devices use for the edge; go into trust bundles."),
     S("edge.next", DVT_SET_TEXT, NULL, 0, 253, "",
