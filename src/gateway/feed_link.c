@@ -163,7 +163,7 @@ answer_orders(struct gw_feed *f)
 		if (is_ours(f, e))
 			answer_order(f, &e->u.csr);
 	if (f->csrs_untold)
-		gw_link_report(f, 0);
+		gw_link_report(f);
 }
 
 static bool
@@ -303,15 +303,12 @@ poll_send(void *feed)
 /* --- reports --- */
 
 void
-gw_link_report(struct gw_feed *f, int64_t ms)
+gw_link_report(struct gw_feed *f)
 {
 	if (f->report.http == NULL || f->report.busy ||
 	    f->report.failures > 0 || f->stopping)
 		return; /* it is looked at again when that has ended */
-	if (ms == 0)
-		dvt_timer_start(f->report.timer, 0);
-	else if (!dvt_timer_running(f->soon))
-		dvt_timer_start(f->soon, ms);
+	dvt_timer_start(f->report.timer, 0);
 }
 
 static void
@@ -419,8 +416,6 @@ report_again(struct gw_feed *f)
 	else if (gw_spool_batches(f->spool) > 0 || f->csrs_untold ||
 		 gw_feed_applied(f) != f->applied_told)
 		ms = 0;
-	else if (gw_spool_gathered(f->spool) > 0)
-		ms = 100;
 	dvt_timer_start(f->report.timer, ms);
 }
 
@@ -473,7 +468,6 @@ report_send(void *feed)
 
 	if (f->report.busy || f->report.http == NULL)
 		return;
-	dvt_timer_stop(f->soon);
 	dvt_timer_stop(f->report.timer);
 	dvt_buf_init(&body, DVT_REPORT_MAX);
 	report_fill(f, &body);
@@ -510,7 +504,6 @@ gw_link_start(struct gw_feed *f, struct dvt_err *err)
 	(void)err;
 	f->poll.timer = dvt_timer_new(f->loop, poll_send, f);
 	f->report.timer = dvt_timer_new(f->loop, report_send, f);
-	f->soon = dvt_timer_new(f->loop, report_send, f);
 	f->files_unreported = true;
 	f->csrs_untold = true;
 	if (f->identity_key != NULL)
@@ -527,9 +520,9 @@ gw_link_finish(struct gw_feed *f)
 	f->poll.busy = false;
 	if (f->report.busy)
 		return; /* its answer ends us */
+	gw_spool_flush(f->spool);
 	if (f->report.http == NULL || f->report.failures > 0 ||
-	    (gw_spool_gathered(f->spool) == 0 &&
-		gw_spool_batches(f->spool) == 0)) {
+	    gw_spool_batches(f->spool) == 0) {
 		gw_feed_stopped(f);
 		return;
 	}
@@ -541,5 +534,4 @@ gw_link_end(struct gw_feed *f)
 {
 	gw_line_close(&f->poll);
 	gw_line_close(&f->report);
-	dvt_timer_free(f->soon);
 }

@@ -87,7 +87,7 @@ on_reload(void *user)
 	f->files_unreported = true;
 	record_open(f);
 	gw_feed_send_files(f);
-	gw_link_report(f, 0);
+	gw_link_report(f);
 	log_event(
 	    LOG_NOTICE, "gateway.reloaded", LI("denied", f->files.denied_n));
 }
@@ -122,6 +122,7 @@ control_start(struct gw_feed *f, struct dvt_err *err)
 	if (f->program->settings.control_n == 0)
 		return DVT_OK;
 	f->cache_timer = dvt_timer_new(f->loop, gw_cache_write, f);
+	f->gather = dvt_timer_new(f->loop, gw_feed_gathered, f);
 	if ((rc = dvt_fs_posix_open(state, true, &f->fs, err)) != DVT_OK ||
 	    (rc = gw_keyring_open(&dvt_fs_posix, f->fs, &f->keys, err)) !=
 		DVT_OK ||
@@ -253,6 +254,7 @@ stop(struct gw_feed *f)
 	dvt_feed_free(f->aside);
 	gw_files_fini(&f->files);
 	dvt_timer_free(f->cache_timer);
+	dvt_timer_free(f->gather);
 	dvt_timer_free(f->stop_timer);
 	dvt_control_free(f->control);
 	if (f->record != NULL && f->record != stdout)

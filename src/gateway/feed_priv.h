@@ -57,6 +57,7 @@ struct gw_feed {
 	struct dvt_fs_posix *fs;
 	struct gw_keyring *keys;
 	struct gw_spool *spool;
+	struct dvt_timer *gather;
 	struct dvt_feed *feed;  /* what workers have */
 	struct dvt_feed *aside; /* from position 0, until it is whole */
 	int64_t heard_at;       /* Unix seconds; 0: never */
@@ -71,8 +72,7 @@ struct gw_feed {
 	int64_t applied_told; /* position in the last acknowledged report */
 	int64_t report_batch; /* under way */
 	int64_t report_applied;
-	bool report_files; /* it tells the files */
-	struct dvt_timer *soon;
+	bool report_files;    /* it tells the files */
 	int64_t csrs_told_ms; /* since boot */
 	bool csrs_untold;
 
@@ -95,6 +95,7 @@ void gw_feed_send_heard(struct gw_feed *f);
 /* The position that every worker has in force. */
 int64_t gw_feed_applied(const struct gw_feed *f);
 size_t gw_feed_sessions(const struct gw_feed *f);
+void gw_feed_gathered(void *feed); /* by the timer */
 void gw_feed_workers_end(struct gw_feed *f);
 
 /* feed_enrol.c */
@@ -108,8 +109,8 @@ void gw_link_identity(struct gw_feed *f);
 DVT_MUST_USE enum dvt_code gw_link_start(
     struct gw_feed *f, struct dvt_err *err);
 void gw_link_end(struct gw_feed *f);
-/* Something to tell: report within @ms. */
-void gw_link_report(struct gw_feed *f, int64_t ms);
+/* Something to tell: report at once, or as soon as that can be. */
+void gw_link_report(struct gw_feed *f);
 /* A last report when there is something in it; then gw_feed_stopped(). */
 void gw_link_finish(struct gw_feed *f);
 void gw_feed_stopped(struct gw_feed *f);

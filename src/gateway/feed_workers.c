@@ -8,7 +8,7 @@
 
 #include <stdlib.h>
 
-#define RECORDS_SOON_MS 200 /* gather records for so long */
+#define GATHER_MS 200 /* records make one batch */
 
 /* --- queues --- */
 
@@ -264,7 +264,7 @@ take_applied(struct gw_feed *f, struct gw_peer *p, struct dvt_span body)
 	p->epoch = epoch;
 	p->sessions = (size_t)sessions;
 	if (gw_feed_applied(f) != f->applied_told)
-		gw_link_report(f, 0);
+		gw_link_report(f);
 }
 
 /* "VERBOSE" tells every field, as the record has them. */
@@ -311,7 +311,17 @@ take_record(struct gw_feed *f, struct dvt_span line)
 	if (f->spool == NULL)
 		return;
 	gw_spool_add(f->spool, line);
-	gw_link_report(f, RECORDS_SOON_MS);
+	if (!dvt_timer_running(f->gather))
+		dvt_timer_start(f->gather, GATHER_MS);
+}
+
+void
+gw_feed_gathered(void *feed)
+{
+	struct gw_feed *f = feed;
+
+	gw_spool_flush(f->spool);
+	gw_link_report(f);
 }
 
 static void

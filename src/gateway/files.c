@@ -276,6 +276,7 @@ gw_files_report(const struct gw_files *f, struct dvt_report_credential *out,
     struct dvt_err *err)
 {
 	struct dvt_buf pem;
+	X509 *top;
 	enum dvt_code rc;
 
 	dvt_buf_init(&pem, DVT_CHAIN_PEM_MAX);
@@ -288,7 +289,11 @@ gw_files_report(const struct gw_files *f, struct dvt_report_credential *out,
 	dvt_x509_key_digest(f->chain.cert[0], out->key_digest);
 	for (size_t i = 0; i < f->names.n; i++)
 		dvt_feed_list_add(&out->names, f->names.v[i]);
-	if (dvt_x509_is_self_signed(f->chain.cert[f->chain.n - 1]))
-		dvt_x509_fingerprint(f->chain.cert[f->chain.n - 1], out->root);
+	top = f->chain.cert[f->chain.n - 1];
+	if (dvt_x509_is_self_signed(top))
+		dvt_x509_fingerprint(top, out->root);
+	for (size_t i = 0; out->root[0] == '\0' && i < f->anchor_n; i++)
+		if (dvt_x509_is_issued_by(top, f->anchor[i]))
+			dvt_x509_fingerprint(f->anchor[i], out->root);
 	return DVT_OK;
 }

@@ -153,9 +153,8 @@ lose(struct gw_spool *s, uint64_t records)
 	s->told_lost = true;
 }
 
-/* Make a batch of what is gathered. */
-static void
-seal(struct gw_spool *s)
+void
+gw_spool_flush(struct gw_spool *s)
 {
 	char path[64];
 	struct dvt_err err;
@@ -181,7 +180,7 @@ gw_spool_close(struct gw_spool *s)
 {
 	if (s == NULL)
 		return;
-	seal(s);
+	gw_spool_flush(s);
 	dvt_buf_fini(&s->gathered);
 	dvt_buf_fini(&s->sending);
 	free(s->v);
@@ -200,13 +199,7 @@ gw_spool_add(struct gw_spool *s, struct dvt_span line)
 	s->gathered_lines++;
 	if (s->gathered.n >= GW_BATCH_BYTES ||
 	    s->gathered_lines >= GW_BATCH_LINES)
-		seal(s);
-}
-
-size_t
-gw_spool_gathered(const struct gw_spool *s)
-{
-	return s->gathered.n;
+		gw_spool_flush(s);
 }
 
 size_t
@@ -258,8 +251,6 @@ load_oldest(struct gw_spool *s)
 int64_t
 gw_spool_next(struct gw_spool *s, struct dvt_span *lines)
 {
-	if (s->count == 0)
-		seal(s);
 	while (s->count > 0) {
 		if (!load_oldest(s))
 			continue;

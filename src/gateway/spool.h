@@ -30,8 +30,8 @@ void gw_spool_close(struct gw_spool *s);
 
 /* One record, without line feed. */
 void gw_spool_add(struct gw_spool *s, struct dvt_span line);
-/* Records that are in no batch yet, in bytes. */
-size_t gw_spool_gathered(const struct gw_spool *s);
+/* Make a batch of what is gathered: from now on it survives a kill. */
+void gw_spool_flush(struct gw_spool *s);
 /* Batches that wait for their acknowledgement. */
 size_t gw_spool_batches(const struct gw_spool *s);
 uint64_t gw_spool_lost(const struct gw_spool *s); /* records that did not fit */
@@ -41,7 +41,7 @@ uint64_t gw_spool_lost(const struct gw_spool *s); /* records that did not fit */
  * @lines: out: its records; borrowed until the next call; may be none, then
  *         the number is one for a report without records
  *
- * The oldest unacknowledged batch; else what is gathered, made a batch.
+ * The oldest unacknowledged batch.
  * Return: its number, at least 1.
  */
 int64_t gw_spool_next(struct gw_spool *s, struct dvt_span *lines);

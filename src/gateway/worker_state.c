@@ -41,10 +41,12 @@ set_add_files(struct gw_worker *w, struct dvt_edge_set *set, int64_t now)
 	if (f->chain.n > 0 && dvt_edge_set_add(set, &c, now, &err) != DVT_OK)
 		log_event(LOG_WARNING, "edge.credential-refused",
 		    LS("id", c.id), LE(&err));
-	/* once the control plane speaks, it says whom to trust */
-	if (!dvt_edge_set_has_policy(set))
-		for (size_t i = 0; i < f->anchor_n; i++)
+	for (size_t i = 0; i < f->anchor_n; i++) {
+		dvt_edge_set_root(set, f->anchor[i]);
+		/* once the control plane speaks, it says whom to trust */
+		if (!dvt_edge_set_has_policy(set))
 			dvt_edge_set_anchor(set, f->anchor[i]);
+	}
 }
 
 void
@@ -54,6 +56,11 @@ gw_worker_refresh(struct gw_worker *w)
 	int64_t now = dvt_loop_time(w->loop).wall_s;
 	struct dvt_err err;
 
+	if (!w->has_files) { /* that comes last, and completes the start */
+		dvt_edge_set_unref(set);
+		dvt_edge_use(w->edge, NULL, w->feed);
+		return;
+	}
 	dvt_edge_set_feed(
 	    set, w->feed, w->program->settings.name, key_find, w, now);
 	set_add_files(w, set, now);
@@ -204,6 +211,7 @@ take_files(struct gw_worker *w, struct dvt_fields *in, struct dvt_err *err)
 	undeny_files(w);
 	gw_files_fini(&w->files);
 	w->files = fresh;
+	w->has_files = true;
 	deny_files(w, w->feed);
 	gw_worker_refresh(w);
 	gw_worker_sweep(w);

@@ -68,23 +68,28 @@ ask_device(const struct dvt_edge_conn *c, struct dvt_choice_in *in)
 	in->device.refused = texts(&e->u.device.refused);
 }
 
-static bool
-is_shared(const struct dvt_edge_conn *c)
+struct dvt_edge_client
+dvt_edge_client_of(const struct dvt_edge_conn *c)
 {
 	char id[DVT_DEVICE_ID_MAX + 1];
 
-	return c->edge->memory != NULL &&
-	       dvt_edge_memory_device_at(c->edge->memory, c->rec.address,
-		   c->rec.at, id) == DVT_CONF_CANDIDATES;
+	return (struct dvt_edge_client){
+	    .address = c->rec.address,
+	    .print = c->hello.print,
+	    .device = c->ticket_device,
+	    .shared = c->ticket_device[0] == '\0' && c->edge->memory != NULL &&
+		      dvt_edge_memory_device_at(c->edge->memory, c->rec.address,
+			  c->rec.at, id) == DVT_CONF_CANDIDATES,
+	};
 }
 
 static enum dvt_code
-choose(struct dvt_edge_conn *c, struct dvt_choice *out, struct dvt_err *err)
+choose(struct dvt_edge_conn *c, bool recall, struct dvt_choice *out,
+    struct dvt_err *err)
 {
 	struct dvt_choice_memory memory[DVT_OFFERS_MAX];
 	const char *roots[DVT_OFFERS_MAX];
-	struct dvt_edge_client who = {c->rec.address, c->hello.print,
-	    c->ticket_device, c->ticket_device[0] == '\0' && is_shared(c)};
+	struct dvt_edge_client who = dvt_edge_client_of(c);
 	struct dvt_choice_in in = {
 	    .listener = c->edge->listener,
 	    .policy = dvt_edge_set_choice_policy(c->set),
@@ -100,7 +105,7 @@ choose(struct dvt_edge_conn *c, struct dvt_choice *out, struct dvt_err *err)
 	in.hello.no_ec = !c->hello.ecdsa;
 	in.hello.no_rsa = !c->hello.rsa;
 	ask_device(c, &in);
-	if (c->edge->memory != NULL)
+	if (recall && c->edge->memory != NULL)
 		in.memory_n = dvt_edge_memory_recall(c->edge->memory, &who,
 		    in.offers, in.offers_n, c->rec.at, memory);
 	return dvt_chain_choose(&in, out, err);
@@ -146,7 +151,7 @@ dvt_edge_hello_cb(SSL *ssl, int *alert, void *arg)
 						     : SSL_AD_INTERNAL_ERROR;
 		return SSL_CLIENT_HELLO_ERROR;
 	}
-	if (choose(c, &choice, NULL) != DVT_OK) {
+	if (choose(c, false, &choice, NULL) != DVT_OK) {
 		*alert = SSL_AD_UNRECOGNIZED_NAME;
 		return SSL_CLIENT_HELLO_ERROR;
 	}
@@ -186,7 +191,7 @@ dvt_edge_cert_cb(SSL *ssl, void *arg)
 	if (c->shown != NULL) /* the second hello of one handshake */
 		return 1;
 	c->peer.confidence = name_device(c, c->peer.device);
-	if (choose(c, &choice, NULL) != DVT_OK)
+	if (choose(c, true, &choice, NULL) != DVT_OK)
 		return 0;
 	c->hello.authorities = (struct dvt_span){NULL, 0};
 	c->shown = dvt_edge_set_chain(c->set, choice.order[0]);

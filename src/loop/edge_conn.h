@@ -44,6 +44,7 @@ bool dvt_edge_has_inventory(const struct dvt_edge *e);
 
 /* edge_choose.c: the ClientHello and what follows from it. */
 void dvt_edge_hello(struct dvt_edge_conn *c, struct dvt_span msg);
+struct dvt_edge_client dvt_edge_client_of(const struct dvt_edge_conn *c);
 int dvt_edge_hello_cb(SSL *ssl, int *alert, void *arg);
 int dvt_edge_cert_cb(SSL *ssl, void *arg);
 int dvt_edge_ticket_make(SSL *ssl, void *arg);

@@ -11,8 +11,7 @@
 static void
 remember(struct dvt_edge_conn *c, bool accepted)
 {
-	struct dvt_edge_client who = {
-	    c->rec.address, c->hello.print, c->ticket_device, false};
+	struct dvt_edge_client who = dvt_edge_client_of(c);
 	struct dvt_edge_memory *m = c->edge->memory;
 
 	if (m == NULL || c->shown == NULL)

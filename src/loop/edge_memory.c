@@ -14,6 +14,8 @@
 #define QUOTA    4 /* lines of one address in it */
 #define VERDICTS 4 /* chains remembered per client */
 #define STUCK_S  2 /* a writer that needs longer has died */
+#define WINDOW_S 600
+#define SOON_S   60 /* a client that was refused is back by then */
 #define DEVICE_N 36
 #define PROVEN   0x80000000u /* put before any half time of our age */
 
@@ -37,7 +39,12 @@ struct news {
 	uint8_t kind;
 	uint8_t several; /* ADDRESS: more than one device was seen */
 	union {
-		struct verdict verdict[VERDICTS];
+		struct {
+			struct verdict verdict[VERDICTS];
+			uint16_t window; /* of ten minutes; counts turns */
+			uint8_t turns;   /* given in it */
+			uint8_t waiting; /* a turn for the next attempt */
+		};
 		char device[DEVICE_N];
 	};
 };
@@ -160,14 +167,14 @@ read_line(struct line *l, struct news *out)
 	       atomic_load_explicit(&l->seq, memory_order_relaxed) == before;
 }
 
-static bool
+static struct line *
 find(const struct who *w, int64_t now, struct news *out)
 {
 	for (size_t i = 0; i < WAYS; i++)
 		if (read_line(&w->set[i], out) && is_whose(out, w) &&
 		    now - (int64_t)out->touched < DVT_EDGE_MEMORY_S)
-			return true;
-	return false;
+			return &w->set[i];
+	return NULL;
 }
 
 /* Who was let in is worth more than who was not: others cannot fake it. */
@@ -268,6 +275,22 @@ begin(const struct who *w, int64_t now, struct news *n)
 
 /* --- chains --- */
 
+/* A chain that others took was refused: the next attempt may see another. */
+static void
+give_turn(struct news *n, int64_t now)
+{
+	uint16_t window = (uint16_t)(now / WINDOW_S);
+
+	if (n->window != window) {
+		n->window = window;
+		n->turns = 0;
+	}
+	if (n->turns >= DVT_EDGE_MEMORY_TURNS)
+		return;
+	n->turns++;
+	n->waiting = 1;
+}
+
 size_t
 dvt_edge_memory_recall(struct dvt_edge_memory *m,
     const struct dvt_edge_client *c, const struct dvt_offer *offers, size_t n,
@@ -275,10 +298,19 @@ dvt_edge_memory_recall(struct dvt_edge_memory *m,
 {
 	struct who w = who_client(m, c);
 	struct news news;
+	struct line *l = find(&w, now, &news);
+	bool turn = l != NULL && news.waiting != 0;
+	unsigned what;
 	size_t found = 0;
 
-	if (!find(&w, now, &news))
+	if (l == NULL)
 		return 0;
+	if (turn) {
+		news.waiting = 0;
+		write_line(l, &news);
+		turn = now - (int64_t)news.touched <= SOON_S;
+	}
+	what = c->shared && !turn ? EVER : LAST;
 	for (size_t i = 0; i < n; i++)
 		for (size_t v = 0; v < VERDICTS; v++) {
 			const struct verdict *x = &news.verdict[v];
@@ -289,8 +321,7 @@ dvt_edge_memory_recall(struct dvt_edge_memory *m,
 			out[found++] = (struct dvt_choice_memory){
 			    .root = offers[i].root,
 			    .form = offers[i].form,
-			    .accepted = (x->accepted &
-					    (c->shared ? EVER : LAST)) != 0,
+			    .accepted = (x->accepted & what) != 0,
 			    .at = x->turn,
 			};
 			break;
@@ -330,6 +361,10 @@ dvt_edge_memory_learn(struct dvt_edge_memory *m,
 		    .root = root_tag(root), .form = (uint8_t)form};
 	to->turn = ++news.turn;
 	to->accepted = (uint8_t)(accepted ? LAST | EVER : to->accepted & EVER);
+	if (accepted)
+		news.waiting = 0;
+	else if (c->shared)
+		give_turn(&news, now);
 	write_line(l, &news);
 }
 

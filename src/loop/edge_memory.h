@@ -32,17 +32,22 @@ struct dvt_edge_client {
 	const char *device; /* of its ticket, or "" */
 	/*
 	 * Several devices were seen there, which this key cannot tell apart:
-	 * what one of them accepted is not taken from the others because one
-	 * refuses it (or somebody who only says so).
+	 * a chain that one of them accepted stays the one shown although
+	 * another refuses it (or somebody who only says so); a refusal then
+	 * moves the next attempt alone, if that comes soon, and at most
+	 * DVT_EDGE_MEMORY_TURNS times in ten minutes.
 	 */
 	bool shared;
 };
+#define DVT_EDGE_MEMORY_TURNS 6
 
 /* Forgotten after this long without news: hours, as clients retry late. */
 #define DVT_EDGE_MEMORY_S (6 * 3600)
 
 /**
  * dvt_edge_memory_recall() - what this client did with these chains
+ *
+ * Once per attempt: it may use up a turn of a shared client.
  * @out: room for DVT_OFFERS_MAX; roots are borrowed from @offers
  * Return: how many.
  */

@@ -34,7 +34,7 @@ struct dvt_edge_set {
 	int refs;
 	struct held held[CREDENTIALS_MAX];
 	size_t held_n;
-	struct certs anchors, issuers;
+	struct certs anchors, issuers, roots;
 	bool has_policy;
 	struct dvt_feed_policy policy;
 	/* from seal on */
@@ -105,6 +105,7 @@ dvt_edge_set_unref(struct dvt_edge_set *s)
 		held_fini(&s->held[i]);
 	certs_fini(&s->anchors);
 	certs_fini(&s->issuers);
+	certs_fini(&s->roots);
 	dvt_trust_free(s->trust);
 	free(s);
 }
@@ -191,6 +192,12 @@ void
 dvt_edge_set_issuer(struct dvt_edge_set *s, X509 *issuer)
 {
 	certs_add(&s->issuers, issuer);
+}
+
+void
+dvt_edge_set_root(struct dvt_edge_set *s, X509 *root)
+{
+	certs_add(&s->roots, root);
 }
 
 void
@@ -292,6 +299,9 @@ issuer_find(const struct dvt_edge_set *s, X509 *cert, char out[DVT_DIGEST_HEX])
 	for (size_t i = 0; i < s->anchors.n; i++)
 		if (dvt_x509_is_issued_by(cert, s->anchors.v[i]))
 			dvt_x509_fingerprint(s->anchors.v[i], out);
+	for (size_t i = 0; out[0] == '\0' && i < s->roots.n; i++)
+		if (dvt_x509_is_issued_by(cert, s->roots.v[i]))
+			dvt_x509_fingerprint(s->roots.v[i], out);
 	for (size_t i = 0; out[0] == '\0' && i < s->held_n; i++)
 		if (s->held[i].tail != NULL &&
 		    dvt_x509_is_issued_by(cert, s->held[i].tail))

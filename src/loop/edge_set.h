@@ -60,6 +60,8 @@ DVT_MUST_USE enum dvt_code dvt_edge_set_add(struct dvt_edge_set *s,
  * chains. Also used to find the roots of credentials. References are taken. */
 void dvt_edge_set_anchor(struct dvt_edge_set *s, X509 *anchor);
 void dvt_edge_set_issuer(struct dvt_edge_set *s, X509 *issuer);
+/* One that credentials may hang below; trusted for nothing. */
+void dvt_edge_set_root(struct dvt_edge_set *s, X509 *root);
 /* Copied. */
 void dvt_edge_set_policy(
     struct dvt_edge_set *s, const struct dvt_feed_policy *p);

@@ -173,13 +173,18 @@ class Gateway:
         lines += [f"{k.replace('_', '-')} = {v}" for k, v in self.settings.items() if v is not None]
         self.config.write_text("\n".join(lines) + "\n")
 
-    def start(self):
-        self.process = subprocess.Popen([BUILD / "dovetail-gateway", "--config", self.config],
+    def start(self, later_s=0):
+        """@later_s: seconds that its clock is ahead."""
+        env = dict(os.environ)
+        if later_s:
+            library = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+            env.update(LD_PRELOAD=str(library), FAKETIME=f"+{later_s}s", DONT_FAKE_MONOTONIC="1")
+        seen = self.log().count("event=gateway.ready")
+        self.process = subprocess.Popen([BUILD / "dovetail-gateway", "--config", self.config], env=env,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=open(self.log_path, "a"))
-        seen = self.log().count("gateway.ready")
         wait_for("gateway ready", lambda: self.process.poll() is not None or
-                 self.log().count("event=gateway.ready") > 0 and self.log().count("gateway.ready") > seen - 1)
+                 self.log().count("event=gateway.ready") > seen)
         assert self.process.poll() is None, self.log()
         return self
 
@@ -241,6 +246,7 @@ class Client:
     def __init__(self, port, anchors, cert=None, key=None, name="edge.example", version=None, timeout=5):
         ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         ctx.check_hostname = False
+        ctx.options &= ~ssl.OP_IGNORE_UNEXPECTED_EOF
         if version:
             ctx.minimum_version = ctx.maximum_version = version
         for a in anchors:
@@ -249,7 +255,7 @@ class Client:
             ctx.load_cert_chain(cert, key)
         raw = socket.create_connection(("127.0.0.1", port), timeout=timeout)
         try:
-            self.tls = ctx.wrap_socket(raw, server_hostname=name)
+            self.tls = ctx.wrap_socket(raw, server_hostname=name, suppress_ragged_eofs=False)
         except BaseException:
             raw.close()
             raise
@@ -278,8 +284,18 @@ class Client:
         except TimeoutError:
             return False
 
+    def end(self, seconds=8):
+        """How the server ends it: "close-notify", or "eof" without one."""
+        self.tls.settimeout(seconds)
+        try:
+            assert self.tls.recv(1) == b""
+            return "close-notify"
+        except ssl.SSLError as e:
+            assert "EOF" in str(e)
+            return "eof"
+
     def leave(self):
-        """Say close_notify and wait for the answer: true when it came."""
+        """Say close_notify; true when the end then came in order."""
         try:
             self.tls.unwrap()
             return True
