@@ -8,8 +8,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define SEEN_EVERY_S 3600 /* the server's time is stored so often */
-#define KEEP_OPEN_S  30   /* connections are kept when checking in faster */
+/* bytes of steps in one check-in, of DVT_CHECKIN_MAX; what a step takes
+ * beside its texts */
+#define STEPS_BYTES_MAX 10240
+#define STEP_BYTES      96
+#define SEEN_EVERY_S    3600 /* the server's time is stored so often */
+#define KEEP_OPEN_S     30   /* connections are kept when checking in faster */
 
 /* The step that this check-in makes true when it is answered. */
 static struct dvt_agent_event
@@ -25,6 +29,21 @@ completion(const struct dvt_agent *a)
 	return e;
 }
 
+/* As many of them as one check-in takes; quoted, a text may grow twofold. */
+static size_t
+steps_that_fit(const struct dvt_agent_event *e, size_t n)
+{
+	size_t bytes = 0, i;
+
+	for (i = 0; i < n && i < DVT_CHECKIN_STEPS; i++) {
+		bytes += STEP_BYTES + strlen(e[i].id) + strlen(e[i].step) +
+			 strlen(e[i].target) + 2 * strlen(e[i].detail);
+		if (bytes > STEPS_BYTES_MAX)
+			break;
+	}
+	return i;
+}
+
 static enum dvt_code
 format_body(struct dvt_agent *a, struct dvt_err *err)
 {
@@ -35,10 +54,12 @@ format_body(struct dvt_agent *a, struct dvt_err *err)
 	    .digest = dvt_trust_digest(a->trust->trust),
 	    .done = done,
 	    .done_n = a->h.done_n};
+	size_t fit;
 
 	c.steps = dvt_history_unreported(&a->h, &c.steps_n);
-	if (c.steps_n > DVT_CHECKIN_STEPS)
-		c.steps_n = DVT_CHECKIN_STEPS;
+	fit = steps_that_fit(c.steps, c.steps_n);
+	a->checkin.left = fit < c.steps_n;
+	c.steps_n = fit;
 	a->checkin.sent_seq = c.steps_n > 0 ? c.steps[c.steps_n - 1].seq
 					    : a->h.acked;
 	memcpy(done, a->h.done, a->h.done_n * sizeof(done[0]));
@@ -183,8 +204,6 @@ spread_ms(struct dvt_agent *a, int64_t next_s)
 static void
 take_good(struct dvt_agent *a, const struct dvt_checkin_answer *answer)
 {
-	size_t more;
-
 	a->last_error[0] = '\0';
 	a->checkin.tries = 0;
 	a->checkin.next_s = answer->next_s;
@@ -199,8 +218,7 @@ take_good(struct dvt_agent *a, const struct dvt_checkin_answer *answer)
 	take_todo(a, answer);
 	if (answer->version > a->trust->version)
 		dvt_agent_bundle_wanted(a);
-	(void)dvt_history_unreported(&a->h, &more);
-	if (more > DVT_CHECKIN_STEPS) /* the rest at once */
+	if (a->checkin.left) /* the rest at once */
 		a->checkin.due_ms = a->now.mono_ms;
 }
 

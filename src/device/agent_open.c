@@ -88,6 +88,7 @@ open_journal(struct dvt_agent *a, struct dvt_err *err)
 	char what[64];
 
 	rc = dvt_journal_read(&a->env, &a->h, &a->journal, err);
+	a->h.handed = a->h.seq; /* those were handed out in their time */
 	if (rc == DVT_OK && a->journal.damaged == 0)
 		return DVT_OK;
 	if (rc != DVT_OK && rc != DVT_E_LIMIT)

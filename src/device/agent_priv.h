@@ -86,6 +86,7 @@ struct dvt_checkin_work {
 	int64_t due_ms;
 	unsigned tries;
 	uint64_t sent_seq; /* events in the one under way */
+	bool left;         /* more of them than it takes */
 	bool completes;    /* it is the completion of the update */
 	int64_t next_s;
 };

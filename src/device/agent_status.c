@@ -31,6 +31,22 @@ dvt_agent_trust(const struct dvt_agent *a)
 	return a->trust != NULL ? &a->trust_shown : NULL;
 }
 
+/* What only waits for a better time is not busy. */
+static bool
+is_busy(const struct dvt_agent *a, const struct dvt_agent_status *s)
+{
+	if (a->asked != ASKED_NOTHING || a->pending.n > 0 ||
+	    a->update.phase != UP_NONE || a->orphan_n > 0 || s->adopting)
+		return true;
+	if (a->bundle.phase != TR_NONE && a->bundle.tries == 0)
+		return true;
+	if (a->probe.owed && a->edge_next[0] != '\0')
+		return true;
+	return a->cred.key != NULL && a->trust != NULL &&
+	       s->events_unreported > 0 && a->checkin.tries == 0 &&
+	       a->checkin.due_ms <= a->now.mono_ms;
+}
+
 void
 dvt_agent_status(const struct dvt_agent *a, struct dvt_agent_status *out)
 {
@@ -51,11 +67,8 @@ dvt_agent_status(const struct dvt_agent *a, struct dvt_agent_status *out)
 	}
 	out->heard = a->heard;
 	out->adopting = a->adopt.phase != AD_NONE;
-	out->busy = a->asked != ASKED_NOTHING || a->pending.n > 0 ||
-		    a->update.phase != UP_NONE || a->bundle.phase != TR_NONE ||
-		    a->orphan_n > 0 || out->adopting ||
-		    (a->probe.owed && a->edge_next[0] != '\0');
 	(void)dvt_history_unreported(&a->h, &out->events_unreported);
+	out->busy = is_busy(a, out);
 	out->held = a->h.hold_n;
 	(void)dvt_copy_str(out->last_error, DVT_STEP_DETAIL, a->last_error);
 }
