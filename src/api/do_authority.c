@@ -11,8 +11,9 @@
 
 #include <stdio.h>
 
-#define UNHEARD_S 300 /* an edge that is silent for longer counts as unheard   \
-		       */
+#define UNHEARD_S                                                              \
+	300 /* an edge that is silent for longer counts as unheard             \
+	     */
 
 static bool
 flag(const struct dvt_req *req, const char *key)

@@ -168,6 +168,18 @@ root_of(const struct import *m, const struct dvt_row_authority *a)
 	return a->is_root ? a->fingerprint : "";
 }
 
+/* "openssl ca -selfsign" lists the CA itself. */
+static const char *
+same_authority(const struct import *m, const struct line *l)
+{
+	for (size_t i = 0; i < m->n; i++) {
+		if (strcmp(m->authority[i].fingerprint, l->row.fingerprint) ==
+		    0)
+			return m->authority[i].name;
+	}
+	return NULL;
+}
+
 static enum dvt_code
 place_under_issuer(struct import *m, struct line *l, struct dvt_err *err)
 {
@@ -175,6 +187,10 @@ place_under_issuer(struct import *m, struct line *l, struct dvt_err *err)
 	const char *why = dvt_leaf_refuse(l->cert, DVT_FOR_CLIENT);
 	char text[DVT_DN_TEXT];
 
+	if (same_authority(m, l) != NULL)
+		return dvt_fail(err, DVT_E_INPUT,
+		    "the certificate of authority %s, not of a device",
+		    same_authority(m, l));
 	if (a == NULL && dvt_x509_is_self_signed(l->cert)) {
 		l->row.pinned = true;
 		return DVT_OK;

@@ -263,6 +263,7 @@ cmd_trust_update(struct cli *c, struct dvt_err *err)
 {
 	const char *priority = cli_opt(c, "priority");
 	bool add = strcmp(c->arg[0], "add") == 0;
+	char text[512];
 	struct dvt_buf pem;
 	json_t *body, *answer = NULL;
 	enum dvt_code rc;
@@ -280,8 +281,12 @@ cmd_trust_update(struct cli *c, struct dvt_err *err)
 		    &answer, err);
 		json_decref(body);
 	}
-	if (rc == DVT_OK)
+	if (rc == DVT_OK &&
+	    (c->json || json_object_get(answer, "detail") == NULL))
 		cli_print_json(answer);
+	else if (rc == DVT_OK)
+		printf("%s\n",
+		    cli_cell(answer, "detail", CLI_TEXT, text, sizeof(text)));
 	json_decref(answer);
 	dvt_buf_fini(&pem);
 	return rc;

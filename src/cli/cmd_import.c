@@ -32,7 +32,7 @@ struct import {
 	json_t *rows; /* file row of each line in the slice */
 	json_t *refused;
 	size_t in_slice;
-	size_t row, total, fresh, same;
+	size_t row, total, fresh, same, changed;
 	bool tty;
 };
 
@@ -148,6 +148,8 @@ take_results(struct import *m, const json_t *answer)
 			m->fresh++;
 		else if (how != NULL && strcmp(how, "same") == 0)
 			m->same++;
+		else if (how != NULL && strcmp(how, "changed") == 0)
+			m->changed++;
 		else
 			refuse(m,
 			    (size_t)json_integer_value(
@@ -305,16 +307,17 @@ report(struct import *m)
 
 	progress(m, true);
 	if (m->c->json) {
-		json_t *all = json_pack("{s:I, s:I, s:O}", "new",
+		json_t *all = json_pack("{s:I, s:I, s:I, s:O}", "new",
 		    (json_int_t)m->fresh, "same", (json_int_t)m->same,
-		    "refused", m->refused);
+		    "changed", (json_int_t)m->changed, "refused", m->refused);
 
 		cli_print_json(all);
 		json_decref(all);
 		return;
 	}
-	printf("%zu devices new, %zu there already, %zu rows refused\n",
-	    m->fresh, m->same, json_array_size(m->refused));
+	printf("%zu certificates new, %zu there already, %zu changed, "
+	       "%zu rows refused\n",
+	    m->fresh, m->same, m->changed, json_array_size(m->refused));
 	json_array_foreach(m->refused, i, r)
 	{
 		char row[32], serial[80], why[256];

@@ -82,22 +82,42 @@ print_answer(struct cli *c, const json_t *answer)
 		print_rotation(answer);
 }
 
-/* "--set key=value": a number where it reads as one, else a text. */
+/* A number or a truth where it reads as one, "a,b" as a list where the plan
+ * wants one, else a text. */
+static json_t *
+option_value(const char *key, const char *text)
+{
+	char *end, *copy, *at, *item;
+	long long n = strtoll(text, &end, 10);
+	json_t *list;
+
+	if (strcmp(key, "pilot_devices") == 0) {
+		list = json_array();
+		at = copy = dvt_strdup(text);
+		while ((item = strsep(&at, ",")) != NULL)
+			json_array_append_new(list, json_string(item));
+		free(copy);
+		return list;
+	}
+	if (*text != '\0' && *end == '\0')
+		return json_integer(n);
+	if (strcmp(text, "true") == 0 || strcmp(text, "false") == 0)
+		return json_boolean(*text == 't');
+	return json_string(text);
+}
+
+/* "--set key=value" */
 static enum dvt_code
 set_option(json_t *plan, const char *text, struct dvt_err *err)
 {
 	const char *eq = strchr(text, '=');
-	char *key, *end;
-	long long n;
+	char *key;
 
 	if (eq == NULL)
 		return dvt_fail(
 		    err, DVT_E_INPUT, "--set %s: not key=value", text);
 	key = dvt_strndup(text, (size_t)(eq - text));
-	n = strtoll(eq + 1, &end, 10);
-	json_object_set_new(plan, key,
-	    eq[1] != '\0' && *end == '\0' ? json_integer(n)
-					  : json_string(eq + 1));
+	json_object_set_new(plan, key, option_value(key, eq + 1));
 	free(key);
 	return DVT_OK;
 }
