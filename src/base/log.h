@@ -36,10 +36,17 @@ struct dvt_log_field {
 	const char *s; /* text, or NULL: the number */
 	int64_t i;
 };
-#define LS(key, text)   ((struct dvt_log_field){(key), (text) ? (text) : "-", 0})
+#define LS(key, text)   ((struct dvt_log_field){(key), dvt_log_text(text), 0})
 #define LI(key, number) ((struct dvt_log_field){(key), NULL, (int64_t)(number)})
 /* The reason of a failure. */
 #define LE(err) LS("code", dvt_code_name((err)->code)), LS("why", (err)->text)
+
+/* A text that is not there is a dash. */
+static inline const char *
+dvt_log_text(const char *s)
+{
+	return s == 0 ? "-" : s;
+}
 
 void dvt_log_event(
     int level, const char *event, const struct dvt_log_field *fields);

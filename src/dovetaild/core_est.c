@@ -377,6 +377,7 @@ void
 core_est_received(
     struct core *c, const struct core_asker *from, const struct est_request *q)
 {
+	const char *who = q->user[0] != '\0' ? q->user : q->fingerprint;
 	struct est_job *j = job_new(from, q);
 	struct dvt_err err = {0};
 	enum dvt_code rc;
@@ -387,8 +388,7 @@ core_est_received(
 	if (rc != DVT_OK) {
 		log_event(LOG_INFO, "est.refused",
 		    LS("op", q->reenroll ? "simplereenroll" : "simpleenroll"),
-		    LS("owner", q->user[0] != '\0' ? q->user : q->fingerprint),
-		    LS("address", q->address), LE(&err));
+		    LS("owner", who), LS("address", q->address), LE(&err));
 		core_answer_problem(
 		    c, from, &err, j == NULL ? 0 : j->retry_after_s);
 		if (rc == DVT_E_DENIED && q->fingerprint[0] == '\0' &&
