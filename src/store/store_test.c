@@ -53,6 +53,55 @@ every_statement_prepares_with_its_names(void **state)
 	(void)sqlite3_close(db);
 }
 
+/* What runs for a single device or row must not look at the whole fleet. */
+static void
+hot_statements_go_by_their_own_index(void **state)
+{
+	static const struct {
+		enum dvt_sql_id id;
+		const char *plan;
+	} hot[] = {
+	    {SQL_CREDENTIAL_BY_FINGERPRINT, "INDEX credential_by_fingerprint" },
+	    {SQL_CREDENTIAL_CURRENT,        "INDEX credential_by_key (owner=?"},
+	    {SQL_CREDENTIAL_OLDER_ACTIVE,   "INDEX credential_by_key (owner=?"},
+	    {SQL_CREDENTIAL_NEWEST_BY_KEY,  "(owner=? AND key_digest=?)"      },
+	    {SQL_CREDENTIAL_HOLD_ENDED,     "INDEX credential_by_hold"        },
+	    {SQL_CREDENTIAL_SEEN,           "INDEX credential_by_fingerprint" },
+	    {SQL_DEVICE_SILENT,             "INDEX device_by_park"            },
+	    {SQL_ASSIGNMENT_DUE,            "INDEX assignment_due"            },
+	    {SQL_ASSIGNMENT_NEXT,           "INDEX assignment_release"        },
+	    {SQL_OUTBOX_DUE,                "INDEX outbox_due"                },
+	    {SQL_MAIL_LIST,                 "PRIMARY KEY (device_id=?)"       },
+	    {SQL_FEED_LIST,                 "INDEX feed_by_position"          },
+	    {SQL_FEED_SET,                  "SEARCH feed"                     },
+	    {SQL_EVENT_ADD,                 "SEARCH event"                    },
+	    {SQL_HANDSHAKE_ADD,             "SEARCH handshake"                },
+	    {SQL_OUTBOX_PUT,                "SEARCH outbox"                   },
+	};
+	struct test_store *t = *state;
+	sqlite3 *db;
+
+	assert_int_equal(sqlite3_open(t->path, &db), SQLITE_OK);
+	for (size_t i = 0; i < DVT_COUNT(hot); i++) {
+		bool found = false;
+		sqlite3_stmt *h;
+		char text[4096];
+
+		(void)snprintf(text, sizeof(text), "EXPLAIN QUERY PLAN %s",
+		    dvt_sql[hot[i].id].sqlite);
+		assert_int_equal(
+		    sqlite3_prepare_v2(db, text, -1, &h, NULL), SQLITE_OK);
+		while (sqlite3_step(h) == SQLITE_ROW)
+			found |= strstr((const char *)sqlite3_column_text(h, 3),
+				     hot[i].plan) != NULL;
+		(void)sqlite3_finalize(h);
+		if (!found)
+			fail_msg("%s: not by %s", dvt_sql[hot[i].id].name,
+			    hot[i].plan);
+	}
+	(void)sqlite3_close(db);
+}
+
 static void
 what_is_committed_stays_and_the_rest_does_not(void **state)
 {
@@ -292,6 +341,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    test_in_store(every_statement_prepares_with_its_names),
+	    test_in_store(hot_statements_go_by_their_own_index),
 	    test_in_store(what_is_committed_stays_and_the_rest_does_not),
 	    test_in_store(savepoints_nest_and_undo_only_their_own),
 	    test_in_store(a_statement_in_use_may_be_got_again),

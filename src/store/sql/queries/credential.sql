@@ -1,4 +1,6 @@
 -- SPDX-License-Identifier: Apache-2.0
+-- `state || ''` and `not_after + 0` keep SQLite from an index over the whole
+-- fleet where the one of the owner, the hold or the authority is far shorter.
 
 -- name: credential_add
 -- in:   @credential (generation 0: the owner's next)
@@ -47,7 +49,7 @@ SELECT @credential FROM credential
 -- in:   owner_kind text, owner text
 -- out:  @credential
 SELECT @credential FROM credential
- WHERE owner = :owner AND owner_kind = :owner_kind AND state = 'active'
+ WHERE owner = :owner AND owner_kind = :owner_kind AND state || '' = 'active'
  ORDER BY generation DESC LIMIT 1;
 
 -- name: credential_of_owner
@@ -100,7 +102,7 @@ RETURNING owner_kind, not_after;
 -- in:   owner_kind text, owner text, fingerprint text, limit int
 -- out:  @credential
 SELECT @credential FROM credential
- WHERE owner = :owner AND owner_kind = :owner_kind AND state = 'active'
+ WHERE owner = :owner AND owner_kind = :owner_kind AND state || '' = 'active'
    AND fingerprint <> :fingerprint
  ORDER BY generation LIMIT :limit;
 
@@ -131,7 +133,7 @@ SELECT @credential FROM credential
 -- out:  @credential
 SELECT @credential FROM credential
  WHERE hold_until > 0 AND denied_at = 0 AND hold_until <= :now
-   AND state = 'superseded'
+   AND state || '' = 'superseded'
  ORDER BY hold_until LIMIT :limit;
 
 -- name: credential_denied
@@ -172,7 +174,7 @@ SELECT @credential FROM credential
 -- in:   authority_id int, after text, now int, limit int
 -- out:  serial text, revoked_at int, revoke_reason int, fingerprint text
 SELECT serial, revoked_at, revoke_reason, fingerprint FROM credential
- WHERE authority_id = :authority_id AND state = 'revoked' AND not_after > :now
+ WHERE authority_id = :authority_id AND state = 'revoked' AND not_after + 0 > :now
    AND fingerprint > :after
  ORDER BY fingerprint LIMIT :limit;
 

@@ -77,8 +77,10 @@ INSERT INTO assignment (device_id, rotation_id, wave, rank, state, state_since,
     due_at, tries, edge_at, fingerprint, reason)
 SELECT d.device_id, :rotation_id,
        CASE WHEN d.environment = 'pilot' THEN 1 ELSE 2 END,
-       (SELECT count(*) FROM assignment a WHERE a.rotation_id = :rotation_id)
-           + row_number() OVER (ORDER BY d.device_id) - 1,
+       coalesce((SELECT a.rank FROM assignment a
+             WHERE a.device_id <= :after AND a.rotation_id + 0 = :rotation_id
+             ORDER BY a.device_id DESC LIMIT 1), -1)
+           + row_number() OVER (ORDER BY d.device_id),
        CASE WHEN d.state = 'parked' THEN 'parked' ELSE 'waiting' END,
        :now, 0, 0, 0, '', ''
   FROM (SELECT device_id, environment, state FROM device
