@@ -4,6 +4,10 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
+
+#define AWAIT_LOOKS 75 /* for an edge to take a new certificate */
+#define AWAIT_US    200000
 
 enum dvt_code
 cmd_gateway_list(struct cli *c, struct dvt_err *err)
@@ -96,24 +100,83 @@ post(struct cli *c, const char *target, json_t *body, struct dvt_err *err)
 	return rc;
 }
 
-/* Ask for a credential of @gateway under @authority into @slot. */
+/* The order's credential has its certificate and the edge works with it. */
+static bool
+in_force(const json_t *gateway, const char *order)
+{
+	const json_t *c;
+	size_t i;
+
+	json_array_foreach(json_object_get(gateway, "credentials"), i, c)
+	{
+		const char *id = json_string_value(json_object_get(c, "id"));
+
+		if (id != NULL && strcmp(id, order) == 0)
+			return json_integer_value(
+				   json_object_get(c, "not_after")) > 0 &&
+			       json_integer_value(
+				   json_object_get(gateway, "behind")) == 0;
+	}
+	return false;
+}
+
+/* An edge that is heard takes a moment; one that is not must not hold us. */
+static enum dvt_code
+await(struct cli *c, const char *target, const char *order, bool *done,
+    struct dvt_err *err)
+{
+	json_t *gateway;
+	enum dvt_code rc;
+
+	*done = false;
+	for (int i = 0; i < AWAIT_LOOKS && !*done; i++) {
+		rc = cli_call(c, "GET", target, NULL, &gateway, err);
+		if (rc != DVT_OK)
+			return rc;
+		*done = in_force(gateway, order);
+		json_decref(gateway);
+		if (!*done)
+			(void)usleep(AWAIT_US);
+	}
+	return DVT_OK;
+}
+
+/* Ask for a credential of @gateway under --authority into @slot, and wait
+ * until it is in force. */
 static enum dvt_code
 order(struct cli *c, const char *gateway, const char *slot, struct dvt_err *err)
 {
-	const char *authority = cli_opt(c, "authority");
-	struct dvt_buf at;
+	const char *authority = cli_opt(c, "authority"), *id;
+	json_t *body, *answer = NULL;
+	struct dvt_buf at, credentials;
+	bool done = false;
 	enum dvt_code rc;
 
 	if (authority == NULL)
 		return dvt_fail(err, DVT_E_INPUT,
 		    "under which authority? --authority NAME");
 	dvt_buf_init(&at, DVT_URI_MAX);
+	dvt_buf_init(&credentials, DVT_URI_MAX);
 	dvt_buf_puts(&at, "/v1/gateways/");
 	cli_segment(&at, gateway);
-	dvt_buf_puts(&at, "/credentials");
-	rc = post(c, dvt_buf_str(&at),
-	    json_pack("{s:s, s:s}", "authority", authority, "slot", slot), err);
+	dvt_buf_printf(&credentials, "%s/credentials", dvt_buf_str(&at));
+	body = json_pack("{s:s, s:s}", "authority", authority, "slot", slot);
+	rc = cli_call(c, "POST", dvt_buf_str(&credentials), body, &answer, err);
+	id = json_string_value(json_object_get(answer, "order"));
+	if (rc == DVT_OK && id != NULL)
+		rc = await(c, dvt_buf_str(&at), id, &done, err);
+	if (rc == DVT_OK && c->json) {
+		json_object_set_new(answer, "in_force", json_boolean(done));
+		cli_print_json(answer);
+	} else if (rc == DVT_OK) {
+		printf("%s: certificate under %s in slot %s: %s\n", gateway,
+		    authority, slot,
+		    done ? "in force" : "ordered; the edge was not heard yet");
+	}
+	json_decref(body);
+	json_decref(answer);
 	dvt_buf_fini(&at);
+	dvt_buf_fini(&credentials);
 	return rc;
 }
 
