@@ -50,14 +50,16 @@ record_open(struct gw_feed *f)
 static void
 note_unchanged(const struct gw_settings *now, const struct gw_settings *want)
 {
+	static const char why
+	    [] = "name, listen, upstream, workers and control need a restart";
+
 	if (strcmp(now->listen, want->listen) != 0 ||
 	    now->workers != want->workers ||
 	    strcmp(now->upstream_text, want->upstream_text) != 0 ||
 	    strcmp(now->control_host, want->control_host) != 0 ||
 	    strcmp(now->name, want->name) != 0)
-		log_event(LOG_WARNING, "gateway.reload.part",
-		    LS("why", "name, listen, upstream, workers and control "
-			      "need a restart"));
+		log_event(
+		    LOG_WARNING, "gateway.reload.part", LS("why", &why[0]));
 }
 
 static void

@@ -101,20 +101,31 @@ gw_log_start(const struct gw_program *p, const char *name)
 	    dvt_config_bool(p->config, "log.json"));
 }
 
+/* The settings with their values; without a configuration the man page. */
+static void
+print_and_exit(const struct dvt_config *config)
+{
+	struct dvt_buf text;
+
+	dvt_buf_init(&text, 1 << 20);
+	if (config != NULL)
+		dvt_config_dump(config, &text);
+	else
+		dvt_settings_man(gw_settings, gw_settings_count, &text);
+	fputs(dvt_buf_str(&text), stdout);
+	dvt_buf_fini(&text);
+	exit(0);
+}
+
 static enum dvt_code
 settings_read(
     const struct arguments *a, struct gw_program *p, struct dvt_err *err)
 {
 	struct gw_files files;
-	struct dvt_buf text;
 	enum dvt_code rc;
 
-	dvt_buf_init(&text, 1 << 20);
-	if (a->man) {
-		dvt_settings_man(gw_settings, gw_settings_count, &text);
-		fputs(dvt_buf_str(&text), stdout);
-		exit(0);
-	}
+	if (a->man)
+		print_and_exit(NULL);
 	p->config_path = realpath(a->config, NULL);
 	if (p->config_path == NULL)
 		return dvt_fail_errno(err, "%s", a->config);
@@ -124,12 +135,8 @@ settings_read(
 		 &p->settings, dvt_time_now().wall_s, &files, err)) != DVT_OK)
 		return rc;
 	gw_files_fini(&files);
-	if (a->check) {
-		dvt_config_dump(p->config, &text);
-		fputs(dvt_buf_str(&text), stdout);
-		exit(0);
-	}
-	dvt_buf_fini(&text);
+	if (a->check)
+		print_and_exit(p->config);
 	gw_log_start(p, "parent");
 	return DVT_OK;
 }
@@ -245,19 +252,35 @@ run(struct gw_program *p)
 	return dvt_parent_run(&plan);
 }
 
+static void
+program_fini(struct gw_program *p)
+{
+	for (unsigned i = 0; i < GW_WORKERS_MAX; i++)
+		if (p->listen_fd[i] > 0)
+			close(p->listen_fd[i]);
+	dvt_edge_memory_free(p->memory);
+	dvt_cleanse(p->ticket_key, sizeof(p->ticket_key));
+	dvt_config_free(p->config);
+	free(p->config_path);
+}
+
 int
 main(int argc, char **argv)
 {
 	struct arguments arguments = {0};
-	struct gw_program *program = dvt_alloc(sizeof(*program));
+	struct gw_program program = {0};
 	struct dvt_err err = {0};
 	enum dvt_code rc;
+	int status;
 
 	if ((rc = arguments_read(argc, argv, &arguments, &err)) != DVT_OK ||
-	    (rc = settings_read(&arguments, program, &err)) != DVT_OK ||
-	    (rc = start(program, &err)) != DVT_OK) {
+	    (rc = settings_read(&arguments, &program, &err)) != DVT_OK ||
+	    (rc = start(&program, &err)) != DVT_OK) {
 		fprintf(stderr, "dovetail-gateway: %s\n", err.text);
-		return dvt_code_exit(rc);
+		status = dvt_code_exit(rc);
+	} else {
+		status = run(&program);
 	}
-	return run(program);
+	program_fini(&program);
+	return status;
 }

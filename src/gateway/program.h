@@ -11,7 +11,7 @@
 #include "loop/edge_tls.h"
 
 struct gw_program {
-	const char *config_path;
+	char *config_path; /* absolute */
 	struct dvt_config *config;
 	struct gw_settings settings;
 	int listen_fd[GW_WORKERS_MAX]; /* one per worker, SO_REUSEPORT */

@@ -101,8 +101,8 @@ hostile_reports_are_refused(void **state)
 	    "{\"batch\":1,\"applied\":0,\"now\":0,\"csrs\":[{\"csr\":\"%\"}]}",
 	    "{\"batch\":1,\"applied\":0,\"now\":0,\"csrs\":[7]}",
 	    "{\"batch\":1,\"applied\":0,\"now\":0,\"credentials\":[{}]}",
-	    "{\"batch\":1,\"applied\":0,\"now\":0,\"credentials\":"
-	    "[{\"chain_pem\":\"x\",\"names\":[7]}]}",
+	    ("{\"batch\":1,\"applied\":0,\"now\":0,\"credentials\":"
+	     "[{\"chain_pem\":\"x\",\"names\":[7]}]}"),
 	    "{\"batch\":1,\"applied\":0,\"now\":0,\"version\":7}",
 	};
 	struct dvt_report r;

@@ -259,6 +259,7 @@ class Client:
         except BaseException:
             raw.close()
             raise
+        self.number = self.tls.getpeercert()["serialNumber"]
 
     def echo(self, data=b"ping"):
         self.tls.sendall(data)

@@ -332,6 +332,7 @@ def test_a_killed_process_comes_back_with_all_it_knew(world, victim):
             for w in gw.log().splitlines() if "event=proc.started" in w}
     os.kill(pids[victim], signal.SIGKILL)
     world.wait_applied(c.policy(world.fp_new, world.fp_new))
-    wait_for("shows the new chain", lambda: world.client(0, [world.old.cert, world.new.cert]).shown() == "New Issuing")
+    s = world.client(0, [world.old.cert, world.new.cert])
+    assert s.echo() and s.shown() == "New Issuing"
     with pytest.raises(REFUSED):
         Client(gw.port, [world.new.cert], *world.devices.leaf("unknown-one")).echo()
