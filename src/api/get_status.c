@@ -93,9 +93,9 @@ watch_gateways(json_t *list, const json_t *gateways, int64_t now)
 		int64_t heard = number_of(g, "heard_at");
 		int64_t end = number_of(g, "not_after");
 
-		if (heard == 0)
+		if (heard == 0 && now - number_of(g, "created_at") > UNHEARD_S)
 			need(list, "%s %s was never heard", kind, name);
-		else if (now - heard > UNHEARD_S)
+		else if (heard != 0 && now - heard > UNHEARD_S)
 			need(list, "%s %s not heard for %s", kind, name,
 			    span_text(now - heard, span, sizeof(span)));
 		if (end != 0 && end <= now)

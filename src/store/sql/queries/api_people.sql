@@ -62,3 +62,8 @@ SELECT id, at, line
  WHERE id > :after
  ORDER BY id
  LIMIT :limit;
+
+-- name: api_checkpoints_last
+-- in:   limit int
+-- out:  line text
+SELECT line FROM audit_checkpoint ORDER BY id DESC LIMIT :limit;
