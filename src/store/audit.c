@@ -170,16 +170,6 @@ dvt_store_audit_list(struct dvt_tx *tx, struct dvt_arena *arena,
 }
 
 enum dvt_code
-dvt_store_audit_recent(struct dvt_tx *tx, struct dvt_arena *arena,
-    const char *stream, int64_t before, int64_t limit,
-    struct dvt_row_audit **rows, size_t *n, struct dvt_err *err)
-{
-	return dvt_sql_list(tx, SQL_AUDIT_RECENT, &dvt_map_audit, arena, rows,
-	    n, err, BT("stream", stream),
-	    BI("before", before > 0 ? before : INT64_MAX), BI("limit", limit));
-}
-
-enum dvt_code
 dvt_store_audit_streams(struct dvt_tx *tx, struct dvt_arena *arena,
     const char *after_node, int64_t after_start, int64_t limit,
     struct dvt_row_audit_stream **rows, size_t *n, struct dvt_err *err)

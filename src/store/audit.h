@@ -43,13 +43,9 @@ DVT_MUST_USE enum dvt_code dvt_store_audit_open(struct dvt_tx *tx,
 DVT_MUST_USE enum dvt_code dvt_store_audit_append(struct dvt_tx *tx,
     const struct dvt_row_audit *row, int64_t *seq, struct dvt_err *err);
 
-/* Of one stream: ascending after @after; newest first below @before (0: from
- * the newest). */
+/* Of one stream, ascending, after @after. */
 DVT_MUST_USE enum dvt_code dvt_store_audit_list(struct dvt_tx *tx,
     struct dvt_arena *arena, const char *stream, int64_t after, int64_t limit,
-    struct dvt_row_audit **rows, size_t *n, struct dvt_err *err);
-DVT_MUST_USE enum dvt_code dvt_store_audit_recent(struct dvt_tx *tx,
-    struct dvt_arena *arena, const char *stream, int64_t before, int64_t limit,
     struct dvt_row_audit **rows, size_t *n, struct dvt_err *err);
 /* All streams by node and start, after these ("" and 0: from the first). */
 DVT_MUST_USE enum dvt_code dvt_store_audit_streams(struct dvt_tx *tx,

@@ -479,8 +479,8 @@ an_entry_is_taken_back_with_its_savepoint(void **state)
 	assert_done(dvt_tx_undo(l->t->tx, &err));
 	assert_done(dvt_store_audit_append(l->t->tx, &row, &seq, &err));
 	assert_int_equal(seq, ENTRIES + 1);
-	assert_done(dvt_store_audit_recent(
-	    l->t->tx, &l->t->arena, l->newest, 0, 1, &rows, &n, &err));
+	assert_done(dvt_store_audit_list(
+	    l->t->tx, &l->t->arena, l->newest, ENTRIES, 1, &rows, &n, &err));
 	assert_string_equal(rows[0].detail, "{}");
 	verify(l, true);
 	assert_int_equal(l->report.total, 0);

@@ -136,18 +136,6 @@ dvt_store_credential_of_owner(struct dvt_tx *tx, struct dvt_arena *arena,
 }
 
 enum dvt_code
-dvt_store_credential_list(struct dvt_tx *tx, struct dvt_arena *arena,
-    const char *state, const char *after_owner, const char *after_fingerprint,
-    int64_t limit, struct dvt_row_credential **rows, size_t *n,
-    struct dvt_err *err)
-{
-	return dvt_sql_list(tx, SQL_CREDENTIAL_LIST, &dvt_map_credential, arena,
-	    rows, n, err, BT("after_owner", after_owner),
-	    BT("after_fingerprint", after_fingerprint),
-	    BT("state", state == NULL ? "" : state), BI("limit", limit));
-}
-
-enum dvt_code
 dvt_store_credential_of_authority(struct dvt_tx *tx, struct dvt_arena *arena,
     int64_t authority_id, enum dvt_credential_state state, const char *after,
     int64_t limit, struct dvt_row_credential **rows, size_t *n,

@@ -54,11 +54,6 @@ DVT_MUST_USE enum dvt_code dvt_store_credential_of_owner(struct dvt_tx *tx,
     struct dvt_arena *arena, enum dvt_owner_kind kind, const char *owner,
     int64_t limit, struct dvt_row_credential **rows, size_t *n,
     struct dvt_err *err);
-/* Of everyone, by owner and fingerprint. @state: by name; NULL, "": any. */
-DVT_MUST_USE enum dvt_code dvt_store_credential_list(struct dvt_tx *tx,
-    struct dvt_arena *arena, const char *state, const char *after_owner,
-    const char *after_fingerprint, int64_t limit,
-    struct dvt_row_credential **rows, size_t *n, struct dvt_err *err);
 /* Issued by one authority, by fingerprint. */
 DVT_MUST_USE enum dvt_code dvt_store_credential_of_authority(struct dvt_tx *tx,
     struct dvt_arena *arena, int64_t authority_id,

@@ -4,8 +4,6 @@
 
 #include "store/maps.h"
 
-#include <stdio.h>
-
 enum dvt_code
 dvt_store_device_add(struct dvt_tx *tx, const struct dvt_row_device *row,
     bool *added, struct dvt_err *err)
@@ -128,42 +126,6 @@ dvt_store_device_silent(struct dvt_tx *tx, struct dvt_arena *arena, int64_t now,
 {
 	return dvt_sql_texts(tx, SQL_DEVICE_SILENT, arena, ids, n, err,
 	    BI("now", now), BI("limit", limit));
-}
-
-static const char *
-or_any(const char *text)
-{
-	return text == NULL ? "" : text;
-}
-
-enum dvt_code
-dvt_store_device_list(struct dvt_tx *tx, struct dvt_arena *arena,
-    const struct dvt_device_filter *filter, const char *after, int64_t limit,
-    struct dvt_row_device **rows, size_t *n, struct dvt_err *err)
-{
-	static const struct dvt_device_filter any;
-	const struct dvt_device_filter *f = filter == NULL ? &any : filter;
-	const char *prefix = or_any(f->prefix);
-	struct dvt_arg args[10] = {
-	    BT("after", after),
-	    BT("prefix", prefix),
-	    /* The last character there is: all that begin with the prefix. */
-	    BT("prefix_end",
-		dvt_arena_printf(arena, "%s\xf4\x8f\xbf\xbf", prefix)),
-	    BT("model", or_any(f->model)),
-	    BT("firmware", or_any(f->firmware)),
-	    BT("environment", or_any(f->environment)),
-	    BT("type", or_any(f->type)),
-	    BI("limit", limit),
-	};
-	enum dvt_sql_id id = SQL_DEVICE_LIST;
-
-	if (or_any(f->state)[0] != '\0') { /* by the index on states */
-		id = SQL_DEVICE_LIST_BY_STATE;
-		args[8] = BT("state", f->state);
-	}
-	return dvt_sql_list_args(
-	    tx, id, &dvt_map_device, arena, (void **)rows, n, args, err);
 }
 
 enum dvt_code

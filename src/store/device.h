@@ -46,17 +46,6 @@ DVT_MUST_USE enum dvt_code dvt_store_device_silent(struct dvt_tx *tx,
     struct dvt_arena *arena, int64_t now, int64_t limit,
     const char *const **ids, size_t *n, struct dvt_err *err);
 
-/* What a list shows; a field of NULL or "" takes any. */
-struct dvt_device_filter {
-	const char *state;  /* by name */
-	const char *prefix; /* of the id */
-	const char *model, *firmware, *environment, *type;
-};
-/* By id, after @after ("" from the first). @filter may be NULL. */
-DVT_MUST_USE enum dvt_code dvt_store_device_list(struct dvt_tx *tx,
-    struct dvt_arena *arena, const struct dvt_device_filter *filter,
-    const char *after, int64_t limit, struct dvt_row_device **rows, size_t *n,
-    struct dvt_err *err);
 /* @n: out: devices in each state. */
 DVT_MUST_USE enum dvt_code dvt_store_device_count(
     struct dvt_tx *tx, int64_t n[DVT_DEVICE_N], struct dvt_err *err);

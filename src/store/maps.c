@@ -2,7 +2,7 @@
 /* See maps.h. */
 #include "store/maps.h"
 
-#include "store/trust.h"
+#include "store/rows.h"
 
 #define F(f)       DVT_F(struct dvt_row_authority, f)
 #define E(f, list) DVT_E(struct dvt_row_authority, f, dvt_##list##_name)
@@ -273,23 +273,6 @@ static const struct dvt_field checkpoint_fields[] = {F(id), F(at), F(line)};
 const struct dvt_row_map dvt_map_checkpoint = DVT_MAP(
     struct dvt_row_checkpoint, checkpoint_fields);
 #undef F
-
-#define F(f) DVT_F(struct dvt_row_trust_store, f)
-static const struct dvt_field trust_store_fields[] = {
-    F(digest), F(anchors), F(n)};
-const struct dvt_row_map dvt_map_trust_store = DVT_MAP(
-    struct dvt_row_trust_store, trust_store_fields);
-#undef F
-
-#define F(f)       DVT_F(struct dvt_trust_status, f)
-#define E(f, list) DVT_E(struct dvt_trust_status, f, dvt_##list##_name)
-static const struct dvt_field trust_status_fields[] = {F(device_id),
-    E(state, device_state), F(bundle_wanted), F(bundle_confirmed), F(digest),
-    F(confirmed_at), F(failed), F(key_pin)};
-const struct dvt_row_map dvt_map_trust_status = DVT_MAP(
-    struct dvt_trust_status, trust_status_fields);
-#undef F
-#undef E
 
 #define F(f)       DVT_F(struct dvt_gateway_view, f)
 #define E(f, list) DVT_E(struct dvt_gateway_view, f, dvt_##list##_name)

@@ -43,8 +43,6 @@
 DVT_ROW_MAPS(DVT_ROW_MAP_DECLARE)
 
 /* Answers that are no table. */
-extern const struct dvt_row_map dvt_map_trust_store;
-extern const struct dvt_row_map dvt_map_trust_status;
 extern const struct dvt_row_map dvt_map_gateway_view;
 extern const struct dvt_row_map dvt_map_wave_count;
 extern const struct dvt_row_map dvt_map_handshake_count;

@@ -47,14 +47,6 @@ dvt_store_token_by_name(struct dvt_tx *tx, struct dvt_arena *arena,
 }
 
 enum dvt_code
-dvt_store_token_list(struct dvt_tx *tx, struct dvt_arena *arena, int64_t after,
-    int64_t limit, struct dvt_row_token **rows, size_t *n, struct dvt_err *err)
-{
-	return dvt_sql_list(tx, SQL_TOKEN_LIST, &dvt_map_token, arena, rows, n,
-	    err, BI("after", after), BI("limit", limit));
-}
-
-enum dvt_code
 dvt_store_token_revoke(
     struct dvt_tx *tx, const char *name, int64_t at, struct dvt_err *err)
 {
@@ -131,14 +123,4 @@ dvt_store_approval_use(struct dvt_tx *tx, int64_t id, const char *digest,
 	    "approval %" PRId64
 	    ": not given, expired, used before, or for something else",
 	    id);
-}
-
-enum dvt_code
-dvt_store_approval_list(struct dvt_tx *tx, struct dvt_arena *arena,
-    int64_t before, int64_t limit, struct dvt_row_approval **rows, size_t *n,
-    struct dvt_err *err)
-{
-	return dvt_sql_list(tx, SQL_APPROVAL_LIST, &dvt_map_approval, arena,
-	    rows, n, err, BI("before", before > 0 ? before : INT64_MAX),
-	    BI("limit", limit));
 }

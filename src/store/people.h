@@ -24,9 +24,6 @@ DVT_MUST_USE enum dvt_code dvt_store_token_by_hash(struct dvt_tx *tx,
 DVT_MUST_USE enum dvt_code dvt_store_token_by_name(struct dvt_tx *tx,
     struct dvt_arena *arena, const char *name, struct dvt_row_token *out,
     struct dvt_err *err);
-DVT_MUST_USE enum dvt_code dvt_store_token_list(struct dvt_tx *tx,
-    struct dvt_arena *arena, int64_t after, int64_t limit,
-    struct dvt_row_token **rows, size_t *n, struct dvt_err *err);
 /* DVT_E_CONFLICT: there is none, or it was revoked before. */
 DVT_MUST_USE enum dvt_code dvt_store_token_revoke(
     struct dvt_tx *tx, const char *name, int64_t at, struct dvt_err *err);
@@ -47,9 +44,5 @@ DVT_MUST_USE enum dvt_code dvt_store_approval_give(struct dvt_tx *tx,
 /* Once. DVT_E_CONFLICT: not given, expired, used, or for another @digest. */
 DVT_MUST_USE enum dvt_code dvt_store_approval_use(struct dvt_tx *tx, int64_t id,
     const char *digest, int64_t now, struct dvt_err *err);
-/* Newest first, ids below @before (0: from the newest). */
-DVT_MUST_USE enum dvt_code dvt_store_approval_list(struct dvt_tx *tx,
-    struct dvt_arena *arena, int64_t before, int64_t limit,
-    struct dvt_row_approval **rows, size_t *n, struct dvt_err *err);
 
 #endif

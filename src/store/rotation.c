@@ -9,12 +9,6 @@
 #define OPEN_MAX   100  /* rotations at one time */
 #define PHASES_MAX 1000 /* of one rotation, with those entered again */
 
-static int64_t
-or_newest(int64_t before)
-{
-	return before > 0 ? before : INT64_MAX;
-}
-
 enum dvt_code
 dvt_store_rotation_add(struct dvt_tx *tx, const struct dvt_rotation *row,
     const char *plan, int64_t *id, struct dvt_err *err)
@@ -47,15 +41,6 @@ dvt_store_rotation_plan(struct dvt_tx *tx, struct dvt_arena *arena, int64_t id,
 	return absent(dvt_sql_text(tx, SQL_ROTATION_PLAN_GET, arena, plan, err,
 			  BI("id", id)),
 	    id, err);
-}
-
-enum dvt_code
-dvt_store_rotation_list(struct dvt_tx *tx, struct dvt_arena *arena,
-    int64_t before, int64_t limit, struct dvt_rotation **rows, size_t *n,
-    struct dvt_err *err)
-{
-	return dvt_sql_list(tx, SQL_ROTATION_LIST, &dvt_map_rotation, arena,
-	    rows, n, err, BI("before", or_newest(before)), BI("limit", limit));
 }
 
 enum dvt_code

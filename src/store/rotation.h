@@ -23,10 +23,6 @@ DVT_MUST_USE enum dvt_code dvt_store_rotation_get(struct dvt_tx *tx, int64_t id,
 DVT_MUST_USE enum dvt_code dvt_store_rotation_plan(struct dvt_tx *tx,
     struct dvt_arena *arena, int64_t id, const char **plan,
     struct dvt_err *err);
-/* Newest first, ids below @before (0: from the newest). */
-DVT_MUST_USE enum dvt_code dvt_store_rotation_list(struct dvt_tx *tx,
-    struct dvt_arena *arena, int64_t before, int64_t limit,
-    struct dvt_rotation **rows, size_t *n, struct dvt_err *err);
 /* Running and paused ones. */
 DVT_MUST_USE enum dvt_code dvt_store_rotation_open(struct dvt_tx *tx,
     struct dvt_arena *arena, struct dvt_rotation **rows, size_t *n,

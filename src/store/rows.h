@@ -122,13 +122,6 @@ struct dvt_row_trust_state {
 	const char *key_pin;
 };
 
-/* A distinct set of anchors, and how many active devices loaded it. */
-struct dvt_row_trust_store {
-	const char *digest;  /* "": unknown */
-	const char *anchors; /* JSON list of fingerprints; NULL: unknown */
-	int64_t n;
-};
-
 struct dvt_row_chain_seen {
 	const char *device_id;
 	const char *root;

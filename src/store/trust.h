@@ -55,38 +55,6 @@ DVT_MUST_USE enum dvt_code dvt_store_trust_confirm(struct dvt_tx *tx,
 DVT_MUST_USE enum dvt_code dvt_store_trust_failed(struct dvt_tx *tx,
     const char *device_id, const char *why, struct dvt_err *err);
 
-/* The distinct sets of anchors that devices of this state loaded, most
- * common first; digest "" stands for those that told nothing. */
-DVT_MUST_USE enum dvt_code dvt_store_trust_distinct(struct dvt_tx *tx,
-    struct dvt_arena *arena, enum dvt_device_state state, int64_t limit,
-    struct dvt_row_trust_store **rows, size_t *n, struct dvt_err *err);
-/* Ids of the devices that loaded one of them. */
-DVT_MUST_USE enum dvt_code dvt_store_trust_with_digest(struct dvt_tx *tx,
-    struct dvt_arena *arena, enum dvt_device_state state, const char *digest,
-    const char *after, int64_t limit, const char *const **ids, size_t *n,
-    struct dvt_err *err);
-
-struct dvt_trust_status {
-	const char *device_id;
-	enum dvt_device_state state;
-	int64_t bundle_wanted, bundle_confirmed;
-	const char *digest;
-	int64_t confirmed_at;
-	const char *failed, *key_pin;
-};
-/* Every device that is not retired, with its trust, by id. */
-DVT_MUST_USE enum dvt_code dvt_store_trust_status_list(struct dvt_tx *tx,
-    struct dvt_arena *arena, const char *after, int64_t limit,
-    struct dvt_trust_status **rows, size_t *n, struct dvt_err *err);
-
-struct dvt_trust_count {
-	int64_t confirmed, pending, failed; /* of the active */
-	int64_t parked;
-};
-/* @version: the bundle wanted. */
-DVT_MUST_USE enum dvt_code dvt_store_trust_count(struct dvt_tx *tx,
-    int64_t version, struct dvt_trust_count *out, struct dvt_err *err);
-
 /* --- what they were seen to do; only handshakes by certificate --- */
 
 /* @main: under one of the edge's main names. */
@@ -99,30 +67,5 @@ DVT_MUST_USE enum dvt_code dvt_store_chain_bad(struct dvt_tx *tx,
 DVT_MUST_USE enum dvt_code dvt_store_chain_seen(struct dvt_tx *tx,
     struct dvt_arena *arena, const char *device_id,
     struct dvt_row_chain_seen **rows, size_t *n, struct dvt_err *err);
-
-/* --- gates: active devices, not excepted in @rotation_id, that lack --- */
-
-enum dvt_lack {
-	DVT_LACK_PROOF,      /* pure-chain handshake under @root since @since */
-	DVT_LACK_MAIN_PROOF, /* the same under a main name */
-	DVT_LACK_BUNDLE,     /* confirmation of bundle @version or later */
-	DVT_LACK_CREDENTIAL, /* a certificate of @authority_id in use and seen
-			      */
-};
-struct dvt_lacking {
-	enum dvt_lack what;
-	int64_t rotation_id; /* 0: none is excepted */
-	const char *root;
-	int64_t since; /* Unix seconds */
-	int64_t version;
-	int64_t authority_id;
-};
-/* Their ids, in order, after @after. */
-DVT_MUST_USE enum dvt_code dvt_store_lacking_list(struct dvt_tx *tx,
-    struct dvt_arena *arena, const struct dvt_lacking *q, const char *after,
-    int64_t limit, const char *const **ids, size_t *n, struct dvt_err *err);
-/* How many, and the first few by name. */
-DVT_MUST_USE enum dvt_code dvt_store_lacking_count(struct dvt_tx *tx,
-    const struct dvt_lacking *q, struct dvt_count *out, struct dvt_err *err);
 
 #endif

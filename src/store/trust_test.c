@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/store_test.h"
 
-#include "store/credential.h"
 #include "store/device.h"
+#include "store/gate.h"
 #include "store/rotation.h"
 #include "store/trust.h"
 
@@ -31,148 +31,74 @@ except(struct test_store *t, const char *id, int64_t rotation)
 }
 
 static void
-lacking(struct test_store *t, const struct dvt_lacking *q, int64_t n,
-    const char *first)
+lacking(struct test_store *t, enum dvt_gate gate,
+    const struct dvt_gate_query *q, int64_t n, const char *first)
 {
 	struct dvt_count count;
-	const char *const *ids;
-	size_t listed;
 
-	assert_done(dvt_store_lacking_count(t->tx, q, &count, &err));
+	assert_done(dvt_store_gate(t->tx, gate, q, &count, &err));
 	assert_int_equal(count.n, n);
 	assert_string_equal(count.sample[0], first);
-	assert_done(dvt_store_lacking_list(
-	    t->tx, &t->arena, q, "", 100, &ids, &listed, &err));
-	assert_int_equal(listed, n);
-	if (n == 0)
-		return;
-	assert_string_equal(ids[0], first);
-	assert_done(dvt_store_lacking_list(
-	    t->tx, &t->arena, q, ids[0], 100, &ids, &listed, &err));
-	assert_int_equal(listed, n - 1);
 }
 
 static void
 a_gate_counts_active_devices_without_pure_proof(void **state)
 {
-	struct dvt_lacking q = {
-	    .what = DVT_LACK_PROOF, .root = "new", .rotation_id = 7};
+	struct dvt_gate_query q = {.root = "new", .rotation_id = 7};
 	struct test_store *t = *state;
 
 	add_device(t, "d1", DVT_DEVICE_ACTIVE);
 	add_device(t, "d2", DVT_DEVICE_ACTIVE);
 	add_device(t, "d3", DVT_DEVICE_PARKED);
 	add_device(t, "d4", DVT_DEVICE_ACTIVE);
-	lacking(t, &q, 3, "d1");
-	/* Through a cross-certificate it proves nothing; nor a refusal. */
+	lacking(t, DVT_GATE_UNPROVEN, &q, 3, "d1");
+	/* Through a cross-certificate, at another name, or by a refusal it
+	 * proves nothing. */
 	assert_done(dvt_store_chain_ok(
 	    t->tx, "d1", "new", DVT_FORM_CROSS, NOW, true, &err));
 	assert_done(
 	    dvt_store_chain_bad(t->tx, "d1", "new", DVT_FORM_PURE, NOW, &err));
-	lacking(t, &q, 3, "d1");
 	assert_done(dvt_store_chain_ok(
 	    t->tx, "d1", "new", DVT_FORM_PURE, NOW, false, &err));
-	lacking(t, &q, 2, "d2");
-	q.since = NOW + 1;
-	lacking(t, &q, 3, "d1");
-	q.since = NOW;
-	q.what = DVT_LACK_MAIN_PROOF; /* d1 was seen at the next name alone */
-	lacking(t, &q, 3, "d1");
+	lacking(t, DVT_GATE_UNPROVEN, &q, 3, "d1");
 	assert_done(dvt_store_chain_ok(
 	    t->tx, "d1", "new", DVT_FORM_PURE, NOW + 5, true, &err));
-	lacking(t, &q, 2, "d2");
+	lacking(t, DVT_GATE_UNPROVEN, &q, 2, "d2");
+	q.since = NOW + 6;
+	lacking(t, DVT_GATE_UNPROVEN, &q, 3, "d1");
+	q.since = NOW + 5;
 	except(t, "d2", 7);
-	lacking(t, &q, 1, "d4");
+	lacking(t, DVT_GATE_UNPROVEN, &q, 1, "d4");
 	q.rotation_id = 8;
-	lacking(t, &q, 2, "d2");
+	lacking(t, DVT_GATE_UNPROVEN, &q, 2, "d2");
 }
 
 static void
 a_gate_counts_devices_that_did_not_confirm(void **state)
 {
-	const struct dvt_lacking q = {
-	    .what = DVT_LACK_BUNDLE, .version = 2, .rotation_id = 7};
+	const struct dvt_gate_query q = {.version = 2, .rotation_id = 7};
 	struct test_store *t = *state;
-	struct dvt_trust_count count;
-	struct dvt_trust_status *rows;
-	size_t n;
+	struct dvt_row_trust_state row;
+	const char *anchors;
 
 	add_device(t, "d1", DVT_DEVICE_ACTIVE);
 	add_device(t, "d2", DVT_DEVICE_ACTIVE);
-	add_device(t, "d3", DVT_DEVICE_ACTIVE);
-	add_device(t, "d4", DVT_DEVICE_PARKED);
+	add_device(t, "d3", DVT_DEVICE_PARKED);
 	assert_done(dvt_store_trust_confirm(t->tx, "d1", 2, "x", NOW, &err));
 	assert_done(dvt_store_trust_confirm(t->tx, "d2", 1, "y", NOW, &err));
 	assert_done(dvt_store_trust_failed(t->tx, "d2", "probe", &err));
-	lacking(t, &q, 2, "d2");
-	assert_done(dvt_store_trust_count(t->tx, 2, &count, &err));
-	assert_int_equal(count.confirmed, 1);
-	assert_int_equal(count.pending, 1);
-	assert_int_equal(count.failed, 1);
-	assert_int_equal(count.parked, 1);
-	assert_done(dvt_store_trust_status_list(
-	    t->tx, &t->arena, "", 10, &rows, &n, &err));
-	assert_int_equal(n, 4);
-	assert_string_equal(rows[1].failed, "probe");
-	assert_int_equal(rows[3].state, DVT_DEVICE_PARKED);
+	lacking(t, DVT_GATE_UNBUNDLED, &q, 1, "d2");
+	assert_done(
+	    dvt_store_trust_state_get(t->tx, &t->arena, "d2", &row, &err));
+	assert_string_equal(row.failed, "probe");
+	assert_int_equal(row.bundle_confirmed, 1);
 	assert_done(dvt_store_trust_confirm(t->tx, "d2", 2, "x", NOW, &err));
-	assert_done(dvt_store_trust_count(t->tx, 2, &count, &err));
-	assert_int_equal(count.failed, 0);
-}
-
-static void
-a_gate_counts_devices_not_seen_under_the_new_authority(void **state)
-{
-	const struct dvt_lacking q = {
-	    .what = DVT_LACK_CREDENTIAL, .authority_id = 5};
-	struct test_store *t = *state;
-	const struct dvt_row_credential c = {.owner_kind = DVT_OWNER_DEVICE,
-	    .owner = "d1",
-	    .fingerprint = "f",
-	    .serial = "1",
-	    .authority_id = 5,
-	    .state = DVT_CRED_ISSUED};
-
-	add_device(t, "d1", DVT_DEVICE_ACTIVE);
-	lacking(t, &q, 1, "d1");
-	assert_done(dvt_store_credential_add(
-	    t->tx, &c, DVT_SPAN_LIT("x"), "", NULL, &err));
-	assert_done(dvt_store_credential_seen(t->tx, "f", NOW, &err));
-	lacking(t, &q, 1, "d1");
-	assert_done(dvt_store_credential_confirm(t->tx, "f", NOW, &err));
-	lacking(t, &q, 0, "");
-}
-
-static void
-trust_states_are_few_and_counted(void **state)
-{
-	struct test_store *t = *state;
-	struct dvt_row_trust_store *rows;
-	const char *const *ids;
-	const char *anchors;
-	size_t n;
-
-	add_device(t, "d1", DVT_DEVICE_ACTIVE);
-	add_device(t, "d2", DVT_DEVICE_ACTIVE);
-	add_device(t, "d3", DVT_DEVICE_ACTIVE);
-	add_device(t, "d4", DVT_DEVICE_PARKED);
+	lacking(t, DVT_GATE_UNBUNDLED, &q, 0, "");
+	assert_done(
+	    dvt_store_trust_state_get(t->tx, &t->arena, "d2", &row, &err));
+	assert_string_equal(row.failed, "");
 	assert_done(dvt_store_trust_store_put(t->tx, "x", "[\"old\"]", &err));
 	assert_done(dvt_store_trust_store_put(t->tx, "x", "[\"old\"]", &err));
-	assert_done(dvt_store_trust_confirm(t->tx, "d1", 1, "x", NOW, &err));
-	assert_done(dvt_store_trust_confirm(t->tx, "d2", 1, "x", NOW, &err));
-	assert_done(dvt_store_trust_distinct(
-	    t->tx, &t->arena, DVT_DEVICE_ACTIVE, 10, &rows, &n, &err));
-	assert_int_equal(n, 2);
-	assert_string_equal(rows[0].digest, "x");
-	assert_string_equal(rows[0].anchors, "[\"old\"]");
-	assert_int_equal(rows[0].n, 2);
-	assert_string_equal(rows[1].digest, ""); /* told nothing */
-	assert_null(rows[1].anchors);
-	assert_int_equal(rows[1].n, 1);
-	assert_done(dvt_store_trust_with_digest(
-	    t->tx, &t->arena, DVT_DEVICE_ACTIVE, "", "", 10, &ids, &n, &err));
-	assert_int_equal(n, 1);
-	assert_string_equal(ids[0], "d3");
 	assert_done(
 	    dvt_store_trust_store_get(t->tx, &t->arena, "x", &anchors, &err));
 	assert_string_equal(anchors, "[\"old\"]");
@@ -270,9 +196,6 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    test_in_store(a_gate_counts_active_devices_without_pure_proof),
 	    test_in_store(a_gate_counts_devices_that_did_not_confirm),
-	    test_in_store(
-		a_gate_counts_devices_not_seen_under_the_new_authority),
-	    test_in_store(trust_states_are_few_and_counted),
 	    test_in_store(a_chain_remembers_first_last_and_worst),
 	    test_in_store(bundles_are_walked_from_version_to_version),
 	    test_in_store(a_trust_key_is_kept_with_or_without_its_private_half),

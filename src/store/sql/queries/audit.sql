@@ -62,12 +62,6 @@ SELECT stream, count(*) AS n FROM audit a
  WHERE NOT EXISTS (SELECT 1 FROM audit_stream s WHERE s.stream = a.stream)
  GROUP BY stream ORDER BY stream LIMIT :limit;
 
--- name: audit_recent
--- in:   stream text, before int, limit int
--- out:  @audit
-SELECT @audit FROM audit WHERE stream = :stream AND seq < :before
- ORDER BY seq DESC LIMIT :limit;
-
 -- name: checkpoint_add
 -- in:   at int, line text
 -- out:  id int

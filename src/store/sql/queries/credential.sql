@@ -59,15 +59,6 @@ SELECT @credential FROM credential
  WHERE owner = :owner AND owner_kind = :owner_kind
  ORDER BY generation DESC LIMIT :limit;
 
--- name: credential_list
--- in:   after_owner text, after_fingerprint text, state text ('' : any),
---       limit int
--- out:  @credential
-SELECT @credential FROM credential
- WHERE (owner, fingerprint) > (:after_owner, :after_fingerprint)
-   AND (:state = '' OR state = :state)
- ORDER BY owner, fingerprint LIMIT :limit;
-
 -- name: credential_of_authority
 -- in:   authority_id int, state text, after text, limit int
 -- out:  @credential

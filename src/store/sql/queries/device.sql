@@ -61,31 +61,6 @@ UPDATE device SET last_renewal_at = :at WHERE device_id = :device_id;
 SELECT device_id FROM device WHERE state = 'active' AND park_at < :now
  ORDER BY park_at LIMIT :limit;
 
--- name: device_list
--- in:   after text, prefix text, prefix_end text, model text, firmware text,
---       environment text, type text, limit int ('' : any)
--- out:  @device
-SELECT @device FROM device
- WHERE device_id > :after AND device_id >= :prefix AND device_id < :prefix_end
-   AND (:model = '' OR model = :model)
-   AND (:firmware = '' OR firmware = :firmware)
-   AND (:environment = '' OR environment = :environment)
-   AND (:type = '' OR type = :type)
- ORDER BY device_id LIMIT :limit;
-
--- name: device_list_by_state
--- in:   state text, after text, prefix text, prefix_end text, model text,
---       firmware text, environment text, type text, limit int ('' : any)
--- out:  @device
-SELECT @device FROM device
- WHERE state = :state
-   AND device_id > :after AND device_id >= :prefix AND device_id < :prefix_end
-   AND (:model = '' OR model = :model)
-   AND (:firmware = '' OR firmware = :firmware)
-   AND (:environment = '' OR environment = :environment)
-   AND (:type = '' OR type = :type)
- ORDER BY device_id LIMIT :limit;
-
 -- name: device_count_by_state
 -- out:  state text, n int
 SELECT state, count(*) AS n FROM device GROUP BY state ORDER BY state;

@@ -18,11 +18,6 @@ SELECT @token FROM token WHERE hash = :hash;
 -- out:  @token
 SELECT @token FROM token WHERE name = :name;
 
--- name: token_list
--- in:   after int, limit int
--- out:  @token
-SELECT @token FROM token WHERE id > :after ORDER BY id LIMIT :limit;
-
 -- name: token_revoke
 -- in:   name text, at int
 -- out:  rows changed: 1, or 0 when it is none or was revoked
@@ -65,8 +60,3 @@ UPDATE approval SET given_by = :given_by, given_at = :now
 UPDATE approval SET used_at = :now
  WHERE id = :id AND digest = :digest AND given_at > 0 AND used_at = 0
    AND expires_at > :now;
-
--- name: approval_list
--- in:   before int, limit int
--- out:  @approval
-SELECT @approval FROM approval WHERE id < :before ORDER BY id DESC LIMIT :limit;

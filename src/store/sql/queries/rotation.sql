@@ -18,11 +18,6 @@ RETURNING id;
 -- out:  @rotation
 SELECT @rotation FROM rotation WHERE id = :id;
 
--- name: rotation_list
--- in:   before int, limit int
--- out:  @rotation
-SELECT @rotation FROM rotation WHERE id < :before ORDER BY id DESC LIMIT :limit;
-
 -- name: rotation_open
 -- in:   limit int
 -- out:  @rotation
