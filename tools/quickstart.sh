@@ -200,7 +200,7 @@ start fleet "$bin/dovetail-fleet" run --fleet "$dir/fleet/fleet.jsonl" --retry-f
 	--log "$dir/fleet/attempts.jsonl"
 fleet=$last
 wait_for $((30 + devices / 4)) "all $devices devices to connect" all_connected
-checked_in() { [ "$(op --json trust status | jq '.sum.confirmed // 0')" = "$devices" ]; }
+checked_in() { [ "$(op --json device list | jq '[.[] | select(.last_checkin_at > 0)] | length')" = "$devices" ]; }
 wait_for $((30 + devices / 4)) "all $devices devices to check in" checked_in
 note "$(fleet_field .connected) of $devices connected; $(wc -l <"$dir/messages.txt") messages so far"
 op status | sed 's/^/  /'

@@ -253,7 +253,8 @@ secret = file:{home}/secret
                    "--retry-first", "1", "--interval-ms", str(interval_ms),
                    "--status-file", fleet / "status.json", "--log", fleet / "attempts.jsonl")
         wait_for("the fleet", lambda: self.fleet()["connected"] == self.devices, 60)
-        wait_for("check-ins", lambda: self.op("trust", "status")["sum"]["confirmed"] == self.devices, 60)
+        wait_for("check-ins", lambda: sum(d["last_checkin_at"] > 0 for d in self.op("device", "list"))
+                 == self.devices, 60)
 
     def fleet(self):
         return json.loads((self.dir / "fleet/status.json").read_text())
