@@ -20,7 +20,7 @@
 #define CALLS_MAX 1000 /* a scenario has fewer */
 
 static unsigned points; /* cuts that were tried */
-static unsigned seeds = 3, pair_step = 13, refuse_step = 3;
+static unsigned seeds = 2, pair_step = 29, refuse_step = 5;
 
 struct scenario {
 	const char *name;
