@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "dovetaild/core_owner.h"
 #include "dovetaild/core_priv.h"
+#include "dovetaild/core_rotation.h"
 #include "store/credential.h"
 #include "store/device.h"
 #include "store/rotation.h"
@@ -225,6 +226,8 @@ take_done(struct core *c, const struct checkin *in, struct dvt_err *err)
 			 err)) != DVT_OK ||
 		    (rc = dvt_json_opt_str(item, "detail", DETAIL_MAX, "",
 			 &detail, err)) != DVT_OK ||
+		    (rc = core_rotation_done(c, in->o.id, id,
+			 strcmp(outcome, "ok") == 0, detail, err)) != DVT_OK ||
 		    (rc = dvt_store_mail_take(
 			 core_tx(c), in->o.id, id, &taken, err)) != DVT_OK)
 			break;
@@ -344,7 +347,9 @@ carry_out(struct core *c, struct checkin *in, const struct core_asker *from,
 	    (rc = take_bundle(c, in, &newest, &digest, &changed, err)) !=
 		DVT_OK ||
 	    (rc = take_steps(c, in, err)) != DVT_OK ||
-	    (rc = take_done(c, in, err)) != DVT_OK)
+	    (rc = take_done(c, in, err)) != DVT_OK ||
+	    (rc = core_rotation_checkin(
+		 c, in->o.id, in->o.credential.fingerprint, err)) != DVT_OK)
 		return rc;
 	if (changed && (rc = core_feed_device(c, in->o.id, err)) != DVT_OK)
 		return rc;

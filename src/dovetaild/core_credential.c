@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "dovetaild/core_owner.h"
 #include "dovetaild/core_priv.h"
+#include "dovetaild/core_rotation.h"
 #include "store/authority.h"
 #include "store/credential.h"
 #include "store/device.h"
@@ -102,6 +103,8 @@ core_issue_record(
 	if (i->kind == DVT_OWNER_DEVICE &&
 	    ((rc = dvt_store_device_renewed(
 		  core_tx(c), i->owner, row.issued_at, err)) != DVT_OK ||
+		(rc = core_rotation_issued(
+		     c, i->owner, row.fingerprint, err)) != DVT_OK ||
 		(rc = core_feed_device(c, i->owner, err)) != DVT_OK))
 		return rc;
 	return tell_issued(c, i, &row, err);

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "dovetaild/core_owner.h"
 #include "dovetaild/core_priv.h"
+#include "dovetaild/core_rotation.h"
 #include "dovetaild/est_rules.h"
 #include "pki/key.h"
 #include "proto/est.h"
@@ -286,6 +287,9 @@ est_decide(struct core *c, void *ctx, struct dvt_err *err)
 		     .backdate_s = o.profile.backdate_s},
 		 o.id, a.name, a.not_before, a.last_issue_at,
 		 core_now(c).wall_s, &j->dates, err)) != DVT_OK)
+		return rc;
+	if (o.told_to_renew &&
+	    (rc = core_rotation_csr(c, o.id, err)) != DVT_OK)
 		return rc;
 	rc = ask_signer(c, j, &o, err);
 	if (rc == DVT_OK)

@@ -7,6 +7,7 @@
 #include "dovetaild/core_gateway.h"
 #include "dovetaild/core_owner.h"
 #include "dovetaild/core_priv.h"
+#include "dovetaild/core_rotation.h"
 #include "dovetaild/est_rules.h"
 #include "pki/key.h"
 #include "proto/feed.h"
@@ -340,6 +341,8 @@ record_order(struct core *c, void *ctx, struct dvt_err *err)
 		DVT_OK ||
 	    (rc = core_feed_credential(c, j->gateway, j->id, NULL, err)) !=
 		DVT_OK)
+		return rc;
+	if ((rc = core_rotation_ordered(c, j->gateway, j->id, err)) != DVT_OK)
 		return rc;
 	return core_gateway_adopt_root(c, j->gateway, row.root, err);
 }

@@ -5,6 +5,7 @@
  */
 #include "base/log.h"
 #include "dovetaild/core_priv.h"
+#include "dovetaild/core_rotation.h"
 #include "store/audit.h"
 #include "store/authority.h"
 #include "store/edge.h"
@@ -208,6 +209,7 @@ start(struct core *c, struct dvt_child *me, struct dvt_err *err)
 	    .user = c};
 	enum dvt_code rc;
 
+	core_rotation_start();
 	if ((rc = dvt_loop_new(&c->loop, err)) != DVT_OK ||
 	    (rc = open_store(c, err)) != DVT_OK)
 		return rc;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Who it is: by certificate, or by a one-time secret. */
 #include "dovetaild/core_owner.h"
+#include "dovetaild/core_rotation.h"
 
 #include "base/log.h"
 #include "dovetaild/est_rules.h"
@@ -59,7 +60,8 @@ look_at_mail(struct core *c, struct core_owner *o, struct dvt_err *err)
 		    core_tx(c), mail[i].rotation_id, &r, err);
 		if (rc == DVT_OK && r.kind == DVT_ROT_DEVICE_CA &&
 		    (r.state == DVT_ROT_RUNNING || r.state == DVT_ROT_PAUSED))
-			o->rotation_to = r.to_id;
+			rc = core_rotation_issuer(
+			    c, r.to_id, &o->rotation_to, err);
 	}
 	return rc;
 }

@@ -91,6 +91,11 @@ struct core {
 	int64_t checkpoint_at; /* Unix seconds */
 	bool checkpoint_asked;
 
+	/* rotations: see core_rotation.h */
+	bool rotation_awake;       /* something happened that gates look at */
+	int64_t rotation_due_ms;   /* mono; of the next look */
+	int64_t rotation_least_ms; /* not before, as counting was costly */
+
 	char fleet[DVT_NAME_MAX + 1];
 	int64_t epoch;
 	int64_t ticks;          /* seconds since the start, about */

@@ -7,6 +7,7 @@
 #include "dovetaild/core_gateway.h"
 #include "dovetaild/core_owner.h"
 #include "dovetaild/core_priv.h"
+#include "dovetaild/core_rotation.h"
 #include "pki/chain.h"
 #include "proto/feed_report.h"
 #include "store/authority.h"
@@ -89,6 +90,8 @@ core_device_unpark(struct core *c, const char *device_id, struct dvt_err *err)
 	    DVT_DEVICE_PARKED, DVT_DEVICE_ACTIVE, "", err);
 	if (rc == DVT_OK)
 		rc = core_event(c, "DEVICE_BACK", device_id, "", NULL, err);
+	if (rc == DVT_OK)
+		rc = core_rotation_returned(c, device_id, err);
 	return rc == DVT_OK ? core_feed_device(c, device_id, err) : rc;
 }
 
@@ -116,6 +119,9 @@ learn(struct core *c, const struct incoming *in, const struct dvt_handshake *h,
 		if (rc == DVT_OK)
 			rc = core_device_unpark(c, h->device, err);
 	}
+	if (rc == DVT_OK)
+		rc = core_rotation_handshake(
+		    c, h, is_main_name(in, h->name), err);
 	return rc == DVT_OK ? core_feed_device(c, h->device, err) : rc;
 }
 
@@ -127,9 +133,11 @@ take_handshake(struct core *c, const struct incoming *in,
 	struct dvt_row_device row;
 	enum dvt_code rc;
 
-	if ((rc = keep_handshake(c, in, h, err)) != DVT_OK || !proven ||
-	    h->device[0] == '\0')
+	if ((rc = keep_handshake(c, in, h, err)) != DVT_OK)
 		return rc;
+	if (!proven || h->device[0] == '\0')
+		return core_rotation_handshake(
+		    c, h, is_main_name(in, h->name), err);
 	rc = dvt_store_device_get(
 	    core_tx(c), core_arena(c), h->device, &row, err);
 	if (rc == DVT_E_ABSENT)

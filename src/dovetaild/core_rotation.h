@@ -35,64 +35,62 @@ void core_outbox_run(struct core *c);
 
 /* Something happened that gates look at: tick at the end of this turn. */
 void core_rotation_wake(struct core *c);
-/* True once after core_rotation_wake(). */
-bool core_rotation_awake(struct core *c);
+/* Once, before the sandbox: reads the kernel's boot id. */
+void core_rotation_start(void);
 
 /* --- what devices and edges did --- */
 
-struct core_checkin_facts {
-	const char *device;      /* id */
-	const char *certificate; /* fingerprint it checked in under */
-	int64_t version;         /* of the bundle it loaded; 0: none */
-	const char *digest;      /* of the anchors it loaded; "": not told */
-};
+/*
+ * All of these come after the caller has recorded the thing itself (trust,
+ * chain_seen, device seen, report), and only step rotations.
+ */
 
 /**
  * core_rotation_checkin() - a device checked in over its own session
+ * @certificate: fingerprint it checked in under
  *
- * After dvt_store_device_checkin() and core_confirm(). Records what it
- * loaded (trust_confirm, and which anchors that digest stands for), steps its
- * assignments, brings a parked device back, and makes its feed record anew
- * when any of it changed.
+ * After trust was confirmed and core_confirm(). Finds out which anchors a
+ * digest never heard before stands for; core_feed_device() comes after it.
  */
-DVT_MUST_USE enum dvt_code core_rotation_checkin(
-    struct core *c, const struct core_checkin_facts *f, struct dvt_err *err);
+DVT_MUST_USE enum dvt_code core_rotation_checkin(struct core *c,
+    const char *device, const char *certificate, struct dvt_err *err);
 
-/* An entry of `done`: instruction @id was carried out, or failed. */
+/* An entry of `done`: instruction @id was carried out, or failed. Before the
+ * instruction is taken from the mailbox. */
 DVT_MUST_USE enum dvt_code core_rotation_done(struct core *c,
     const char *device, const char *id, bool ok, const char *detail,
     struct dvt_err *err);
 
-/* It asked for a certificate; and it was recorded (core_issue_record()). */
+/* It asks for a certificate as it was told to; and that was recorded. */
 DVT_MUST_USE enum dvt_code core_rotation_csr(
     struct core *c, const char *device, struct dvt_err *err);
 DVT_MUST_USE enum dvt_code core_rotation_issued(struct core *c,
     const char *device, const char *fingerprint, struct dvt_err *err);
 
+/* The authority that issues for a rotation to the root @root_id. @issuer: out:
+ * its id. DVT_E_CONFLICT: no key is held that does. */
+DVT_MUST_USE enum dvt_code core_rotation_issuer(
+    struct core *c, int64_t root_id, int64_t *issuer, struct dvt_err *err);
+
+/* Its state became parked, or active again. */
+DVT_MUST_USE enum dvt_code core_rotation_parked(
+    struct core *c, const char *device, struct dvt_err *err);
+DVT_MUST_USE enum dvt_code core_rotation_returned(
+    struct core *c, const char *device, struct dvt_err *err);
+
 /**
  * core_rotation_handshake() - what an edge or a front saw
- * @gateway: name of the edge
- * @h:       the record
+ * @main: under one of the edge's main names
  *
- * Of a record with confidence `certificate`: the device was seen
- * (dvt_store_device_seen, credential_seen), chain_seen, its assignments, its
- * feed record when that changed. Of others: refusals of the new chain are
- * counted. The caller has stored the record and counted the hour. The
- * certificate is looked up: a name in the record alone proves nothing.
+ * Of a record with confidence `certificate` its assignments are stepped, when
+ * that certificate is really the device's. Of others, refusals of a rotation's
+ * new chain under a main name are counted.
  */
 DVT_MUST_USE enum dvt_code core_rotation_handshake(struct core *c,
-    const char *gateway, const struct dvt_handshake *h, struct dvt_err *err);
+    const struct dvt_handshake *h, bool main, struct dvt_err *err);
 
-/**
- * core_rotation_gateway() - an edge was heard: credentials, applied position
- *
- * After dvt_store_gateway_heard(). Fills in its default root from what its
- * own files show, when it has none yet.
- */
-DVT_MUST_USE enum dvt_code core_rotation_gateway(
-    struct core *c, const char *gateway, struct dvt_err *err);
-
-/* An order was issued (core_gateway_order()): credential @id of @gateway. */
+/* An order was issued (core_gateway_order()): credential @id of @gateway; its
+ * feed record is written. */
 DVT_MUST_USE enum dvt_code core_rotation_ordered(
     struct core *c, const char *gateway, const char *id, struct dvt_err *err);
 

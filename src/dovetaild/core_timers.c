@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "dovetaild/core_gateway.h"
 #include "dovetaild/core_priv.h"
+#include "dovetaild/core_rotation.h"
 #include "proto/feed.h"
 #include "store/authority.h"
 #include "store/credential.h"
@@ -93,6 +94,8 @@ park_silent(struct core *c, void *ctx, struct dvt_err *err)
 			rc = core_event(
 			    c, "DEVICE_PARKED", ids[i], "", NULL, err);
 		if (rc == DVT_OK)
+			rc = core_rotation_parked(c, ids[i], err);
+		if (rc == DVT_OK)
 			rc = core_feed_device(c, ids[i], err);
 	}
 	return rc;
@@ -175,4 +178,6 @@ core_tick(struct core *c)
 			log_event(LOG_WARNING, "core.task.failed",
 			    LS("task", tasks[i].name), LE(&err));
 	}
+	core_outbox_run(c);
+	core_rotation_tick(c);
 }

@@ -38,7 +38,8 @@ struct dvt_tallies {
 	char blocked_why[DVT_REASON_MAX]; /* of the first one */
 	int64_t clock_off_s; /* median of devices' clocks minus ours */
 
-	/* server: not confirmed (bundle and pure-chain proof) */
+	/* overlap. server: bundle and pure-chain proof not confirmed; device:
+	 * the bundle that names the new issuing CAs not confirmed */
 	struct dvt_count unconfirmed;
 	/* the open wave (device-ca, renewal) */
 	int64_t wave_ok;
@@ -81,6 +82,7 @@ struct dvt_tallies {
 	X(DVT_DO_ANCHOR_PUT, "anchor-put")   /* object: "new" or "old" */      \
 	X(DVT_DO_ANCHOR_TAKE, "anchor-take") /* object: "old" */               \
 	X(DVT_DO_DENY_OLD, "deny-old")       /* superseded past their hold */  \
+	X(DVT_DO_HOLD_END, "hold-end")       /* holds end as the plan says */  \
 	X(DVT_DO_RECALL, "recall")           /* instructions not begun */      \
 	X(DVT_DO_HOLD_OPEN, "hold-open") /* superseded ones stay accepted */   \
 	X(DVT_DO_AUTHORITIES, "authorities") /* states of old and new */       \

@@ -15,7 +15,8 @@ dvt_phase_is_server(enum dvt_rotation_kind kind)
 int64_t
 dvt_phase_last_wave(enum dvt_rotation_kind kind)
 {
-	return dvt_phase_is_server(kind) ? 1 : 2;
+	(void)kind;
+	return 2; /* pilot devices, all others */
 }
 
 /* A server-cert rotation moves gateways, or the one its plan names. */
@@ -178,11 +179,16 @@ dvt_look_enter(struct dvt_look *l)
 		if (l->out->row.kind == DVT_ROT_SERVER_CA)
 			dvt_look_do(l, DVT_DO_BUNDLE, DVT_BUNDLE_PREFER_NEW, 1);
 		return;
+	case DVT_PHASE_RETIRE:
+		if (!dvt_phase_is_server(l->out->row.kind))
+			dvt_look_do(l, DVT_DO_HOLD_END, NULL, 1);
+		return;
 	case DVT_PHASE_DONE:
+		if (l->out->row.kind == DVT_ROT_RENEWAL)
+			dvt_look_do(l, DVT_DO_HOLD_END, NULL, 1);
 		dvt_look_do(l, DVT_DO_AUTHORITIES, NULL, 1);
 		return;
 	case DVT_PHASE_PLANNED:
-	case DVT_PHASE_RETIRE:
 	case DVT_PHASE_N:
 		return;
 	}
@@ -202,8 +208,8 @@ keep_overlap(struct dvt_look *l)
 			return;
 	if (r->bundle == 0)
 		dvt_look_do(l, DVT_DO_BUNDLE, DVT_BUNDLE_ADD_NEW, 1);
-	else if (r->wave < 1)
-		open_wave(l, 1);
+	else if (r->wave == 0)
+		open_wave(l, dvt_phase_last_wave(r->kind));
 }
 
 /* Fronts mend what went wrong elsewhere, so they move last. */
@@ -230,8 +236,9 @@ keep_retire(struct dvt_look *l)
 		dvt_look_do(l, DVT_DO_APPROVAL, "retire", 1);
 		return;
 	}
-	if (l->t->hold_until > l->now->wall_s ||
-	    (!server && l->t->unheld.n > 0))
+	if (!server &&
+	    (l->t->actions_queued > 0 || l->t->unheld.n > 0 ||
+		l->t->hold_until > l->now->wall_s))
 		return;
 	r->wave = dvt_phase_last_wave(r->kind) + 1;
 	l->out->changed = true;

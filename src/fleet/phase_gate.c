@@ -298,6 +298,8 @@ gate_overlap(struct dvt_look *l)
 		} else {
 			ok = share_confirmed(l) && ok;
 		}
+	} else if (l->out->row.bundle != 0) {
+		ok = share_confirmed(l);
 	}
 	ok = edges_applied(l) && ok;
 	ok = actions_are_done(l) && ok;

@@ -70,7 +70,7 @@ tally_device(
 	bool told = d->asg.wave != 0 && d->asg.wave <= w->row.wave;
 
 	t->devices++;
-	if (d->asg.state != DVT_ASG_CONFIRMED)
+	if (is_server(w) && d->asg.state != DVT_ASG_CONFIRMED)
 		count(&t->unconfirmed, d);
 	if (told && d->asg.state == DVT_ASG_CONFIRMED)
 		t->wave_ok++;
@@ -222,7 +222,7 @@ assign_all(struct world *w)
 
 		d->asg.rotation_id = w->row.id;
 		d->asg.rank = i;
-		d->asg.wave = is_server(w) || i < 2 ? 1 : 2;
+		d->asg.wave = i < 2 ? 1 : 2;
 		if (d->parked)
 			event(w, d, DVT_EV_PARK);
 	}
@@ -239,7 +239,7 @@ perform(struct world *w, const struct dvt_rot_do *a)
 		w->dropping = strcmp(a->object, DVT_BUNDLE_DROP_OLD) == 0;
 	} else if (a->action == DVT_DO_RELEASE) {
 		for (int i = 0; i < WORLD_DEVICES; i++)
-			if (w->dev[i].asg.wave == a->number)
+			if (w->dev[i].asg.wave <= a->number)
 				event(w, &w->dev[i], DVT_EV_WAVE);
 	} else if (a->action == DVT_DO_RECALL) {
 		for (int i = 0; i < WORLD_DEVICES; i++)

@@ -81,6 +81,16 @@ dvt_store_gate(struct dvt_tx *tx, enum dvt_gate gate,
 }
 
 enum dvt_code
+dvt_store_left_behind(struct dvt_tx *tx, struct dvt_arena *arena,
+    int64_t rotation_id, const char *after, int64_t limit,
+    const char *const **ids, size_t *n, struct dvt_err *err)
+{
+	return dvt_sql_texts(tx, SQL_GATE_LEFT_BEHIND, arena, ids, n, err,
+	    BI("rotation_id", rotation_id), BT("after", after),
+	    BI("limit", limit));
+}
+
+enum dvt_code
 dvt_store_gate_devices(
     struct dvt_tx *tx, int64_t rotation_id, int64_t *n, struct dvt_err *err)
 {
@@ -254,6 +264,22 @@ dvt_store_hold_open(struct dvt_tx *tx, const char *root, int64_t limit,
 }
 
 enum dvt_code
+dvt_store_hold_end(struct dvt_tx *tx, const char *root, int64_t hold_s,
+    int64_t limit, int64_t *n, struct dvt_err *err)
+{
+	return dvt_sql_run(tx, SQL_CREDENTIAL_HOLD_END, n, err,
+	    BT("root", root), BI("hold_s", hold_s), BI("limit", limit));
+}
+
+enum dvt_code
+dvt_store_hold_owner(struct dvt_tx *tx, const char *device_id,
+    const char *fingerprint, struct dvt_err *err)
+{
+	return dvt_sql_run(tx, SQL_CREDENTIAL_HOLD_OWNER, NULL, err,
+	    BT("owner", device_id), BT("fingerprint", fingerprint));
+}
+
+enum dvt_code
 dvt_store_deny_next(struct dvt_tx *tx, struct dvt_arena *arena,
     const char *root, int64_t now, int64_t limit,
     struct dvt_row_credential **rows, size_t *n, struct dvt_err *err)
@@ -261,6 +287,15 @@ dvt_store_deny_next(struct dvt_tx *tx, struct dvt_arena *arena,
 	return dvt_sql_list(tx, SQL_CREDENTIAL_DENY_NEXT, &dvt_map_credential,
 	    arena, rows, n, err, BT("root", root), BI("now", now),
 	    BI("limit", limit));
+}
+
+enum dvt_code
+dvt_store_trust_page(struct dvt_tx *tx, struct dvt_arena *arena,
+    const char *after, int64_t limit, const char *const **ids, size_t *n,
+    struct dvt_err *err)
+{
+	return dvt_sql_texts(tx, SQL_TRUST_WANT_PAGE, arena, ids, n, err,
+	    BT("after", after), BI("limit", limit));
 }
 
 enum dvt_code

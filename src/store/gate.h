@@ -33,6 +33,12 @@ struct dvt_gate_query {
 DVT_MUST_USE enum dvt_code dvt_store_gate(struct dvt_tx *tx, enum dvt_gate gate,
     const struct dvt_gate_query *q, struct dvt_count *out, struct dvt_err *err);
 
+/* Ids of devices that a retirement leaves behind: parked and not done, or
+ * excepted. */
+DVT_MUST_USE enum dvt_code dvt_store_left_behind(struct dvt_tx *tx,
+    struct dvt_arena *arena, int64_t rotation_id, const char *after,
+    int64_t limit, const char *const **ids, size_t *n, struct dvt_err *err);
+
 /* The denominator; confirmed ones of open waves; devices whose last
  * main-name handshake under `root` since `since` went well. */
 DVT_MUST_USE enum dvt_code dvt_store_gate_devices(
@@ -106,10 +112,21 @@ DVT_MUST_USE enum dvt_code dvt_store_mail_recall(struct dvt_tx *tx,
 /* Superseded ones under this root stay accepted until they end. */
 DVT_MUST_USE enum dvt_code dvt_store_hold_open(struct dvt_tx *tx,
     const char *root, int64_t limit, int64_t *n, struct dvt_err *err);
+/* Their hold ends @hold_s after they were superseded. */
+DVT_MUST_USE enum dvt_code dvt_store_hold_end(struct dvt_tx *tx,
+    const char *root, int64_t hold_s, int64_t limit, int64_t *n,
+    struct dvt_err *err);
+/* What this device held before @fingerprint stays accepted for the while. */
+DVT_MUST_USE enum dvt_code dvt_store_hold_owner(struct dvt_tx *tx,
+    const char *device_id, const char *fingerprint, struct dvt_err *err);
 /* Superseded ones of devices under this root, past their hold, not denied. */
 DVT_MUST_USE enum dvt_code dvt_store_deny_next(struct dvt_tx *tx,
     struct dvt_arena *arena, const char *root, int64_t now, int64_t limit,
     struct dvt_row_credential **rows, size_t *n, struct dvt_err *err);
+/* Ids of the devices that dvt_store_trust_want() goes over. */
+DVT_MUST_USE enum dvt_code dvt_store_trust_page(struct dvt_tx *tx,
+    struct dvt_arena *arena, const char *after, int64_t limit,
+    const char *const **ids, size_t *n, struct dvt_err *err);
 /* @limit devices after @after are to confirm @version. */
 DVT_MUST_USE enum dvt_code dvt_store_trust_want(struct dvt_tx *tx,
     int64_t version, const char *after, int64_t limit, struct dvt_err *err);

@@ -54,23 +54,24 @@ DELETE FROM gateway WHERE name = :name;
 -- in:   old_root text, new_root text, rotation_id int, limit int
 -- out:  name text, kind text, has_next int, on_new int, has_old int,
 --       forced int, applied int, heard_at int, sessions int, clock_off_s int
+--       (one root for another: by the root, so that a certificate renewed on
+--       the way counts; under one root: by the rotation it was ordered for)
 SELECT g.name, g.kind,
        CASE WHEN EXISTS (SELECT 1 FROM gateway_credential c
-            WHERE c.gateway = g.name AND c.rotation_id = :rotation_id
-              AND c.root = :new_root AND c.chain_pem <> ''
-              AND c.slot IN ('next', 'current'))
+            WHERE c.gateway = g.name AND c.root = :new_root
+              AND c.chain_pem <> '' AND c.slot IN ('next', 'current')
+              AND (c.rotation_id = :rotation_id OR :old_root <> :new_root))
             THEN 1 ELSE 0 END AS has_next,
        CASE WHEN g.default_root = :new_root
              AND EXISTS (SELECT 1 FROM gateway_credential c
-            WHERE c.gateway = g.name AND c.rotation_id = :rotation_id
-              AND c.root = :new_root AND c.chain_pem <> ''
-              AND (c.slot = 'current'
-                   OR (c.slot = 'next' AND :old_root <> :new_root)))
+            WHERE c.gateway = g.name AND c.root = :new_root
+              AND c.chain_pem <> '' AND c.slot = 'current'
+              AND (c.rotation_id = :rotation_id OR :old_root <> :new_root))
             THEN 1 ELSE 0 END AS on_new,
        CASE WHEN EXISTS (SELECT 1 FROM gateway_credential c
-            WHERE c.gateway = g.name AND c.rotation_id <> :rotation_id
-              AND c.root = :old_root AND c.chain_pem <> ''
-              AND c.slot NOT IN ('ordered', 'gone'))
+            WHERE c.gateway = g.name AND c.root = :old_root
+              AND c.chain_pem <> '' AND c.slot NOT IN ('ordered', 'gone')
+              AND (c.rotation_id <> :rotation_id OR :old_root <> :new_root))
             THEN 1 ELSE 0 END AS has_old,
        g.forced, g.applied, g.heard_at, g.sessions, g.clock_off_s
   FROM gateway g ORDER BY g.name LIMIT :limit;

@@ -145,6 +145,18 @@ SELECT d.device_id, count(*) OVER () AS n
    AND coalesce(a.state, '') NOT IN ('confirmed', 'excepted')
  ORDER BY d.device_id LIMIT :limit;
 
+-- name: gate_left_behind
+-- in:   rotation_id int, after text, limit int
+-- out:  device_id text (parked and not done, or excepted)
+SELECT d.device_id
+  FROM device d
+  LEFT JOIN assignment a
+    ON a.device_id = d.device_id AND a.rotation_id = :rotation_id
+ WHERE d.device_id > :after
+   AND (coalesce(a.state, '') = 'excepted'
+        OR (d.state = 'parked' AND coalesce(a.state, '') <> 'confirmed'))
+ ORDER BY d.device_id LIMIT :limit;
+
 -- name: gate_excepted
 -- in:   rotation_id int, limit int
 -- out:  device_id text, n int
@@ -284,6 +296,22 @@ UPDATE credential SET hold_until = not_after
         WHERE root = :root AND state = 'superseded' AND denied_at = 0
           AND hold_until < not_after LIMIT :limit);
 
+-- name: credential_hold_end
+-- in:   root text, hold_s int, limit int
+-- out:  rows changed: superseded ones whose hold now ends as planned
+UPDATE credential SET hold_until = superseded_at + :hold_s
+ WHERE fingerprint IN (SELECT fingerprint FROM credential
+        WHERE root = :root AND state = 'superseded' AND denied_at = 0
+          AND owner_kind = 'device' AND hold_until > superseded_at + :hold_s
+        LIMIT :limit);
+
+-- name: credential_hold_owner
+-- in:   owner text, fingerprint text (of the one in use)
+-- out:  rows changed: its superseded ones, held until they end
+UPDATE credential SET hold_until = not_after
+ WHERE owner = :owner AND owner_kind = 'device' AND state = 'superseded'
+   AND denied_at = 0 AND fingerprint <> :fingerprint;
+
 -- name: credential_deny_next
 -- in:   root text, now int, limit int
 -- out:  @credential (superseded, past their hold, not denied)
@@ -303,6 +331,13 @@ SELECT device_id, :version, 0, '', 0, '', '' FROM
          ORDER BY device_id LIMIT :limit) d
  WHERE true
     ON CONFLICT (device_id) DO UPDATE SET bundle_wanted = excluded.bundle_wanted;
+
+-- name: trust_want_page
+-- in:   after text, limit int
+-- out:  device_id text (those that trust_want goes over)
+SELECT device_id FROM device
+ WHERE device_id > :after AND state <> 'retired'
+ ORDER BY device_id LIMIT :limit;
 
 -- name: outbox_requeue
 -- in:   rotation_id int, now int

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Actions on edges: orders, which root they show, whom they let in. */
+#include "dovetaild/core_gateway.h"
+#include "dovetaild/core_rotation_priv.h"
+
+#include "store/authority.h"
+#include "store/edge.h"
+#include "store/gate.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+/* --- roots --- */
+
+static enum dvt_code
+set_roots(struct core *c, const struct core_act *a, const char *default_root,
+    const char *next_root, bool forced, struct dvt_err *err)
+{
+	enum dvt_code rc = dvt_store_gateway_roots_set(
+	    core_tx(c), a->object, default_root, next_root, forced, err);
+
+	if (rc == DVT_OK)
+		rc = core_feed_policy(c, a->object, NULL, err);
+	return rc == DVT_OK ? core_rot_position(c, a->r->row.id, err) : rc;
+}
+
+static enum dvt_code
+get_edge(struct core *c, const struct core_act *a, struct dvt_row_gateway *g,
+    struct dvt_err *err)
+{
+	return dvt_store_gateway_get(
+	    core_tx(c), core_arena(c), a->object, g, err);
+}
+
+/* An authority comes into use at servers, or for devices. */
+static enum dvt_code
+bring_into_use(struct core *c, int64_t root_id, bool server, bool device,
+    struct dvt_err *err)
+{
+	struct dvt_row_authority *rows;
+	size_t n;
+	enum dvt_code rc = dvt_store_authority_under(
+	    core_tx(c), core_arena(c), root_id, &rows, &n, err);
+
+	for (size_t i = 0; rc == DVT_OK && i < n; i++) {
+		if (rows[i].state == DVT_AUTHORITY_STAGED)
+			rc = dvt_store_authority_state_set(core_tx(c),
+			    rows[i].id, DVT_AUTHORITY_STAGED,
+			    DVT_AUTHORITY_ACTIVE, err);
+		if (rc == DVT_OK)
+			rc = dvt_store_authority_use_set(core_tx(c), rows[i].id,
+			    rows[i].use_server || server,
+			    rows[i].use_device || device, err);
+		if (rc == DVT_OK)
+			rc = core_feed_anchor(c, rows[i].id, err);
+	}
+	core_publish(c);
+	return rc;
+}
+
+/* --- credentials --- */
+
+enum dvt_code
+core_act_order(struct core *c, struct core_act *a, struct dvt_err *err)
+{
+	struct dvt_row_authority issuer;
+	struct dvt_row_gateway g;
+	char order[64];
+	enum dvt_code rc;
+
+	snprintf(order, sizeof(order), "r%" PRId64 "-next", a->r->row.id);
+	if ((rc = core_rot_issuer(c, &a->r->to, &issuer, err)) != DVT_OK ||
+	    (rc = bring_into_use(c, a->r->to.id, true, false, err)) != DVT_OK ||
+	    (rc = get_edge(c, a, &g, err)) != DVT_OK ||
+	    (rc = core_gateway_order(c, a->object, order, issuer.id, "next",
+		 a->r->row.id, err)) != DVT_OK)
+		return rc;
+	return set_roots(
+	    c, a, g.default_root, a->r->to.fingerprint, g.forced, err);
+}
+
+enum dvt_code
+core_act_fresh_old(struct core *c, struct core_act *a, struct dvt_err *err)
+{
+	struct dvt_row_authority issuer;
+	char order[64];
+	enum dvt_code rc;
+
+	snprintf(order, sizeof(order), "r%" PRId64 "-back", a->r->row.id);
+	rc = core_rot_issuer(c, &a->r->from, &issuer, err);
+	if (rc == DVT_OK)
+		rc = core_gateway_order(c, a->object, order, issuer.id,
+		    "current", a->r->row.id, err);
+	return rc == DVT_OK ? core_rot_position(c, a->r->row.id, err) : rc;
+}
+
+struct held {
+	struct dvt_row_gateway_credential *rows;
+	size_t n;
+};
+
+static enum dvt_code
+get_held(struct core *c, const char *edge, struct held *h, struct dvt_err *err)
+{
+	return dvt_store_gateway_credential_list(
+	    core_tx(c), core_arena(c), edge, &h->rows, &h->n, err);
+}
+
+static bool
+shows(const struct dvt_row_gateway_credential *row)
+{
+	return row->chain_pem[0] != '\0' && row->slot != DVT_GWSLOT_ORDERED &&
+	       row->slot != DVT_GWSLOT_GONE;
+}
+
+/* Newest of the new root; under one root it must be this rotation's own. */
+static const struct dvt_row_gateway_credential *
+find_new(const struct held *h, const struct core_rot *r)
+{
+	const struct dvt_row_gateway_credential *best = NULL;
+
+	for (size_t i = 0; i < h->n; i++) {
+		const struct dvt_row_gateway_credential *row = &h->rows[i];
+
+		if (shows(row) && strcmp(row->root, r->to.fingerprint) == 0 &&
+		    (row->rotation_id == r->row.id || r->from.id != r->to.id) &&
+		    (best == NULL || row->generation >= best->generation))
+			best = row;
+	}
+	return best;
+}
+
+/* What it showed before: of the old root and not this rotation's. */
+static const struct dvt_row_gateway_credential *
+find_old(const struct held *h, const struct core_rot *r)
+{
+	const struct dvt_row_gateway_credential *best = NULL;
+
+	for (size_t i = 0; i < h->n; i++) {
+		const struct dvt_row_gateway_credential *row = &h->rows[i];
+		bool old = r->from.id == 0
+			       ? row->rotation_id != r->row.id
+			       : strcmp(row->root, r->from.fingerprint) == 0;
+
+		if (r->from.id == r->to.id)
+			old = row->rotation_id != r->row.id;
+		if (shows(row) && old &&
+		    (best == NULL || row->slot == DVT_GWSLOT_CURRENT ||
+			(best->slot != DVT_GWSLOT_CURRENT &&
+			    row->not_after > best->not_after)))
+			best = row;
+	}
+	return best;
+}
+
+/* @up is shown first from now on, what was stands behind it in @slot. */
+static enum dvt_code
+put_first(struct core *c, const char *edge, const struct held *h,
+    const struct dvt_row_gateway_credential *up, enum dvt_gateway_slot slot,
+    struct dvt_err *err)
+{
+	enum dvt_code rc = DVT_OK;
+
+	for (size_t i = 0; rc == DVT_OK && i < h->n; i++)
+		if (&h->rows[i] != up && shows(&h->rows[i]) &&
+		    h->rows[i].slot == DVT_GWSLOT_CURRENT)
+			rc = core_gateway_slot(
+			    c, edge, h->rows[i].id, slot, err);
+	if (rc == DVT_OK && up->slot != DVT_GWSLOT_CURRENT)
+		rc = core_gateway_slot(
+		    c, edge, up->id, DVT_GWSLOT_CURRENT, err);
+	return rc;
+}
+
+/* Sessions on other chains are closed at the plan's pace. */
+static enum dvt_code
+reconnect(struct core *c, const struct core_act *a, const char *keep_root,
+    struct dvt_err *err)
+{
+	char id[32];
+	json_t *body = NULL;
+	enum dvt_code rc;
+
+	snprintf(id, sizeof(id), "r%" PRId64, a->r->row.id);
+	if (keep_root != NULL)
+		body = json_pack("{s:s, s:s, s:I}", "rotation", id, "keep_root",
+		    keep_root, "rate_per_s",
+		    (json_int_t)a->r->plan.reconnect_per_s);
+	rc = core_feed_set(
+	    c, "reconnect", a->object, a->object, body, NULL, err);
+	json_decref(body);
+	return rc;
+}
+
+enum dvt_code
+core_act_switch(struct core *c, struct core_act *a, struct dvt_err *err)
+{
+	const struct dvt_row_gateway_credential *up;
+	const char *root = a->r->to.fingerprint;
+	struct dvt_row_gateway g;
+	struct held h;
+	enum dvt_code rc;
+
+	if ((rc = get_edge(c, a, &g, err)) != DVT_OK ||
+	    (rc = get_held(c, a->object, &h, err)) != DVT_OK)
+		return rc;
+	if ((up = find_new(&h, a->r)) == NULL)
+		return dvt_fail(err, DVT_E_CONFLICT,
+		    "%s holds no certificate under %s", a->object,
+		    a->r->to.name);
+	if ((rc = put_first(c, a->object, &h, up, DVT_GWSLOT_PREVIOUS, err)) !=
+		DVT_OK ||
+	    (rc = reconnect(c, a, root, err)) != DVT_OK)
+		return rc;
+	return set_roots(c, a, root, root, a->r->plan.forced, err);
+}
+
+enum dvt_code
+core_act_switch_back(struct core *c, struct core_act *a, struct dvt_err *err)
+{
+	const struct dvt_row_gateway_credential *up;
+	struct dvt_row_gateway g;
+	struct held h;
+	enum dvt_code rc;
+
+	if ((rc = get_edge(c, a, &g, err)) != DVT_OK ||
+	    (rc = get_held(c, a->object, &h, err)) != DVT_OK ||
+	    (rc = reconnect(c, a, NULL, err)) != DVT_OK)
+		return rc;
+	up = find_old(&h, a->r);
+	if (up != NULL && (rc = put_first(c, a->object, &h, up, DVT_GWSLOT_NEXT,
+			       err)) != DVT_OK)
+		return rc;
+	/* without one it waits for the fresh certificate, if there is any */
+	return set_roots(c, a,
+	    up != NULL           ? up->root
+	    : a->r->from.id != 0 ? a->r->from.fingerprint
+				 : g.default_root,
+	    g.next_root, false, err);
+}
+
+enum dvt_code
+core_act_withdraw(struct core *c, struct core_act *a, struct dvt_err *err)
+{
+	struct dvt_row_gateway g;
+	struct held h;
+	enum dvt_code rc;
+
+	if ((rc = get_edge(c, a, &g, err)) != DVT_OK ||
+	    (rc = get_held(c, a->object, &h, err)) != DVT_OK ||
+	    (rc = reconnect(c, a, NULL, err)) != DVT_OK)
+		return rc;
+	for (size_t i = 0; rc == DVT_OK && i < h.n; i++)
+		if (h.rows[i].slot != DVT_GWSLOT_GONE &&
+		    strcmp(h.rows[i].root, a->r->from.fingerprint) == 0)
+			rc = core_gateway_slot(
+			    c, a->object, h.rows[i].id, DVT_GWSLOT_GONE, err);
+	return rc == DVT_OK ? set_roots(c, a, g.default_root, "", false, err)
+			    : rc;
+}
+
+/* --- whom edges let in --- */
+
+enum dvt_code
+core_act_anchor_put(struct core *c, struct core_act *a, struct dvt_err *err)
+{
+	int64_t id = strcmp(a->object, "old") == 0 ? a->r->from.id
+						   : a->r->to.id;
+	enum dvt_code rc = bring_into_use(c, id, false, true, err);
+
+	return rc == DVT_OK ? core_rot_position(c, a->r->row.id, err) : rc;
+}
+
+/* Out of use at servers, or for devices; what is of no use any more retires. */
+static enum dvt_code
+take_from_use(struct core *c, int64_t root_id, bool server, bool device,
+    struct dvt_err *err)
+{
+	struct dvt_row_authority *rows;
+	size_t n;
+	enum dvt_code rc = dvt_store_authority_under(
+	    core_tx(c), core_arena(c), root_id, &rows, &n, err);
+
+	for (size_t i = 0; rc == DVT_OK && i < n; i++) {
+		bool s = rows[i].use_server && !server;
+		bool d = rows[i].use_device && !device;
+
+		rc = dvt_store_authority_use_set(
+		    core_tx(c), rows[i].id, s, d, err);
+		if (rc == DVT_OK && !s && !d &&
+		    rows[i].state != DVT_AUTHORITY_RETIRED &&
+		    rows[i].state != DVT_AUTHORITY_REVOKED)
+			rc = dvt_store_authority_state_set(core_tx(c),
+			    rows[i].id, rows[i].state, DVT_AUTHORITY_RETIRED,
+			    err);
+		if (rc == DVT_OK)
+			rc = core_feed_anchor(c, rows[i].id, err);
+	}
+	core_publish(c);
+	return rc;
+}
+
+enum dvt_code
+core_act_anchor_take(struct core *c, struct core_act *a, struct dvt_err *err)
+{
+	enum dvt_code rc = take_from_use(c, a->r->from.id, false, true, err);
+
+	return rc == DVT_OK ? core_rot_position(c, a->r->row.id, err) : rc;
+}
+
+/* The rotation is done. */
+enum dvt_code
+core_act_authorities(struct core *c, struct core_act *a, struct dvt_err *err)
+{
+	if (a->r->row.kind == DVT_ROT_SERVER_CA)
+		return take_from_use(c, a->r->from.id, true, false, err);
+	return DVT_OK;
+}
