@@ -65,8 +65,10 @@ SELECT g.name, g.kind,
        CASE WHEN g.default_root = :new_root
              AND EXISTS (SELECT 1 FROM gateway_credential c
             WHERE c.gateway = g.name AND c.root = :new_root
-              AND c.chain_pem <> '' AND c.slot = 'current'
-              AND (c.rotation_id = :rotation_id OR :old_root <> :new_root))
+              AND c.chain_pem <> ''
+              AND ((c.slot = 'current' AND c.rotation_id = :rotation_id)
+                   OR (c.slot IN ('current', 'next')
+                       AND :old_root <> :new_root)))
             THEN 1 ELSE 0 END AS on_new,
        CASE WHEN EXISTS (SELECT 1 FROM gateway_credential c
             WHERE c.gateway = g.name AND c.root = :old_root
