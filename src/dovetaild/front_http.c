@@ -365,8 +365,9 @@ front_handle(void *front, const struct dvt_http_req *req)
 	else if (dvt_est_path_parse(dvt_span_str(req->path), &path, NULL) ==
 		 DVT_OK)
 		front_est(f, req, &path);
-	else if (strcmp(req->path, "/trust/bundles") == 0 &&
-		 req->method == DVT_HTTP_GET)
+	else if (req->method == DVT_HTTP_GET &&
+		 (strcmp(req->path, "/trust/bundles") == 0 ||
+		     strcmp(req->path, "/v1/device/bundle") == 0))
 		handle_bundles(f, req);
 	else
 		handle_device(f, req);
