@@ -28,6 +28,7 @@
 #define STOP_MS      10000
 #define BACKOFF_MS   100
 #define BACKOFF_MAX  10000
+#define SERVED_MAX   500   /* of one that had been ready: it can serve */
 #define LIVED_MS     30000 /* after that a death counts as the first */
 #define EXIT_CRASHED 70    /* EX_SOFTWARE: a child ended at the start */
 
@@ -272,7 +273,7 @@ stop_step(struct parent *p)
 static void
 died(struct parent *p, struct child *c, int status)
 {
-	int64_t now = now_ms();
+	int64_t now = now_ms(), most = c->ready ? SERVED_MAX : BACKOFF_MAX;
 	bool at_start = WIFEXITED(status) && !c->was_ready && !p->all_ready;
 
 	log_event(p->stopping ? LOG_INFO : LOG_ERR, "proc.ended",
@@ -292,10 +293,10 @@ died(struct parent *p, struct child *c, int status)
 	}
 	if (now - c->started_ms >= LIVED_MS)
 		c->delay_ms = 0;
+	if (c->delay_ms > most)
+		c->delay_ms = most;
 	c->due_ms = now + c->delay_ms;
 	c->delay_ms = c->delay_ms == 0 ? BACKOFF_MS : c->delay_ms * 2;
-	if (c->delay_ms > BACKOFF_MAX)
-		c->delay_ms = BACKOFF_MAX;
 }
 
 static void

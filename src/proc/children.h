@@ -49,8 +49,8 @@ struct dvt_parent_plan {
  * Until SIGTERM or SIGINT (stop in stages), or until a child ends before it
  * ever was ready (bad configuration: all are stopped, its status is ours).
  * SIGHUP is passed on as "reload". A child that dies later is started again:
- * the first time at once, then after 100 ms, doubled up to 10 s; a child that
- * lived 30 s starts afresh.
+ * the first time at once, then after 100 ms, doubled up to 10 s, or up to half a
+ * second when it had been ready; a child that lived 30 s starts afresh.
  * Return: exit status of the program.
  */
 int dvt_parent_run(const struct dvt_parent_plan *plan);
