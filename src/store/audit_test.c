@@ -213,31 +213,34 @@ each_kind_of_change_is_named_with_its_place(void **state)
 		int64_t seq;
 	} cases[] = {
 	    {"UPDATE audit SET actor = 'nobody' "
-	     "WHERE stream = 'host-2' AND seq = 17",			 DVT_AUDIT_ALTERED,     "host-2", 17},
+	     "WHERE stream = 'host-2' AND seq = 17",			 DVT_AUDIT_ALTERED,     "host-2",     17},
 	    {"UPDATE audit SET at = at + 1 "
-	     "WHERE stream = 'host-1' AND seq = 1",			  DVT_AUDIT_ALTERED,     "host-1", 1 },
+	     "WHERE stream = 'host-1' AND seq = 1",			  DVT_AUDIT_ALTERED,     "host-1",     1 },
 	    {"DELETE FROM audit WHERE stream = 'host-2' AND seq = 5",
-             DVT_AUDIT_DROPPED,										  "host-2", 5 },
+             DVT_AUDIT_DROPPED,										  "host-2",     5 },
 	    {"DELETE FROM audit WHERE stream = 'host-3' AND seq > 35",
-             DVT_AUDIT_TRUNCATED,										"host-3", 36},
+             DVT_AUDIT_TRUNCATED,										"host-3",     36},
 	    {"UPDATE audit SET seq = -seq WHERE stream = 'host-1' "
 	     "AND seq IN (7, 8); UPDATE audit SET seq = 15 + seq "
-	     "WHERE stream = 'host-1' AND seq < 0",			  DVT_AUDIT_REORDERED,   "host-1", 7 },
+	     "WHERE stream = 'host-1' AND seq < 0",			  DVT_AUDIT_REORDERED,   "host-1",     7 },
 	    {"UPDATE audit SET seq = -seq WHERE stream = 'host-1' "
 	     "AND seq IN (10, 30); UPDATE audit SET seq = 40 + seq "
-	     "WHERE stream = 'host-1' AND seq < 0",			  DVT_AUDIT_REORDERED,   "host-1", 30},
+	     "WHERE stream = 'host-1' AND seq < 0",			  DVT_AUDIT_REORDERED,   "host-1",     30},
 	    {"INSERT INTO audit SELECT stream, 41, at, actor, action, object, "
-	     "detail, hash FROM audit WHERE stream = 'host-3' AND seq = 12", DVT_AUDIT_REPEATED,    "host-3", 41},
+	     "detail, hash FROM audit WHERE stream = 'host-3' AND seq = 12", DVT_AUDIT_REPEATED,    "host-3",     41},
 	    {"INSERT INTO audit SELECT stream, 41, at, actor, action, object, "
-	     "detail, 'ff' FROM audit WHERE stream = 'host-3' AND seq = 12", DVT_AUDIT_ADDED,       "host-3", 41},
+	     "detail, 'ff' FROM audit WHERE stream = 'host-3' AND seq = 12", DVT_AUDIT_ADDED,       "host-3",     41},
 	    {"DELETE FROM audit WHERE stream = 'host-2'; "
-	     "DELETE FROM audit_stream WHERE stream = 'host-2'",             DVT_AUDIT_ROLLED_BACK, "host-2", 40},
+	     "DELETE FROM audit_stream WHERE stream = 'host-2'",             DVT_AUDIT_ROLLED_BACK, "host-2",     40},
 	    {"DELETE FROM audit_stream WHERE stream = 'host-2'",
-             DVT_AUDIT_DROPPED,										  "host-2", 0 },
+             DVT_AUDIT_DROPPED,										  "host-2",     0 },
 	    {"UPDATE audit_stream SET started_at = 5 WHERE stream = 'host-2'",
-             DVT_AUDIT_ALTERED,										  "host-2", 1 },
+             DVT_AUDIT_ALTERED,										  "host-2",     1 },
 	    {"UPDATE audit_stream SET head = 'ff' WHERE stream = 'host-3'",
-             DVT_AUDIT_ALTERED,										  "host-3", 0 },
+             DVT_AUDIT_ALTERED,										  "host-3",     0 },
+ /* told in JSON, so it has to be text even where that is none */
+	    {"UPDATE audit_stream SET stream = CAST(x'686f73b42d32' AS TEXT) "
+	     "WHERE stream = 'host-2'",				      DVT_AUDIT_ALTERED,     "hos\\xb4-2", 0 },
 	};
 	struct log *l = *state;
 

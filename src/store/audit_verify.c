@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "wire/json.h"
+#include "wire/utf8.h"
 
 #include <inttypes.h>
 #include <stdarg.h>
@@ -52,6 +53,28 @@ dvt_audit_fault_name(enum dvt_audit_fault fault)
 	return (size_t)fault < DVT_COUNT(names) ? names[fault] : "?";
 }
 
+/* A copy that is text, whatever was written over it: findings go out as JSON,
+ * and one that could not be told would be one that was missed. */
+static const char *
+legible(struct dvt_arena *arena, const char *s)
+{
+	struct dvt_buf b;
+	const char *copy;
+
+	if (dvt_utf8_is_text(dvt_span_str(s)))
+		return dvt_arena_strdup(arena, s);
+	dvt_buf_init(&b, 4096);
+	for (; *s != '\0'; s++) {
+		if (*s >= ' ' && *s < 0x7f)
+			dvt_buf_putc(&b, *s);
+		else
+			dvt_buf_printf(&b, "\\x%02x", (unsigned char)*s);
+	}
+	copy = dvt_arena_strdup(arena, dvt_buf_str(&b));
+	dvt_buf_fini(&b);
+	return copy;
+}
+
 DVT_PRINTF(5, 6)
 static void
 found(struct walk *w, enum dvt_audit_fault fault, const char *stream,
@@ -73,9 +96,9 @@ found(struct walk *w, enum dvt_audit_fault fault, const char *stream,
 	va_end(ap);
 	f = &out->findings[out->n++];
 	f->fault = fault;
-	f->stream = dvt_arena_strdup(w->arena, stream);
+	f->stream = legible(w->arena, stream);
 	f->seq = seq;
-	f->text = dvt_arena_strdup(w->arena, text);
+	f->text = legible(w->arena, text);
 }
 
 /* --- check-points --- */
