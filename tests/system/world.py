@@ -136,8 +136,13 @@ class World:
             raise Refused(["init"], done)
         self.tokens = json.loads((self.dir / "tokens").read_text())
 
-    def start_control(self):
-        self.start("dovetaild", BUILD / "dovetaild", "--config", self.home / "dovetail.ini")
+    def control_command(self, *more):
+        """more: settings as "key=value"."""
+        sets = [w for m in more for w in ("--set", m)]
+        return [BUILD / "dovetaild", "--config", self.home / "dovetail.ini", *sets]
+
+    def start_control(self, *more):
+        self.start("dovetaild", *self.control_command(*more))
         wait_for("the control plane", lambda: self.op("status"))
 
     def cli(self, token, *args):
