@@ -172,6 +172,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 self.answer(200, c.enrol(base64.b64decode(body), "gateway"), "application/pkcs7-mime")
         elif self.who() != c.gateway:
             self.answer(403)
+        elif self.path == "/.well-known/est/gateway/simplereenroll":
+            self.answer(200, c.enrol(base64.b64decode(body), "gateway"), "application/pkcs7-mime")
         elif self.path == "/v1/gateway/report":
             self.answer(200, c.report(body).encode())
         else:

@@ -301,6 +301,22 @@ def test_cut_off_it_takes_younger_certificates_of_known_devices_until_max_stale(
     assert not comes_in(renewed) and comes_in(world.dev[1])
 
 
+def test_it_renews_its_own_certificate_and_keeps_its_cache(world):
+    gw, c = world.gw.start(), world.control
+    world.fill()
+    identity = world.folder / "state" / "identity"
+    before = identity.read_text()
+    assert gw.stop() == 0 and c.enrolled == 1
+    gw.start(later_s=45 * 86400)  # 15 of 60 days left
+    wait_for("renewed", lambda: c.enrolled == 2 and identity.read_text() != before)
+    since = len(c.reports)
+    wait_for("a report under the new one", lambda: len(c.reports) > since + 1, 15)
+    assert gw.stop() == 0
+    c.stop()
+    gw.start(later_s=45 * 86400)
+    assert gw.log().count("gateway.cache.loaded") == 2 and "gateway.cache.refused" not in gw.log()
+
+
 def test_another_epoch_is_taken_whole(world):
     gw, c = world.gw.start(), world.control
     world.fill()
