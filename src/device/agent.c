@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "pki/x509.h"
+#include "wire/json.h"
 #include "wire/utf8.h"
 
 #include <assert.h>
@@ -84,23 +85,37 @@ dvt_agent_text(char *out, size_t size, const char *text)
 	out[n] = '\0';
 }
 
+/* The "detail" of a problem document (RFC 9457), or the body's beginning. */
+static void
+problem_text(struct dvt_span body, char *out, size_t size)
+{
+	const char *detail = NULL;
+	json_t *obj = NULL;
+
+	if (dvt_json_parse(body, DVT_BODY_MAX, &obj, NULL) == DVT_OK &&
+	    dvt_json_get_str(obj, "detail", 0, &detail, NULL) == DVT_OK)
+		(void)snprintf(out, size, "%s", detail);
+	else
+		(void)snprintf(out, size, "%.*s",
+		    body.n > 100 ? 100 : (int)body.n,
+		    body.n > 0 ? (const char *)body.p : "");
+	json_decref(obj);
+}
+
 void
 dvt_agent_blame(struct dvt_agent *a, const struct dvt_answer *answer,
     const char *what, char out[DVT_STEP_DETAIL])
 {
-	char text[512];
+	char text[1024], problem[512];
 
-	if (answer->outcome != DVT_ANSWER_OK)
+	if (answer->outcome != DVT_ANSWER_OK) {
 		(void)snprintf(text, sizeof(text), "%s: %s (%s)", what,
 		    dvt_agent_outcome_name(answer->outcome), answer->text);
-	else if (answer->http_status != 0)
-		(void)snprintf(text, sizeof(text), "%s: HTTP %d %.*s", what,
-		    answer->http_status,
-		    answer->body.n > 100 ? 100 : (int)answer->body.n,
-		    answer->body.n > 0 ? (const char *)answer->body.p : "");
-	else
-		(void)snprintf(
-		    text, sizeof(text), "%s: %s", what, answer->text);
+	} else {
+		problem_text(answer->body, problem, sizeof(problem));
+		(void)snprintf(text, sizeof(text), "%s: HTTP %d: %s", what,
+		    answer->http_status, problem);
+	}
 	dvt_agent_text(a->last_error, sizeof(a->last_error), text);
 	if (out != NULL)
 		memcpy(out, a->last_error, sizeof(a->last_error));
