@@ -107,6 +107,7 @@ what_a_query_may_not_hold_is_named(void **state)
 	    {"/v1/devices?state=asleep",  "\"asleep\" is none of active" },
 	    {"/v1/devices?limit=0",       "limit: \"0\" is no number"    },
 	    {"/v1/devices?limit=501",     "limit: \"501\" is no number"  },
+	    {"/v1/events?wait=31",        "wait: \"31\" is no number"    },
 	    {"/v1/handshakes?before=x",   "before: \"x\" is no number"   },
 	    {"/v1/rotations/x",           "id: \"x\" is no number"       },
 	    {"/v1/audit?after=s",         "not STREAM:NUMBER"            },

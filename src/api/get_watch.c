@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define EVENTS_WAIT_MAX 30 /* seconds */
+
 /* A record's fields with the id it has here and the edge it came from. */
 static json_t *
 flat(json_t *row)
@@ -37,12 +39,22 @@ api_get_handshakes(struct dvt_app *app, const struct dvt_req *req,
 	return rc;
 }
 
-/* GET /v1/events */
+/* GET /v1/events: with `wait` a reader asks again until there is one. */
 enum dvt_code
 api_get_events(struct dvt_app *app, const struct dvt_req *req,
     struct dvt_reply *reply, struct dvt_err *err)
 {
-	return dvt_rows_reply(app, req, SQL_API_EVENTS, NULL, "id", reply, err);
+	int64_t wait;
+	enum dvt_code rc;
+
+	if ((rc = dvt_req_query_i64(
+		 req, "wait", 0, EVENTS_WAIT_MAX, 0, &wait, err)) != DVT_OK ||
+	    (rc = dvt_rows_reply(
+		 app, req, SQL_API_EVENTS, NULL, "id", reply, err)) != DVT_OK)
+		return rc;
+	if (json_array_size(json_object_get(reply->json, "items")) == 0)
+		reply->wait_s = wait;
+	return DVT_OK;
 }
 
 /* GET /v1/alerts */

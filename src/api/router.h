@@ -43,7 +43,8 @@ struct dvt_reply {
 	struct dvt_buf text;   /* body of another type */
 	const char *type;      /* of @text; static */
 	int64_t retry_after_s; /* 0: no such header */
-	json_t *extra;         /* owned: further fields of a problem document */
+	int64_t wait_s; /* nothing new: ask again until then, if may be */
+	json_t *extra;  /* owned: further fields of a problem document */
 };
 
 typedef enum dvt_code dvt_handler(struct dvt_app *app,

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every call of the OpenAPI document is made against a real control plane,
 and every answer is held against the document (JSON Schema)."""
+import concurrent.futures
 import copy
 import http.client
 import json
 import re
 import socket
+import time
 import urllib.parse
 
 import jsonschema
@@ -228,6 +230,19 @@ def test_what_is_refused_is_a_problem(api):
     api.post("/devices/truststore/update", {"operation": "ADD", "certificate": "none"})
     api.post("/devices/recovery/initiate",
              {"deviceIds": ["none"], "method": "BUNDLE", "action": "RENEW"})
+
+
+def test_events_are_waited_for(api):
+    last = api.get("/v1/events?limit=500")["items"][-1]["id"]
+    began = time.monotonic()
+    assert api.get(f"/v1/events?after={last}&wait=2", expect=200)["items"] == []
+    assert 1.5 < time.monotonic() - began < 10
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        waiting = pool.submit(api.get, f"/v1/events?after={last}&wait=20")
+        time.sleep(1)
+        assert not waiting.done()
+        api.post("/v1/devices/fresh-1/block", {"reason": "news"}, expect=200)
+        assert waiting.result(10)["items"][0]["name"] == "DEVICE_BLOCKED"
 
 
 def test_every_call_was_answered(api):
