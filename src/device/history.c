@@ -212,7 +212,7 @@ dvt_history_unreported(const struct dvt_history *h, size_t *n)
 	size_t old = reported(h);
 
 	*n = h->events_n - old;
-	return h->events + old;
+	return *n > 0 ? h->events + old : h->events;
 }
 
 static void
