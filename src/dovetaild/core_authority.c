@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "dovetaild/core_priv.h"
+#include "dovetaild/core_rotation_priv.h"
 #include "dovetaild/est_rules.h"
 #include "pki/key.h"
 #include "store/authority.h"
@@ -184,6 +185,22 @@ struct made {
 	struct dvt_span der, wrapped;
 };
 
+/* The root the fleet stands on goes into the next bundle before any device
+ * is asked to load one. */
+static enum dvt_code
+bundle_first(
+    struct core *c, const struct dvt_row_authority *row, struct dvt_err *err)
+{
+	json_t *body = json_pack("{s:s}", "first", row->fingerprint);
+	char key[64];
+	enum dvt_code rc;
+
+	snprintf(key, sizeof(key), "import/%" PRId64 "/bundle", row->id);
+	rc = core_outbox_put(c, key, 0, "bundle", body, err);
+	json_decref(body);
+	return rc;
+}
+
 static enum dvt_code
 record(struct core *c, void *ctx, struct dvt_err *err)
 {
@@ -211,6 +228,9 @@ record(struct core *c, void *ctx, struct dvt_err *err)
 		 m->imported ? "authority.import" : "authority.create", &row,
 		 err)) != DVT_OK ||
 	    (rc = core_feed_anchor(c, row.id, err)) != DVT_OK)
+		return rc;
+	if (m->imported && row.use_server && row.is_root &&
+	    (rc = bundle_first(c, &row, err)) != DVT_OK)
 		return rc;
 	core_signer_load(c, row.id);
 	core_publish(c);

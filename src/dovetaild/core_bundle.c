@@ -121,11 +121,36 @@ change_for_rotation(struct core *c, const struct core_act *a,
 	    err, DVT_E_INPUT, "no change of a bundle is '%s'", a->object);
 }
 
-/* By an operator: {"add": fingerprint, "priority"} or {"remove"}. */
+/*
+ * An imported root that the fleet stands on (docs/decisions/first-anchors.md):
+ * primary; what else is there stays, as secondary, only when a device may
+ * have come to rely on it.
+ */
+static enum dvt_code
+put_first(struct core *c, struct dvt_bundle *b,
+    const struct dvt_row_authority *row, struct dvt_err *err)
+{
+	bool relied_on;
+	enum dvt_code rc = dvt_store_trust_confirmed_any(
+	    core_tx(c), &relied_on, err);
+
+	if (rc != DVT_OK)
+		return rc;
+	for (size_t i = 0; i < b->anchor_n; i++)
+		b->anchor[i].priority = DVT_SECONDARY;
+	while (!relied_on && b->anchor_n > 0)
+		drop_anchor(b, b->anchor[0].fingerprint);
+	return put_anchor(b, row->der, DVT_PRIMARY, err);
+}
+
+/* By an operator: {"add": fingerprint, "priority"} or {"remove"}; by an
+ * import {"first": fingerprint}. */
 static enum dvt_code
 change_by_hand(struct core *c, const struct core_act *a, struct dvt_bundle *b,
     struct dvt_err *err)
 {
+	const char *first = json_string_value(
+	    json_object_get(a->body, "first"));
 	const char *add = json_string_value(json_object_get(a->body, "add"));
 	const char *remove = json_string_value(
 	    json_object_get(a->body, "remove"));
@@ -141,12 +166,14 @@ change_by_hand(struct core *c, const struct core_act *a, struct dvt_bundle *b,
 			    "a bundle without anchors is never made");
 		return DVT_OK;
 	}
-	if (add == NULL)
+	if (add == NULL && first == NULL)
 		return dvt_fail(err, DVT_E_INPUT, "bundle: nothing to change");
 	rc = dvt_store_authority_by_fingerprint(
-	    core_tx(c), core_arena(c), add, &row, err);
+	    core_tx(c), core_arena(c), add != NULL ? add : first, &row, err);
 	if (rc != DVT_OK)
 		return rc;
+	if (first != NULL)
+		return put_first(c, b, &row, err);
 	return put_anchor(b, row.der,
 	    priority != NULL && strcmp(priority, "primary") == 0
 		? DVT_PRIMARY

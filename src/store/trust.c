@@ -127,6 +127,16 @@ dvt_store_trust_state_set(struct dvt_tx *tx,
 }
 
 enum dvt_code
+dvt_store_trust_confirmed_any(struct dvt_tx *tx, bool *any, struct dvt_err *err)
+{
+	int64_t n = 0;
+	enum dvt_code rc = dvt_sql_i64(tx, SQL_TRUST_CONFIRMED_ANY, &n, err);
+
+	*any = n > 0;
+	return rc;
+}
+
+enum dvt_code
 dvt_store_trust_confirm(struct dvt_tx *tx, const char *device_id,
     int64_t version, const char *digest, int64_t at, struct dvt_err *err)
 {

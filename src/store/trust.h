@@ -49,6 +49,9 @@ DVT_MUST_USE enum dvt_code dvt_store_trust_state_get(struct dvt_tx *tx,
 DVT_MUST_USE enum dvt_code dvt_store_trust_state_set(struct dvt_tx *tx,
     const struct dvt_row_trust_state *row, struct dvt_err *err);
 /* By check-in, with the digest of what it loaded; clears `failed`. */
+/* Has any device confirmed a bundle at all? */
+DVT_MUST_USE enum dvt_code dvt_store_trust_confirmed_any(
+    struct dvt_tx *tx, bool *any, struct dvt_err *err);
 DVT_MUST_USE enum dvt_code dvt_store_trust_confirm(struct dvt_tx *tx,
     const char *device_id, int64_t version, const char *digest, int64_t at,
     struct dvt_err *err);

@@ -6,6 +6,17 @@
 
 #include <inttypes.h>
 
+/*
+ * jansson reads the seed of its hash tables from a file, at the first object.
+ * A process that has given up opening files by then is killed for it, so it
+ * is read at the start of every program.
+ */
+__attribute__((constructor)) static void
+seed_hash_tables(void)
+{
+	json_object_seed(0);
+}
+
 /* jansson allows 2048 levels; deeper than ours is refused before it starts. */
 static bool
 too_deep(struct dvt_span text)

@@ -51,6 +51,13 @@ SELECT anchors FROM trust_store WHERE digest = :digest;
 -- out:  @trust_state
 SELECT @trust_state FROM trust_state WHERE device_id = :device_id;
 
+-- name: trust_confirmed_any
+-- in:
+-- out:  n int (1 when any device has confirmed a bundle, else 0)
+SELECT COUNT(*) AS n
+  FROM (SELECT 1 AS one FROM trust_state WHERE bundle_confirmed > 0 LIMIT 1)
+       AS confirmed;
+
 -- name: trust_state_set
 -- in:   @trust_state
 -- out:  rows changed: 1
