@@ -3,6 +3,7 @@
 #include "api/app.h"
 #include "dovetaild/core_authority.h"
 #include "dovetaild/core_priv.h"
+#include "dovetaild/core_rotation.h"
 #include "store/people.h"
 
 #include <inttypes.h>
@@ -119,6 +120,19 @@ app_approval(struct dvt_app *app, const char *action, const char *object,
 	    action, object, app->approval);
 }
 
+static enum dvt_code
+app_operate(struct dvt_app *app, const char *what, const json_t *args,
+    json_t **out, json_t **extra, struct dvt_err *err)
+{
+	enum dvt_code rc = core_operate(
+	    core_of(app), app->actor, what, args, out, extra, err);
+
+	if (rc == DVT_E_APPROVAL)
+		app->approval =
+		    json_integer_value(json_object_get(*extra, "approval"));
+	return rc;
+}
+
 /* --- authorities --- */
 
 static enum dvt_code
@@ -183,6 +197,7 @@ const struct dvt_app_core core_app = {
     .publish = app_publish,
     .gateway_order = app_gateway_order,
     .approval = app_approval,
+    .operate = app_operate,
     .authority_create = app_authority_create,
     .authority_import = app_authority_import,
     .authority_cross = app_authority_cross,
