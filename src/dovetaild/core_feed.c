@@ -16,6 +16,7 @@
 #define ROWS_MAX   500               /* lines of one answer */
 #define ANSWER_MAX (4 * 1024 * 1024) /* bytes of one answer */
 #define WAIT_MAX_S 30
+#define SOON_MS    40 /* changes are gathered that long before they are told */
 #define FEED_TYPE  "application/x-ndjson"
 
 /* One answer: head and lines. */
@@ -254,8 +255,17 @@ push(struct core *c, struct core_front *f)
 }
 
 void
-core_feed_news(struct core *c)
+core_feed_soon(struct core *c)
 {
+	if (c->feed_timer != NULL && !dvt_timer_running(c->feed_timer))
+		dvt_timer_start(c->feed_timer, SOON_MS);
+}
+
+void
+core_feed_news(void *core)
+{
+	struct core *c = core;
+
 	for (size_t i = 0; i < DVT_FRONTS_MAX; i++)
 		push(c, &c->front[i]);
 	look_at_parked(c, true);

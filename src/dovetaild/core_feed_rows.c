@@ -15,6 +15,7 @@
 #include <stdlib.h>
 
 #define CERTIFICATES_MAX 64 /* of one device */
+#define UNUSED_MAX       4  /* of those issued and never used */
 #define BODY_MAX         (DVT_CHAIN_PEM_MAX * 2)
 
 static enum dvt_code
@@ -103,10 +104,14 @@ add_texts(struct dvt_feed_list *l, const char *json)
 
 /* --- device --- */
 
+/* @unused: newer ones that were issued and not used yet; of many such, edges
+ * hear the newest. */
 static bool
-is_accepted(const struct dvt_row_credential *r, int64_t now)
+is_accepted(const struct dvt_row_credential *r, int64_t now, unsigned *unused)
 {
-	if (r->state == DVT_CRED_ISSUED || r->state == DVT_CRED_ACTIVE)
+	if (r->state == DVT_CRED_ISSUED)
+		return (*unused)++ < UNUSED_MAX;
+	if (r->state == DVT_CRED_ACTIVE)
 		return true;
 	return r->state == DVT_CRED_SUPERSEDED && r->denied_at == 0 &&
 	       r->hold_until > now;
@@ -117,6 +122,7 @@ add_certificates(struct core *c, const char *id, struct dvt_feed_device *d,
     struct dvt_err *err)
 {
 	struct dvt_row_credential *rows;
+	unsigned unused = 0;
 	size_t n;
 	enum dvt_code rc = dvt_store_credential_of_owner(core_tx(c),
 	    core_arena(c), DVT_OWNER_DEVICE, id, CERTIFICATES_MAX, &rows, &n,
@@ -126,7 +132,7 @@ add_certificates(struct core *c, const char *id, struct dvt_feed_device *d,
 		struct dvt_span der;
 		const char *chain;
 
-		if (!is_accepted(&rows[i], core_now(c).wall_s))
+		if (!is_accepted(&rows[i], core_now(c).wall_s, &unused))
 			continue;
 		dvt_feed_list_add(&d->certificates, rows[i].fingerprint);
 		if (!rows[i].pinned || d->pem != NULL)

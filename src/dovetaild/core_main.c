@@ -215,6 +215,7 @@ start(struct core *c, struct dvt_child *me, struct dvt_err *err)
 		return rc;
 	c->turn_end = dvt_defer_new(c->loop, core_turn_end, c);
 	c->tick = dvt_timer_new(c->loop, on_tick, c);
+	c->feed_timer = dvt_timer_new(c->loop, core_feed_news, c);
 	if ((rc = core_within(c, open_life, NULL, err)) != DVT_OK)
 		return rc;
 	core_turn_end(c); /* kept before anybody is heard */
@@ -243,6 +244,7 @@ core_run(struct dvt_child *me, void *program)
 	status = c->status;
 	peers_free(c->peers);
 	dvt_timer_free(c->tick);
+	dvt_timer_free(c->feed_timer);
 	dvt_defer_free(c->turn_end);
 	dvt_store_close(c->store);
 	dvt_buf_fini(&c->import_key);

@@ -82,6 +82,7 @@ struct core {
 	struct core_parked parked[CORE_PARKED_MAX];
 	size_t parked_n;
 	struct core_front front[DVT_FRONTS_MAX];
+	struct dvt_timer *feed_timer;
 	bool feed_changed;   /* in this turn */
 	bool publish_wanted; /* in this turn */
 
@@ -157,7 +158,9 @@ DVT_MUST_USE enum dvt_code core_feed_get(struct core *c,
 DVT_MUST_USE enum dvt_code core_feed_report(struct core *c,
     const struct core_asker *from, const struct request *q,
     struct dvt_err *err);
-void core_feed_news(struct core *c); /* after a commit with changes */
+/* Followers hear what changed, a moment later: many changes, one telling. */
+void core_feed_soon(struct core *c);
+void core_feed_news(void *core);
 void core_feed_sweep(struct core *c);
 void core_feed_cancel(struct core *c, const struct core_asker *from);
 void core_front_up(struct core *c, unsigned index);

@@ -215,7 +215,7 @@ core_turn_end(void *core)
 	if (committed && publish)
 		core_publish_now(c);
 	if (committed && feed)
-		core_feed_news(c);
+		core_feed_soon(c);
 }
 
 void

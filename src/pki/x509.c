@@ -188,6 +188,20 @@ name_text(const X509_NAME *name, char out[DVT_DN_TEXT])
 }
 
 const char *
+dvt_x509_name_text(struct dvt_span der, char out[DVT_DN_TEXT])
+{
+	const uint8_t *p = der.p;
+	X509_NAME *name = d2i_X509_NAME(NULL, &p, (long)der.n);
+
+	out[0] = '\0';
+	if (name != NULL)
+		(void)name_text(name, out);
+	X509_NAME_free(name);
+	ERR_clear_error();
+	return out;
+}
+
+const char *
 dvt_x509_subject(const X509 *cert, char out[DVT_DN_TEXT])
 {
 	return name_text(X509_get_subject_name(cert), out);

@@ -51,6 +51,8 @@ void dvt_x509_serial(const X509 *cert, char out[DVT_SERIAL_HEX]);
 /* RFC 2253 text, most specific first; UTF-8; returns @out. */
 const char *dvt_x509_subject(const X509 *cert, char out[DVT_DN_TEXT]);
 const char *dvt_x509_issuer(const X509 *cert, char out[DVT_DN_TEXT]);
+/* The same of a Name in DER; "" when it cannot be read. */
+const char *dvt_x509_name_text(struct dvt_span der, char out[DVT_DN_TEXT]);
 /* DER of the Name; borrowed from @cert. */
 struct dvt_span dvt_x509_subject_der(const X509 *cert);
 struct dvt_span dvt_x509_issuer_der(const X509 *cert);
