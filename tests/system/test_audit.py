@@ -192,6 +192,8 @@ def swap(db, dice):
     """Two entries change places; their numbers stay with the places."""
     stream = pick(db, dice)["stream"]
     rows = entries(db, stream)
+    if len(rows) < 2:
+        return None
     a, b = dice.sample(range(len(rows)), 2)
     rows[a], rows[b] = rows[b], rows[a]
     write(db, stream, rows)
