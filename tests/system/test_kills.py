@@ -48,20 +48,6 @@ def rounds():
         yield stages[i % 4], f"front-{1 + i % 8 // 4}" if victim == "front" else victim
 
 
-def until_ready(plane, device, since):
-    """Seconds from then until four new enrolments in a row went well."""
-    context, subject, good = plane.context(device), plane.subject(device), 0
-    while good < 4:
-        assert time.monotonic() - since < 30, "not ready again within 30 s"
-        try:
-            good = good + 1 if isinstance(plane.enrol(context, clients.fresh_key(subject)[0]), bytes) else 0
-        except (OSError, clients.http.client.HTTPException):
-            good = 0
-        if good == 1:
-            first = time.monotonic() - since
-    return first
-
-
 def test_4_kill_9_under_enrolling_clients(w):
     dice = random.Random(SEED)
     plane = clients.Plane(w)
@@ -78,7 +64,7 @@ def test_4_kill_9_under_enrolling_clients(w):
             of_victim[victim] += 1
             if victim == "all":
                 w.start("dovetaild", *w.control_command("log.level=debug", "audit.checkpointPeriod=1"))
-            ready.append((until_ready(plane, prober, since), victim))
+            ready.append((clients.until_ready(plane, prober, since), victim))
             if number % 5 == 4:
                 w.op("audit", "export", points)
         crowd.finish()

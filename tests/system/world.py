@@ -142,7 +142,10 @@ class World:
         return [BUILD / "dovetaild", "--config", self.home / "dovetail.ini", *sets]
 
     def start_control(self, *more):
+        before = len(self.log("dovetaild"))
         self.start("dovetaild", *self.control_command(*more))
+        wait_for("the control plane", lambda: "event=dovetaild.ready" in self.log("dovetaild")[before:]
+                 or self.running["dovetaild"].poll() is not None, pause=0.02)
         wait_for("the control plane", lambda: self.op("status"))
 
     def cli(self, token, *args):
