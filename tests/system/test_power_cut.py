@@ -70,3 +70,21 @@ def test_4_acknowledged_certificates_survive_power_cuts(tmp_path):
             assert ready < READY_S
         finally:
             w.close()
+
+
+def test_the_disk_forgets_what_was_not_synced(tmp_path):
+    """The cut is one: else the test above would show nothing."""
+    disks.need_root()
+    with disks.Disk(tmp_path) as disk:
+        folder = os.open(disk.at, os.O_RDONLY)
+        for name, synced in (("kept", True), ("lost", False)):
+            with (disk.at / name).open("wb") as f:
+                f.write(name.encode())
+                f.flush()
+                if synced:
+                    os.fsync(f.fileno())
+                    os.fsync(folder)
+        os.close(folder)
+        with disk.power_cut("cut") as (at, _):
+            assert (at / "kept").read_bytes() == b"kept"
+            assert not (at / "lost").exists() or (at / "lost").read_bytes() == b""
