@@ -26,6 +26,7 @@ struct test_core {
 	enum dvt_code approval; /* what app->core->approval() answers */
 	enum dvt_code operate;  /* and app->core->operate() */
 	json_t *extra;
+	const char *answer; /* of operate(), as JSON */
 	const char *import_key;
 };
 

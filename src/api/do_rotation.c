@@ -7,6 +7,8 @@
 #include "api/get.h"
 #include "api/handlers.h"
 
+#include <inttypes.h>
+
 /* The answer, or further fields of the problem, into @reply. */
 static enum dvt_code
 operate(struct dvt_app *app, const char *what, const json_t *args, json_t **out,
@@ -16,8 +18,6 @@ operate(struct dvt_app *app, const char *what, const json_t *args, json_t **out,
 	enum dvt_code rc;
 
 	*out = NULL;
-	if (app->core->operate == NULL)
-		return dvt_fail(err, DVT_E_LATER, "%s: not in this core", what);
 	rc = app->core->operate(app, what, args, out, &extra, err);
 	if (extra != NULL) {
 		json_decref(reply->extra);
@@ -26,16 +26,77 @@ operate(struct dvt_app *app, const char *what, const json_t *args, json_t **out,
 	return rc;
 }
 
+/* The answer with its words for people. */
 static enum dvt_code
 pass(struct dvt_app *app, const char *what, const struct dvt_req *req,
-    struct dvt_reply *reply, struct dvt_err *err)
+    json_t *(*words)(const json_t *out), struct dvt_reply *reply,
+    struct dvt_err *err)
 {
 	json_t *out;
 	enum dvt_code rc = operate(app, what, req->json, &out, reply, err);
 
-	if (rc == DVT_OK)
-		dvt_reply_json(reply, 200, out);
-	return rc;
+	if (rc != DVT_OK)
+		return rc;
+	json_object_set_new(out, "detail", words(out));
+	dvt_reply_json(reply, 200, out);
+	return DVT_OK;
+}
+
+static int64_t
+number(const json_t *out, const char *field)
+{
+	return json_integer_value(json_object_get(out, field));
+}
+
+static json_t *
+words_of_rotate(const json_t *out)
+{
+	const json_t *d = json_object_get(out, "devices");
+	size_t edges = json_array_size(json_object_get(out, "gateways"));
+
+	return json_sprintf("rotation %" PRId64
+			    " moves %zu edge%s to %s: %" PRId64
+			    " devices accept it, %" PRId64
+			    " refuse it, of %" PRId64 " it is not known%s",
+	    number(out, "rotation"), edges, edges == 1 ? "" : "s",
+	    json_string_value(json_object_get(out, "root")),
+	    number(d, "accepted"), number(d, "refused"), number(d, "unknown"),
+	    json_is_true(json_object_get(out, "forced")) ? " (overridden)"
+							 : "");
+}
+
+static json_t *
+words_of_rollback(const json_t *out)
+{
+	size_t edges = json_array_size(json_object_get(out, "gateways"));
+	int64_t id = number(out, "rotation");
+
+	if (id != 0)
+		return json_sprintf("rotation %" PRId64
+				    " is rolled back: in force when gateway "
+				    "list shows BEHIND 0",
+		    id);
+	return json_sprintf("%zu edge%s back to the chain before: in force "
+			    "when gateway list shows BEHIND 0",
+	    edges, edges == 1 ? " goes" : "s go");
+}
+
+static json_t *
+words_of_trust(const json_t *out)
+{
+	return json_sprintf("trust bundle %" PRId64
+			    " goes out to devices at their next check-in "
+			    "(trust status)",
+	    number(out, "bundle"));
+}
+
+static json_t *
+words_of_recovery(const json_t *out)
+{
+	int64_t n = number(out, "devices");
+
+	return json_sprintf("%" PRId64 " device%s told at the next check-in", n,
+	    n == 1 ? " is" : "s are");
 }
 
 /* One rotation is the answer of all that change one. */
@@ -134,7 +195,7 @@ enum dvt_code
 api_rotate_gateway(struct dvt_app *app, const struct dvt_req *req,
     struct dvt_reply *reply, struct dvt_err *err)
 {
-	return pass(app, "gateway.rotate", req, reply, err);
+	return pass(app, "gateway.rotate", req, words_of_rotate, reply, err);
 }
 
 /* POST /gateway/certificates/rollback */
@@ -142,7 +203,8 @@ enum dvt_code
 api_rollback_gateway(struct dvt_app *app, const struct dvt_req *req,
     struct dvt_reply *reply, struct dvt_err *err)
 {
-	return pass(app, "gateway.rollback", req, reply, err);
+	return pass(
+	    app, "gateway.rollback", req, words_of_rollback, reply, err);
 }
 
 /* POST /devices/truststore/update - with a second person; REMOVE is 409
@@ -151,7 +213,7 @@ enum dvt_code
 api_update_trust(struct dvt_app *app, const struct dvt_req *req,
     struct dvt_reply *reply, struct dvt_err *err)
 {
-	return pass(app, "truststore.update", req, reply, err);
+	return pass(app, "truststore.update", req, words_of_trust, reply, err);
 }
 
 /* POST /devices/recovery/initiate */
@@ -159,5 +221,6 @@ enum dvt_code
 api_initiate_recovery(struct dvt_app *app, const struct dvt_req *req,
     struct dvt_reply *reply, struct dvt_err *err)
 {
-	return pass(app, "recovery.initiate", req, reply, err);
+	return pass(
+	    app, "recovery.initiate", req, words_of_recovery, reply, err);
 }

@@ -406,6 +406,7 @@ rotations_are_asked_of_core_and_shown_afterwards(void **state)
 	struct test_api *t = *state;
 	char target[64], log[128];
 
+	t->core.answer = "{\"id\": 1}";
 	put(t, "rotation", "id = 1, kind = 'server-ca', waits_for = 'time'");
 	post(t, 201, "/v1/rotations",
 	    "{\"kind\": \"server-ca\", \"from\": \"a\", \"to\": \"b\"}");
@@ -443,16 +444,37 @@ what_core_refuses_names_the_devices(void **state)
 	assert_at(
 	    t, "devices.0.reason", "unable to get local issuer certificate");
 	assert_at(t, "total", "1");
-	t->core.operate = DVT_OK;
+}
+
+static void
+what_core_does_is_told_in_words(void **state)
+{
+	struct test_api *t = *state;
+
+	t->core.answer =
+	    "{\"rotation\": 3, \"gateways\": [\"gw-1\"], \"root\": \"new\", "
+	    "\"forced\": false, \"devices\": {\"accepted\": 5, \"refused\": 0, "
+	    "\"unknown\": 1}}";
+	post(t, 200, "/gateway/certificates/rotate",
+	    "{\"validationMode\": \"lenient\"}");
+	assert_at(t, "detail",
+	    "rotation 3 moves 1 edge to new: 5 devices accept it, 0 refuse "
+	    "it, of 1 it is not known");
+	t->core.answer = "{\"gateways\": [\"a\", \"b\"], \"rotation\": null}";
 	post(t, 200, "/gateway/certificates/rollback",
 	    "{\"targetVersion\": \"previous\", \"scope\": \"all\", "
 	    "\"preserveDeviceCerts\": true}");
-	assert_at(t, "detail", "done");
+	assert_non_null(strstr(at(t, "detail"), "2 edges go back"));
+	t->core.answer = "{\"operation\": \"REMOVE\", \"anchor\": \"f\", "
+			 "\"bundle\": 4}";
 	post(t, 200, "/devices/truststore/update",
 	    "{\"operation\": \"REMOVE\", \"certificate\": \"x\"}");
+	assert_non_null(strstr(at(t, "detail"), "trust bundle 4"));
+	t->core.answer = "{\"devices\": 1, \"method\": \"BUNDLE\"}";
 	post(t, 200, "/devices/recovery/initiate",
 	    "{\"deviceIds\": [\"d\"], \"method\": \"BUNDLE\", \"action\": "
 	    "\"RENEW\"}");
+	assert_at(t, "detail", "1 device is told at the next check-in");
 	post(t, 400, "/devices/recovery/initiate",
 	    "{\"deviceIds\": [\"d\"], \"method\": \"PIGEON\", \"action\": "
 	    "\"RENEW\"}");
@@ -477,6 +499,7 @@ main(void)
 	    test_api(an_authority_is_retired_when_nothing_needs_it),
 	    test_api(rotations_are_asked_of_core_and_shown_afterwards),
 	    test_api(what_core_refuses_names_the_devices),
+	    test_api(what_core_does_is_told_in_words),
 	};
 
 	return cmocka_run_group_tests_name("api changes", tests, NULL, NULL);

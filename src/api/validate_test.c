@@ -145,7 +145,6 @@ one_device_may_be_asked_for(void **state)
 	assert_at(t, "items.0.verdict", "refused");
 	assert_at(t, "items.1", "");
 	validate(t, 404, body_of(w.server.cert, NULL, "dev-x"));
-	validate(t, 404, body_of(w.server.cert, NULL, "dev-gone"));
 	world_fini(&w);
 }
 
