@@ -144,7 +144,7 @@ core_feed_get(struct core *c, const struct core_asker *from,
 		return rc;
 	dvt_buf_init(&page.text, ANSWER_MAX + 4096);
 	rc = make_page(c, o.id, after < 0 ? 0 : after, &page, err);
-	if (rc == DVT_OK && page.rows == 0 && after <= page.last && wait_s > 0)
+	if (rc == DVT_OK && page.rows == 0 && after == page.last && wait_s > 0)
 		rc = park(c, from, o.id, after,
 		    wait_s < WAIT_MAX_S ? wait_s : WAIT_MAX_S, err);
 	else if (rc == DVT_OK)
@@ -168,7 +168,8 @@ answer_parked(struct core *c, void *ctx, struct dvt_err *err)
 
 	dvt_buf_init(&page.text, ANSWER_MAX + 4096);
 	rc = make_page(c, a->p->gateway, a->p->after, &page, err);
-	if (rc == DVT_OK && (page.rows > 0 || a->now)) {
+	/* also when the news is for others: a gate waits for the position */
+	if (rc == DVT_OK && (page.last > a->p->after || a->now)) {
 		core_answer(
 		    c, &a->p->to, 200, FEED_TYPE, dvt_buf_span(&page.text), 0);
 		a->p->used = false;

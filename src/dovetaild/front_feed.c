@@ -102,7 +102,9 @@ front_feed(struct front *f, struct dvt_span answer)
 		f->told_ready = true;
 		peers_ready(f->peers);
 	}
-	dvt_timer_start(f->report, changed != 0 ? REPORT_SOON_MS : REPORT_MS);
+	dvt_timer_start(f->report, dvt_feed_position(f->feed) != f->applied
+				       ? REPORT_SOON_MS
+				       : REPORT_MS);
 }
 
 /* --- the report --- */
