@@ -216,8 +216,8 @@ grep -q 'unable to get local issuer certificate' "$dir/accident.txt" ||
 
 say "5. The joint: server-ca, from old-root to root"
 rotate server-ca old-root root
-say "6. The joint: device-ca, from old-root to device-ca"
-rotate device-ca old-root device-ca
+say "6. The joint: device-ca, from old-root to root"
+rotate device-ca old-root root
 
 say "7. One device's update"
 op device updates dev-0001 | sed 's/^/  /'
