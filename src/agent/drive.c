@@ -155,16 +155,17 @@ static enum dvt_code
 outcome(struct program *p, struct dvt_err *err)
 {
 	struct dvt_agent_status s;
+	const char *why;
 
 	dvt_agent_status(p->agent, &s);
+	why = s.update_wait[0] != '\0' ? s.update_wait : s.last_error;
 	if (p->has_failed)
 		return dvt_fail(err, DVT_E_LATER, "%s: %s failed: %s",
 		    p->failed.id, p->failed.step, p->failed.detail);
 	if (p->out_of_time)
 		return dvt_fail(err, DVT_E_LATER, "not done in time%s%s%s%s",
 		    s.update_step[0] != '\0' ? "; it is at " : "",
-		    s.update_step, s.last_error[0] != '\0' ? ": " : "",
-		    s.last_error);
+		    s.update_step, why[0] != '\0' ? ": " : "", why);
 	if (!s.heard)
 		return dvt_fail(err, DVT_E_LATER, "%s",
 		    s.last_error[0] != '\0' ? s.last_error

@@ -126,6 +126,7 @@ agent_enroll(struct program *p, struct dvt_err *err)
 	struct dvt_command c = {
 	    .kind = import ? DVT_COMMAND_IMPORT : DVT_COMMAND_ENROLL,
 	    .fingerprint = o->fingerprint,
+	    .subject = o->subject,
 	    .label = o->label};
 	struct dvt_buf file[5];
 	enum dvt_code rc;

@@ -28,6 +28,7 @@ enum {
 	OPT_TRUST_KEY,
 	OPT_DEVICE,
 	OPT_LABEL,
+	OPT_SUBJECT,
 	OPT_MAN,
 };
 
@@ -96,6 +97,9 @@ take_option(struct options *o, int c, int argc, char **argv)
 	case OPT_LABEL:
 		o->label = optarg;
 		break;
+	case OPT_SUBJECT:
+		o->subject = optarg;
+		break;
 	case OPT_MAN:
 		print_settings_man();
 		break;
@@ -125,6 +129,7 @@ arguments(int argc, char **argv, struct options *o)
 	    {"trust-key",    required_argument, NULL, OPT_TRUST_KEY  },
 	    {"device",       required_argument, NULL, OPT_DEVICE     },
 	    {"label",        required_argument, NULL, OPT_LABEL      },
+	    {"subject",      required_argument, NULL, OPT_SUBJECT    },
 	    {"settings-man", no_argument,       NULL, OPT_MAN        },
 	    {"version",      no_argument,       NULL, 'V'            },
 	    {"help",         no_argument,       NULL, 'h'            },

@@ -16,7 +16,7 @@ struct options {
 	const char *import_key, *import_cert;
 	const char *secret_file; /* "-": standard input */
 	const char *anchor, *fingerprint, *trust_key;
-	const char *device, *label;
+	const char *device, *label, *subject;
 };
 
 struct program {

@@ -376,7 +376,7 @@ run_renewal(struct dvt_agent *a)
 {
 	if (renewal_due_ms(a) > a->now.mono_ms)
 		return DVT_DID_NOTHING;
-	dvt_agent_update_begin(a, "", a->config.label, NULL);
+	dvt_agent_update_begin(a, "", a->config.label);
 	return DVT_DID_WORK;
 }
 

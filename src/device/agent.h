@@ -189,7 +189,10 @@ struct dvt_command {
 	struct dvt_span key_pem;   /* IMPORT; a secret */
 	struct dvt_span chain_pem; /* IMPORT: leaf first */
 	const char *secret;        /* ENROLL */
-	const char *label;         /* RENEW, ENROLL; NULL: of the config */
+	/* ENROLL: name asked for, "CN=pump-7,O=Works"; NULL: the device id
+	 * as common name */
+	const char *subject;
+	const char *label; /* RENEW, ENROLL; NULL: of the config */
 };
 
 /**
@@ -243,9 +246,10 @@ struct dvt_agent_status {
 	size_t trust_anchors;
 	bool trust_pinned;  /* its keys came with the first bundle */
 	int64_t checkin_at; /* last answered one, by the server's clock; 0 */
-	int64_t next_checkin_ms;         /* dvt_time.mono_ms */
-	char update[DVT_STEP_ID];        /* that runs; "" none */
-	char update_step[DVT_STEP_NAME]; /* what it is at */
+	int64_t next_checkin_ms;           /* dvt_time.mono_ms */
+	char update[DVT_STEP_ID];          /* that runs; "" none */
+	char update_step[DVT_STEP_NAME];   /* what it is at */
+	char update_wait[DVT_STEP_DETAIL]; /* why it waits there; "" */
 	bool heard;    /* a check-in was answered since open */
 	bool adopting; /* a command of that kind is not done yet */
 	bool busy;     /* with more than the time to the next check-in */

@@ -158,7 +158,7 @@ take_renew(struct dvt_agent *a, const struct dvt_do *todo)
 	if (d != NULL && a->now.mono_ms < a->renew_due_ms)
 		return; /* failed before; its time comes */
 	dvt_agent_update_begin(a, todo->id,
-	    todo->label[0] != '\0' ? todo->label : a->config.label, NULL);
+	    todo->label[0] != '\0' ? todo->label : a->config.label);
 }
 
 /* Repeated until the server has seen it at an edge: then not at once. */

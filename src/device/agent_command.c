@@ -23,6 +23,8 @@ dvt_agent_adopt_fini(struct dvt_agent *a)
 		dvt_cleanse(w->secret, strlen(w->secret));
 	free(w->secret);
 	w->secret = NULL;
+	free(w->subject);
+	w->subject = NULL;
 	w->trust = NULL;
 	w->phase = AD_NONE;
 }
@@ -64,6 +66,7 @@ take_enroll(
 		return dvt_fail(err, DVT_E_INPUT,
 		    "enrolment needs a device id and its one-time secret");
 	w->secret = dvt_strdup(c->secret);
+	w->subject = dvt_strdup(c->subject);
 	if (c->anchor_pem.n > 0) {
 		w->phase = AD_TRUST;
 		return dvt_trustset_from_pem(c->anchor_pem, c->trust_key_pem,
@@ -142,8 +145,7 @@ dvt_agent_command(
 		if (a->cred.key != NULL)
 			dvt_agent_update_begin(a, "",
 			    command->label != NULL ? command->label
-						   : a->config.label,
-			    NULL);
+						   : a->config.label);
 		break;
 	case DVT_COMMAND_CANCEL:
 		return take_cancel(a, err);
@@ -317,13 +319,10 @@ begin_first(struct dvt_agent *a)
 {
 	struct dvt_adopt_work *w = &a->adopt;
 
-	if (a->update.phase == UP_NONE) {
-		dvt_agent_update_begin(a, "", w->label, w->secret);
-	} else { /* one that a cut ended goes on with its key */
-		free(a->update.secret);
-		a->update.secret = dvt_strdup(w->secret);
-		a->update.due_ms = a->now.mono_ms;
-	}
+	if (a->update.phase == UP_NONE)
+		dvt_agent_update_begin(a, "", w->label);
+	/* else one that a cut ended goes on with its key */
+	dvt_agent_update_give(a, w->secret, w->subject);
 	dvt_agent_adopt_fini(a);
 	return DVT_DID_WORK;
 }

@@ -59,9 +59,11 @@ struct dvt_update {
 	unsigned tries;
 	struct dvt_chain issued;           /* UP_CHAIN */
 	struct dvt_agent_credential trial; /* loaded for UP_TRY */
-	char detail[DVT_STEP_DETAIL];      /* why it fails */
+	char detail[DVT_STEP_DETAIL];      /* why it waits or fails */
 	char *secret;                      /* first enrolment: one-time */
-	bool restarted;                    /* consumers run under the new one */
+	char *subject;    /* first enrolment: asked for; NULL: the device id */
+	int64_t retry_ms; /* the server: not before; 0 */
+	bool restarted;   /* consumers run under the new one */
 };
 
 enum dvt_bundle_phase { TR_NONE, TR_FETCH, TR_STORE, TR_PROBE, TR_HOOK };
@@ -113,6 +115,7 @@ struct dvt_adopt_work {
 	struct dvt_chain chain;
 	char label[DVT_NAME_MAX + 1];
 	char *secret;
+	char *subject;
 };
 
 /* Whose answer is awaited. */
@@ -226,9 +229,11 @@ enum dvt_did dvt_agent_run_update(struct dvt_agent *a);
 enum dvt_did dvt_agent_run_update_end(struct dvt_agent *a); /* from UP_SWITCH */
 /* When it wants to be run; DVT_NEVER: not by itself. */
 int64_t dvt_agent_update_due(const struct dvt_agent *a);
-/* Without a credential it is the first one, under @secret (copied). */
-void dvt_agent_update_begin(struct dvt_agent *a, const char *instruction,
-    const char *label, const char *secret);
+void dvt_agent_update_begin(
+    struct dvt_agent *a, const char *instruction, const char *label);
+/* What the first one, without a credential, asks with; copied. */
+void dvt_agent_update_give(
+    struct dvt_agent *a, const char *secret, const char *subject);
 /* After open: the phase that journal and disk stand at. */
 void dvt_agent_update_resume(struct dvt_agent *a);
 /* Say it, then go back to the predecessor. */

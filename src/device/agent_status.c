@@ -64,6 +64,8 @@ dvt_agent_status(const struct dvt_agent *a, struct dvt_agent_status *out)
 	if (a->h.running) {
 		(void)dvt_copy_str(out->update, DVT_STEP_ID, a->h.id);
 		(void)dvt_copy_str(out->update_step, DVT_STEP_NAME, a->h.step);
+		(void)dvt_copy_str(
+		    out->update_wait, DVT_STEP_DETAIL, a->update.detail);
 	}
 	out->heard = a->heard;
 	out->adopting = a->adopt.phase != AD_NONE;

@@ -437,6 +437,52 @@ it_renews_by_itself_in_the_last_third(void **state)
 	assert_true(testworld_run(w, 3 * HOUR_S, testworld_is_renewed));
 }
 
+/* Told to come back tomorrow, it does not hold its update open until then. */
+static void
+a_renewal_before_its_window_ends_and_comes_back_in_time(void **state)
+{
+	struct testworld *w = *state;
+	struct dvt_command c = {.kind = DVT_COMMAND_RENEW};
+	struct dvt_agent_status s;
+
+	testworld_on(w);
+	w->fault = FAULT_EARLY;
+	w->fault_left = 1;
+	assert_int_equal(dvt_agent_command(w->agent, &c, NULL), DVT_OK);
+	(void)testworld_run(w, 60, NULL);
+	dvt_agent_status(w->agent, &s);
+	assert_string_equal(s.update, "");
+	assert_true(testworld_has_told(w,
+	    "Generate new certificate(2)->Fail: certificate request: HTTP "
+	    "503"));
+	testworld_check_works(w, "too early");
+	ask_renew(w, "r2-renew"); /* an instruction is taken at once */
+	assert_true(testworld_run(w, HOUR_S, testworld_is_renewed));
+}
+
+static void
+a_first_enrolment_asks_for_the_subject_given(void **state)
+{
+	struct testworld *w = *state;
+	struct dvt_command c = {.kind = DVT_COMMAND_ENROLL,
+	    .secret = "only-once",
+	    .subject = "CN=pump-7,O=Works"};
+	struct dvt_buf anchor;
+
+	w->config.device_id = "pump-7";
+	(void)snprintf(w->secret, sizeof(w->secret), "only-once");
+	dvt_buf_init(&anchor, DVT_CERT_PEM_MAX);
+	assert_int_equal(
+	    dvt_x509_to_pem(w->pki->old_root.cert, &anchor, NULL), DVT_OK);
+	c.anchor_pem = dvt_buf_span(&anchor);
+	testworld_on(w);
+	assert_int_equal(dvt_agent_command(w->agent, &c, NULL), DVT_OK);
+	dvt_buf_fini(&anchor);
+	assert_true(testworld_run(w, HOUR_S, testworld_is_renewed));
+	assert_string_equal(
+	    w->asked_subject, "O=Works,CN=pump-7"); /* as on the wire */
+}
+
 static void
 an_old_key_is_wiped_after_its_hold_and_not_before(void **state)
 {
@@ -615,6 +661,8 @@ main(void)
 	    E(a_wrong_fingerprint_enrols_nothing),
 	    E(an_import_that_does_not_match_is_refused),
 	    T(it_renews_by_itself_in_the_last_third),
+	    T(a_renewal_before_its_window_ends_and_comes_back_in_time),
+	    E(a_first_enrolment_asks_for_the_subject_given),
 	    T(an_old_key_is_wiped_after_its_hold_and_not_before),
 	    T(clocks_of_1970_and_2099_lose_nothing),
 	    T(damage_is_set_aside_and_told),

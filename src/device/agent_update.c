@@ -13,7 +13,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define REFUSED_TRIES 2 /* of a trial that the edge itself refuses */
+#define TOO_LONG_S    600 /* an update does not stay open so long */
+#define REFUSED_TRIES 2   /* of a trial that the edge itself refuses */
 
 void
 dvt_agent_update_fini(struct dvt_agent *a)
@@ -25,6 +26,7 @@ dvt_agent_update_fini(struct dvt_agent *a)
 	if (u->secret != NULL)
 		dvt_cleanse(u->secret, strlen(u->secret));
 	free(u->secret);
+	free(u->subject);
 	memset(u, 0, sizeof(*u));
 }
 
@@ -54,14 +56,17 @@ go(struct dvt_agent *a, enum dvt_update_phase phase)
 {
 	a->update.phase = phase;
 	a->update.tries = 0;
+	if (phase < UP_BACK)
+		a->update.detail[0] = '\0';
 	a->update.due_ms = a->now.mono_ms;
 }
 
 static void
-later(struct dvt_agent *a, int64_t retry_after_s)
+later(struct dvt_agent *a, int64_t retry_after_s, const char *why)
 {
 	struct dvt_update *u = &a->update;
 
+	(void)dvt_copy_str(u->detail, sizeof(u->detail), why);
 	u->tries++;
 	u->due_ms = a->now.mono_ms + dvt_agent_backoff_ms(a, u->tries);
 	if (retry_after_s > 0 && retry_after_s <= DVT_CHECKIN_LONGEST)
@@ -76,8 +81,8 @@ say(struct dvt_agent *a, const char *step, enum dvt_step_outcome outcome,
 }
 
 void
-dvt_agent_update_begin(struct dvt_agent *a, const char *instruction,
-    const char *label, const char *secret)
+dvt_agent_update_begin(
+    struct dvt_agent *a, const char *instruction, const char *label)
 {
 	struct dvt_record r = {.kind = DVT_REC_BEGIN,
 	    .generation = a->h.highest + 1,
@@ -94,17 +99,31 @@ dvt_agent_update_begin(struct dvt_agent *a, const char *instruction,
 	say(a, DVT_STEP_STARTED, DVT_STEP_SUCCEED, "");
 	say(a, DVT_STEP_GENERATE, DVT_STEP_START, "");
 	dvt_agent_update_fini(a);
-	a->update.secret = dvt_strdup(secret);
 	go(a, UP_KEY);
+}
+
+void
+dvt_agent_update_give(
+    struct dvt_agent *a, const char *secret, const char *subject)
+{
+	struct dvt_update *u = &a->update;
+
+	free(u->secret);
+	free(u->subject);
+	u->secret = dvt_strdup(secret);
+	u->subject = dvt_strdup(subject);
+	u->due_ms = a->now.mono_ms;
 }
 
 void
 dvt_agent_update_fail(struct dvt_agent *a, const char *why)
 {
 	bool restarted = a->update.restarted;
+	int64_t retry_ms = a->update.retry_ms;
 
 	say(a, a->h.step, DVT_STEP_FAIL, why);
 	dvt_agent_update_fini(a);
+	a->update.retry_ms = retry_ms;
 	dvt_agent_text(a->update.detail, sizeof(a->update.detail), why);
 	a->update.restarted = restarted;
 	go(a, UP_BACK);
@@ -228,7 +247,10 @@ names_for(struct dvt_agent *a, struct dvt_csr_want *want,
 		want->san = dvt_x509_san_der(leaf);
 		return DVT_OK;
 	}
-	rc = dvt_name_from_cn(a->config.device_id, subject, err);
+	if (a->update.subject != NULL)
+		rc = dvt_name_from_text(a->update.subject, subject, err);
+	else
+		rc = dvt_name_from_cn(a->config.device_id, subject, err);
 	want->subject = dvt_buf_span(subject);
 	return rc;
 }
@@ -300,6 +322,14 @@ is_passing(const struct dvt_answer *answer)
 	       answer->http_status == 429 || answer->http_status >= 500;
 }
 
+/* Nobody but we asked for it, and the server says: outside the window. */
+static bool
+is_too_early(const struct dvt_agent *a, const struct dvt_answer *answer)
+{
+	return a->h.instruction[0] == '\0' && a->h.old != 0 &&
+	       answer->http_status == 503 && answer->retry_after_s > TOO_LONG_S;
+}
+
 void
 dvt_agent_on_certificate(struct dvt_agent *a, const struct dvt_answer *answer)
 {
@@ -312,10 +342,14 @@ dvt_agent_on_certificate(struct dvt_agent *a, const struct dvt_answer *answer)
 	dvt_buf_cleanse(&a->authorization);
 	if (!dvt_answer_is_good(answer) || answer->http_status == 202) {
 		dvt_agent_blame(a, answer, "certificate request", detail);
-		if (is_passing(answer))
-			later(a, answer->retry_after_s);
-		else
-			dvt_agent_update_fail(a, detail);
+		if (is_passing(answer) && !is_too_early(a, answer)) {
+			later(a, answer->retry_after_s, detail);
+			return;
+		}
+		if (answer->retry_after_s > 0)
+			a->update.retry_ms = a->now.mono_ms +
+					     answer->retry_after_s * 1000;
+		dvt_agent_update_fail(a, detail);
 		return;
 	}
 	dvt_generation_key_uri(a->h.generation, uri);
@@ -456,7 +490,7 @@ dvt_agent_on_trial(struct dvt_agent *a, const struct dvt_answer *answer)
 	}
 	dvt_agent_blame(a, answer, "trial", detail);
 	if (a->update.tries + 1 < most)
-		later(a, -1);
+		later(a, -1, detail);
 	else
 		dvt_agent_update_fail(a, detail);
 }

@@ -210,6 +210,7 @@ static enum dvt_did
 run_end(struct dvt_agent *a)
 {
 	struct dvt_record r = {.kind = DVT_REC_DONE};
+	int64_t retry_ms = a->update.retry_ms;
 
 	if (a->h.instruction[0] != '\0') {
 		memcpy(r.instruction, a->h.instruction, sizeof(r.instruction));
@@ -223,6 +224,8 @@ run_end(struct dvt_agent *a)
 	a->renew_tries++;
 	a->renew_due_ms = a->now.mono_ms +
 			  dvt_agent_backoff_ms(a, a->renew_tries);
+	if (a->renew_due_ms < retry_ms)
+		a->renew_due_ms = retry_ms;
 	a->checkin.due_ms = a->now.mono_ms; /* to tell of it */
 	return DVT_DID_WORK;
 }

@@ -6,6 +6,7 @@
 #include "proto/est.h"
 #include "wire/csr.h"
 #include "wire/json.h"
+#include "wire/name.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -121,6 +122,18 @@ put_certificate(const struct testworld *w, X509 *leaf, struct dvt_buf *body)
 		dvt_buf_fini(&der[i]);
 }
 
+static void
+hear_subject(struct testworld *w, struct dvt_span subject)
+{
+	struct dvt_buf text;
+
+	dvt_buf_init(&text, sizeof(w->asked_subject) - 1);
+	testworld_must(dvt_name_format(subject, &text, NULL), NULL, "subject");
+	(void)snprintf(w->asked_subject, sizeof(w->asked_subject), "%s",
+	    dvt_buf_str(&text));
+	dvt_buf_fini(&text);
+}
+
 /* A certificate for the request; the same again for the same key. */
 static void
 certify(struct testworld *w, struct dvt_span request, struct dvt_buf *body)
@@ -138,6 +151,7 @@ certify(struct testworld *w, struct dvt_span request, struct dvt_buf *body)
 	testworld_must(
 	    dvt_csr_parse(dvt_buf_span(&der), &csr, &err), &err, "CSR");
 	testworld_must(dvt_key_from_csr(&csr, &key, &err), &err, "CSR");
+	hear_subject(w, csr.subject);
 	leaf = bad ? NULL : find_issued(w, key);
 	if (leaf == NULL) {
 		leaf = issue(w, key, csr.san);
@@ -175,6 +189,9 @@ answer_est(struct testworld *w, const struct dvt_http_want *want,
 	} else if (w->fault == FAULT_BUSY) {
 		answer->http_status = 503;
 		answer->retry_after_s = 7;
+	} else if (w->fault == FAULT_EARLY) {
+		answer->http_status = 503;
+		answer->retry_after_s = DAY_S;
 	} else if (w->fault == FAULT_DENIED) {
 		answer->http_status = 403;
 	} else {

@@ -43,6 +43,7 @@ enum testfault {
 	FAULT_OTHER_CA,    /* not in the bundle's list */
 	FAULT_SERVER_LEAF, /* for servers, not clients */
 	FAULT_BUSY,        /* 503 */
+	FAULT_EARLY,       /* 503: come back tomorrow */
 	FAULT_DENIED,      /* 403 */
 	FAULT_BROKEN_BUNDLE,
 };
@@ -69,6 +70,7 @@ struct testworld {
 	enum testfault checkin_fault;
 	unsigned checkin_fault_left;
 	bool new_ca;                  /* it issues under device_new */
+	char asked_subject[128];      /* in the last request */
 	X509 *issued[TESTWORLD_KEYS]; /* all it ever issued, newest last */
 	size_t issued_n;
 	char confirmed[DVT_DIGEST_HEX]; /* last check-in came under it */

@@ -260,8 +260,7 @@ what_is_put_is_loaded_again(void **state)
 			     TESTCA_NOW, NULL),
 	    DVT_E_CONFLICT);
 	dvt_trustset_free(to);
-	assert_int_equal(
-	    dvt_trustset_load(&d->env, 2, &to, NULL), DVT_E_INPUT);
+	assert_int_equal(dvt_trustset_load(&d->env, 2, &to, NULL), DVT_E_INPUT);
 	assert_null(to);
 	dvt_trustset_free(from);
 	dvt_trustset_free(back);
