@@ -4,24 +4,39 @@
 
 # Names of devices whose state is not wholly new, one per line with the reason.
 not_new() {
-	local d s chain trust root=$dir/dovetail/public/root.pem old
+	local d s f chain issuing root=$dir/dovetail/public/root.pem old
 	old=$(openssl x509 -in "$dir/old/ca/ca.pem" -noout -fingerprint -sha256)
 	for d in $(jq -r .device "$dir/fleet/fleet.jsonl"); do
 		s=$dir/fleet/$d
 		chain=$s/generations/$(cat "$s/current" 2>/dev/null)/chain.pem
-		trust=$s/trust/$(ls "$s/trust" 2>/dev/null | grep -x '[0-9]*' | sort -n | tail -1)
-		if ! openssl verify -x509_strict -purpose sslclient -CAfile "$root" \
-			-untrusted "$chain" "$chain" >/dev/null 2>&1; then
+		# the issuing CAs the device was told of help, and are not trusted
+		issuing=$s/trust/$(ls "$s/trust" | sort -n | tail -1)/issuing.pem
+		openssl verify -x509_strict -purpose sslclient -CAfile "$root" \
+			-untrusted "$issuing" "$chain" >/dev/null 2>&1 ||
 			echo "$d certificate is not under the new root"
-		elif [ -z "$(ls "$trust"/anchor-*.pem 2>/dev/null)" ]; then
+		[ -n "$(ls "$s"/trust/*/anchor-*.pem 2>/dev/null)" ] ||
 			echo "$d holds no anchor"
-		else
-			local f
-			for f in "$trust"/anchor-*.pem; do
-				[ "$(openssl x509 -in "$f" -noout -fingerprint -sha256)" != "$old" ] ||
-					echo "$d still trusts the old root"
-			done
-		fi
+		for f in "$s"/trust/*/anchor-*.pem; do
+			[ "$(openssl x509 -in "$f" -noout -fingerprint -sha256 2>/dev/null)" != "$old" ] ||
+				echo "$d still trusts the old root ($f)"
+		done
+	done
+}
+
+# What a gateway shows, and which CAs it asks clients for.
+old_at_edge() {
+	local g port said
+	for g in 1 2; do
+		port="gw${g}_port"
+		for name in edge.test next.edge.test; do
+			said=$(openssl s_client -connect "127.0.0.1:${!port}" -servername "$name" \
+				-showcerts </dev/null 2>/dev/null)
+			case "$said" in
+			*"Old Works"*) echo "gw-$g still shows or asks for the old root at $name" ;;
+			*"BEGIN CERTIFICATE"*) ;;
+			*) echo "gw-$g shows no certificate at $name" ;;
+			esac
+		done
 	done
 }
 
@@ -39,7 +54,8 @@ missing_messages() {
 }
 
 count_all() {
-	local lost bad missing handshakes failed messages new
+	local lost bad edge missing handshakes failed messages new
+	edge=$(old_at_edge)
 	kill -TERM "$fleet"
 	for _ in $(seq 300); do
 		kill -0 "$fleet" 2>/dev/null || break
@@ -53,6 +69,7 @@ count_all() {
 	failed=$(fleet_field .failed)
 	messages=$(sort -u "$dir/messages.txt" | wc -l)
 	[ -z "$bad" ] || printf '%s\n' "$bad"
+	[ -z "$edge" ] || printf '%s\n' "$edge"
 	[ -z "$missing" ] || printf '%s\n' "$missing"
 	[ -z "$lost" ] || printf '%s is not connected\n' $lost
 	new=$((devices - $(printf '%s' "$bad" | cut -d' ' -f1 | sort -u | grep -c .)))
@@ -61,7 +78,7 @@ count_all() {
 	echo "quickstart: $new/$devices devices on the new chain, $lost lost," \
 		"$handshakes handshakes, $failed failed, $messages messages, $missing missing"
 	[ "$new" = "$devices" ] && [ "$lost" = 0 ] && [ "$failed" = 0 ] && [ "$missing" = 0 ] &&
-		[ "$messages" -gt 0 ]
+		[ "$messages" -gt 0 ] && [ -z "$edge" ]
 }
 
 count_so_far() {

@@ -201,6 +201,20 @@ spread_ms(struct dvt_agent *a, int64_t next_s)
 	return next_s * (900 + dice * 200 / 255);
 }
 
+/*
+ * The control plane was reached under the newest set and wants no other: the
+ * one before is of no more use, and may hold an anchor that was taken back.
+ */
+static void
+let_former_go(struct dvt_agent *a, const struct dvt_checkin_answer *answer)
+{
+	if (answer->version != a->trust->version || a->former_trust < 0 ||
+	    a->old_trust_n == DVT_TRUST_LIST)
+		return;
+	a->old_trust[a->old_trust_n++] = a->former_trust;
+	a->former_trust = -1;
+}
+
 static void
 take_good(struct dvt_agent *a, const struct dvt_checkin_answer *answer)
 {
@@ -218,6 +232,7 @@ take_good(struct dvt_agent *a, const struct dvt_checkin_answer *answer)
 	take_todo(a, answer);
 	if (answer->version > a->trust->version)
 		dvt_agent_bundle_wanted(a);
+	let_former_go(a, answer);
 	if (a->checkin.left) /* the rest at once */
 		a->checkin.due_ms = a->now.mono_ms;
 }
