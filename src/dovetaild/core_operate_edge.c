@@ -80,7 +80,7 @@ present_issuer(struct core_op *op, struct change *x, struct dvt_err *err)
 			    core_arena(op->c), rows[i].authority_id, &x->issuer,
 			    err);
 	if (rc == DVT_OK && x->old.id != 0)
-		return core_rot_issuer(op->c, &x->old, &x->issuer, err);
+		return core_rot_issuer(op->c, &x->old, true, &x->issuer, err);
 	return rc == DVT_OK ? dvt_fail(err, DVT_E_INPUT,
 				  "authority: say which one shall issue")
 			    : rc;
@@ -103,7 +103,7 @@ pick_issuer(struct core_op *op, struct change *x, struct dvt_err *err)
 	if ((rc = root_of(op, &x->issuer, &x->root, err)) != DVT_OK)
 		return rc;
 	if (x->issuer.is_root)
-		rc = core_rot_issuer(op->c, &x->root, &x->issuer, err);
+		rc = core_rot_issuer(op->c, &x->root, true, &x->issuer, err);
 	return rc;
 }
 

@@ -10,6 +10,8 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#define EDGES_AGAIN_S 5 /* an edge's own client certificate is renewed */
+
 /* --- roots --- */
 
 static enum dvt_code
@@ -32,28 +34,34 @@ get_edge(struct core *c, const struct core_act *a, struct dvt_row_gateway *g,
 	    core_tx(c), core_arena(c), a->object, g, err);
 }
 
-/* An authority comes into use at servers, or for devices. */
 static enum dvt_code
-bring_into_use(struct core *c, int64_t root_id, bool server, bool device,
-    struct dvt_err *err)
+use_one(struct core *c, const struct dvt_row_authority *a, bool server,
+    bool device, struct dvt_err *err)
 {
-	struct dvt_row_authority *rows;
-	size_t n;
-	enum dvt_code rc = dvt_store_authority_under(
-	    core_tx(c), core_arena(c), root_id, &rows, &n, err);
+	enum dvt_code rc = DVT_OK;
 
-	for (size_t i = 0; rc == DVT_OK && i < n; i++) {
-		if (rows[i].state == DVT_AUTHORITY_STAGED)
-			rc = dvt_store_authority_state_set(core_tx(c),
-			    rows[i].id, DVT_AUTHORITY_STAGED,
-			    DVT_AUTHORITY_ACTIVE, err);
-		if (rc == DVT_OK)
-			rc = dvt_store_authority_use_set(core_tx(c), rows[i].id,
-			    rows[i].use_server || server,
-			    rows[i].use_device || device, err);
-		if (rc == DVT_OK)
-			rc = core_feed_anchor(c, rows[i].id, err);
-	}
+	if (a->state == DVT_AUTHORITY_STAGED)
+		rc = dvt_store_authority_state_set(core_tx(c), a->id,
+		    DVT_AUTHORITY_STAGED, DVT_AUTHORITY_ACTIVE, err);
+	if (rc == DVT_OK)
+		rc = dvt_store_authority_use_set(core_tx(c), a->id,
+		    a->use_server || server, a->use_device || device, err);
+	return rc == DVT_OK ? core_feed_anchor(c, a->id, err) : rc;
+}
+
+/* A root comes into use at servers, or for devices, and with it the authority
+ * beneath it that will issue. */
+static enum dvt_code
+bring_into_use(struct core *c, const struct dvt_row_authority *root,
+    bool server, struct dvt_err *err)
+{
+	struct dvt_row_authority issuer;
+	enum dvt_code rc = use_one(c, root, server, !server, err);
+
+	if (rc == DVT_OK &&
+	    core_rot_issuer(c, root, server, &issuer, NULL) == DVT_OK &&
+	    issuer.id != root->id)
+		rc = use_one(c, &issuer, server, !server, err);
 	core_publish(c);
 	return rc;
 }
@@ -69,8 +77,9 @@ core_act_order(struct core *c, struct core_act *a, struct dvt_err *err)
 	enum dvt_code rc;
 
 	snprintf(order, sizeof(order), "r%" PRId64 "-next", a->r->row.id);
-	if ((rc = core_rot_issuer(c, &a->r->to, &issuer, err)) != DVT_OK ||
-	    (rc = bring_into_use(c, a->r->to.id, true, false, err)) != DVT_OK ||
+	if ((rc = core_rot_issuer(c, &a->r->to, true, &issuer, err)) !=
+		DVT_OK ||
+	    (rc = bring_into_use(c, &a->r->to, true, err)) != DVT_OK ||
 	    (rc = get_edge(c, a, &g, err)) != DVT_OK ||
 	    (rc = core_gateway_order(c, a->object, order, issuer.id, "next",
 		 a->r->row.id, err)) != DVT_OK)
@@ -87,7 +96,7 @@ core_act_fresh_old(struct core *c, struct core_act *a, struct dvt_err *err)
 	enum dvt_code rc;
 
 	snprintf(order, sizeof(order), "r%" PRId64 "-back", a->r->row.id);
-	rc = core_rot_issuer(c, &a->r->from, &issuer, err);
+	rc = core_rot_issuer(c, &a->r->from, true, &issuer, err);
 	if (rc == DVT_OK)
 		rc = core_gateway_order(c, a->object, order, issuer.id,
 		    "current", a->r->row.id, err);
@@ -264,9 +273,9 @@ core_act_withdraw(struct core *c, struct core_act *a, struct dvt_err *err)
 enum dvt_code
 core_act_anchor_put(struct core *c, struct core_act *a, struct dvt_err *err)
 {
-	int64_t id = strcmp(a->object, "old") == 0 ? a->r->from.id
-						   : a->r->to.id;
-	enum dvt_code rc = bring_into_use(c, id, false, true, err);
+	bool old = strcmp(a->object, "old") == 0;
+	enum dvt_code rc = bring_into_use(
+	    c, old ? &a->r->from : &a->r->to, false, err);
 
 	return rc == DVT_OK ? core_rot_position(c, a->r->row.id, err) : rc;
 }

@@ -35,8 +35,8 @@ by_name(struct core *c, const char *field, const char *name,
 }
 
 static enum dvt_code
-check_to(
-    struct core *c, const struct dvt_row_authority *to, struct dvt_err *err)
+check_to(struct core *c, const struct dvt_row_authority *to, bool server,
+    struct dvt_err *err)
 {
 	struct dvt_plan_authority a = {.name = to->name,
 	    .state = to->state,
@@ -45,7 +45,7 @@ check_to(
 	    .last_issue_at = to->last_issue_at};
 	struct dvt_row_authority issuer;
 
-	if (core_rot_issuer(c, to, &issuer, NULL) == DVT_OK) {
+	if (core_rot_issuer(c, to, server, &issuer, NULL) == DVT_OK) {
 		a.can_issue = true;
 		if (issuer.last_issue_at < a.last_issue_at)
 			a.last_issue_at = issuer.last_issue_at;
@@ -71,7 +71,7 @@ check_authorities(struct core *c, const struct dvt_plan *p,
 		    "chain",
 		    from->name);
 	if (to->id != 0 && p->kind != DVT_ROT_SERVER_CERT &&
-	    (rc = check_to(c, to, err)) != DVT_OK)
+	    (rc = check_to(c, to, dvt_phase_is_server(p->kind), err)) != DVT_OK)
 		return rc;
 	if ((rc = dvt_store_rotation_standing(
 		 core_tx(c), core_arena(c), &open, &n, err)) != DVT_OK)
@@ -192,7 +192,7 @@ check_devices(struct core_op *op, const struct dvt_plan *plan, int64_t id,
 	if ((rc = core_rot_get(op->c, id, &r, err)) != DVT_OK)
 		goto out;
 	chain.root = r.to.fingerprint;
-	if (core_rot_issuer(op->c, &r.to, &issuer, NULL) == DVT_OK)
+	if (core_rot_issuer(op->c, &r.to, true, &issuer, NULL) == DVT_OK)
 		chain.issuer = issuer.der;
 	list = json_array();
 	rc = dvt_trust_check(core_tx(op->c), core_arena(op->c), 0, &chain, true,

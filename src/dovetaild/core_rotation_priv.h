@@ -49,10 +49,11 @@ DVT_MUST_USE enum dvt_code core_rot_write(struct core *c, struct core_rot *r,
 /* --- core_rotation_tally.c --- */
 DVT_MUST_USE enum dvt_code core_rot_tally(
     struct core *c, struct core_rot *r, struct dvt_err *err);
-/* Issuing authority under @root with its key here; DVT_E_CONFLICT: none. */
+/* The authority under @root, with its key here, that issues edges' (@server)
+ * or devices' certificates; DVT_E_CONFLICT: none. */
 DVT_MUST_USE enum dvt_code core_rot_issuer(struct core *c,
-    const struct dvt_row_authority *root, struct dvt_row_authority *out,
-    struct dvt_err *err);
+    const struct dvt_row_authority *root, bool server,
+    struct dvt_row_authority *out, struct dvt_err *err);
 
 /* --- core_rotation_device.c --- */
 

@@ -12,22 +12,38 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+/* How well an authority suits: one made for that use, one made for none, the
+ * root itself; 0: it is for the other use. */
+static int
+suits(const struct dvt_row_authority *a, bool server)
+{
+	if (a->is_root)
+		return 1;
+	if (server ? a->use_server : a->use_device)
+		return 3;
+	return a->use_server || a->use_device ? 0 : 2;
+}
+
 enum dvt_code
 core_rot_issuer(struct core *c, const struct dvt_row_authority *root,
-    struct dvt_row_authority *out, struct dvt_err *err)
+    bool server, struct dvt_row_authority *out, struct dvt_err *err)
 {
 	struct dvt_row_authority *rows;
 	size_t n;
+	int best = 0;
 	enum dvt_code rc = dvt_store_authority_issuers(
 	    core_tx(c), core_arena(c), root->id, &rows, &n, err);
 
-	if (rc != DVT_OK)
-		return rc;
-	if (n == 0)
-		return dvt_fail(err, DVT_E_CONFLICT,
-		    "no key is held that issues under %s", root->name);
-	*out = rows[0];
-	return DVT_OK;
+	for (size_t i = 0; rc == DVT_OK && i < n; i++)
+		if (suits(&rows[i], server) > best) {
+			best = suits(&rows[i], server);
+			*out = rows[i];
+		}
+	if (rc == DVT_OK && best == 0)
+		rc = dvt_fail(err, DVT_E_CONFLICT,
+		    "no key is held that issues %s certificates under %s",
+		    server ? "edges'" : "devices'", root->name);
+	return rc;
 }
 
 enum dvt_code
@@ -40,7 +56,7 @@ core_rotation_issuer(
 
 	*issuer = 0;
 	if (rc == DVT_OK &&
-	    (rc = core_rot_issuer(c, &root, &row, err)) == DVT_OK)
+	    (rc = core_rot_issuer(c, &root, false, &row, err)) == DVT_OK)
 		*issuer = row.id;
 	return rc;
 }
@@ -70,7 +86,8 @@ candidate(struct core *c, const struct core_rot *r, struct dvt_candidate *out,
 	enum dvt_code rc;
 
 	out->root = r->to.fingerprint;
-	rc = core_rot_issuer(c, &r->to, &issuer, err);
+	rc = core_rot_issuer(
+	    c, &r->to, dvt_phase_is_server(r->row.kind), &issuer, err);
 	if (rc == DVT_OK)
 		out->issuer = issuer.der;
 	return rc == DVT_E_CONFLICT ? DVT_OK : rc;
@@ -258,24 +275,42 @@ tally_approval(struct core *c, struct core_rot *r, struct dvt_err *err)
 
 /* --- all of it --- */
 
+/* The oldest action in this state: its key, and what it ended with. */
 static enum dvt_code
-tally_actions(struct core *c, struct core_rot *r, struct dvt_err *err)
+first_action(struct core *c, const struct core_rot *r,
+    enum dvt_outbox_state state, char *out, struct dvt_err *err)
 {
 	struct dvt_row_outbox *rows;
 	size_t n;
+	enum dvt_code rc = dvt_store_outbox_of_rotation(
+	    core_tx(c), core_arena(c), r->row.id, state, 1, &rows, &n, err);
+	bool cursor;
+
+	if (rc != DVT_OK || n == 0)
+		return rc;
+	cursor = strncmp(rows[0].result, "at:", 3) == 0;
+	snprintf(out, DVT_REASON_MAX, "%.80s%s%.160s", rows[0].key,
+	    cursor || rows[0].result[0] == '\0' ? "" : ": ",
+	    cursor ? "" : rows[0].result);
+	return DVT_OK;
+}
+
+static enum dvt_code
+tally_actions(struct core *c, struct core_rot *r, struct dvt_err *err)
+{
 	enum dvt_code rc;
 
 	if ((rc = dvt_store_gate_outbox(core_tx(c), r->row.id,
 		 DVT_OUTBOX_QUEUED, &r->t.actions_queued, err)) != DVT_OK ||
 	    (rc = dvt_store_gate_outbox(core_tx(c), r->row.id,
-		 DVT_OUTBOX_FAILED, &r->t.actions_failed, err)) != DVT_OK ||
-	    r->t.actions_failed == 0)
+		 DVT_OUTBOX_FAILED, &r->t.actions_failed, err)) != DVT_OK)
 		return rc;
-	rc = dvt_store_outbox_of_rotation(core_tx(c), core_arena(c), r->row.id,
-	    DVT_OUTBOX_FAILED, 1, &rows, &n, err);
-	if (rc == DVT_OK && n > 0)
-		snprintf(r->t.action_failed, sizeof(r->t.action_failed),
-		    "%.80s: %.160s", rows[0].key, rows[0].result);
+	if (r->t.actions_queued > 0)
+		rc = first_action(
+		    c, r, DVT_OUTBOX_QUEUED, r->t.action_queued, err);
+	if (rc == DVT_OK && r->t.actions_failed > 0)
+		rc = first_action(
+		    c, r, DVT_OUTBOX_FAILED, r->t.action_failed, err);
 	return rc;
 }
 
@@ -301,7 +336,7 @@ core_rot_tally(struct core *c, struct core_rot *r, struct dvt_err *err)
 	else
 		rc = tally_device(c, r, err);
 	if (rc == DVT_OK && r->from.id != 0)
-		r->t.old_key_held = core_rot_issuer(
-					c, &r->from, &issuer, NULL) == DVT_OK;
+		r->t.old_key_held = core_rot_issuer(c, &r->from, true, &issuer,
+					NULL) == DVT_OK;
 	return rc == DVT_OK ? tally_approval(c, r, err) : rc;
 }

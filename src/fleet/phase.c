@@ -220,6 +220,17 @@ stopped(struct dvt_look *l, int64_t jump)
 	return false;
 }
 
+/* Did this look ask for something to be done? Then the counts that the gate
+ * saw do not know of it yet. */
+static bool
+has_begun(const struct dvt_phase_out *out)
+{
+	for (size_t i = 0; i < out->dos_n; i++)
+		if (out->dos[i].action != DVT_DO_APPROVAL)
+			return true;
+	return false;
+}
+
 void
 dvt_phase_step(const struct dvt_rotation *row, const struct dvt_plan *plan,
     const struct dvt_tallies *tallies, const struct dvt_gateway_view *edges,
@@ -239,7 +250,7 @@ dvt_phase_step(const struct dvt_rotation *row, const struct dvt_plan *plan,
 		jump = count_time(&l);
 		if (!stopped(&l, jump)) {
 			dvt_look_keep(&l);
-			if (dvt_look_gate(&l))
+			if (dvt_look_gate(&l) && !has_begun(out))
 				enter(
 				    &l, dvt_phase_next(row->kind, row->phase));
 			else

@@ -64,6 +64,7 @@ struct dvt_tallies {
 	bool approved;    /* it was given, and holds for what is there now */
 
 	int64_t actions_queued;             /* of this rotation, not done yet */
+	char action_queued[DVT_REASON_MAX]; /* key of the first, or \"\" */
 	int64_t actions_failed;             /* given up */
 	char action_failed[DVT_REASON_MAX]; /* key and reason of the first */
 };

@@ -236,9 +236,8 @@ keep_retire(struct dvt_look *l)
 		dvt_look_do(l, DVT_DO_APPROVAL, "retire", 1);
 		return;
 	}
-	if (!server &&
-	    (l->t->actions_queued > 0 || l->t->unheld.n > 0 ||
-		l->t->hold_until > l->now->wall_s))
+	if (!server && (l->t->actions_queued > 0 || l->t->unheld.n > 0 ||
+			   l->t->hold_until > l->now->wall_s))
 		return;
 	r->wave = dvt_phase_last_wave(r->kind) + 1;
 	l->out->changed = true;

@@ -96,10 +96,13 @@ time_has_passed(struct dvt_look *l, int64_t need_s)
 static bool
 actions_are_done(struct dvt_look *l)
 {
-	if (l->t->actions_queued == 0)
+	const struct dvt_tallies *t = l->t;
+
+	if (t->actions_queued == 0)
 		return true;
-	dvt_look_waits(l, "%" PRId64 " action%s under way",
-	    l->t->actions_queued, l->t->actions_queued == 1 ? " is" : "s are");
+	dvt_look_waits(l, "%" PRId64 " action%s under way%s%s",
+	    t->actions_queued, t->actions_queued == 1 ? " is" : "s are",
+	    t->action_queued[0] == '\0' ? "" : ": ", t->action_queued);
 	return false;
 }
 

@@ -276,14 +276,17 @@ queue(struct world *w, const struct dvt_rot_do *a)
 		if (strcmp(w->queue[i].key, a->key) == 0)
 			return;
 	assert_true(w->queued < WORLD_ACTIONS);
+	w->fresh++;
 	w->queue[w->queued++] = *a;
 }
 
 static void
 work(struct world *w)
 {
-	size_t n = w->queued;
+	/* what was queued just now is performed at the next tick */
+	size_t n = w->queued - w->fresh;
 
+	w->fresh = 0;
 	if (w->outbox_stands)
 		return;
 	for (size_t i = 0; i < n; i++)
@@ -307,6 +310,11 @@ look(struct world *w, bool written)
 	dvt_phase_step(
 	    &w->row, &w->plan, &t, w->edges, WORLD_EDGES, &now, &arena, &out);
 	if (written) {
+		if (out.entered && out.row.phase == DVT_PHASE_DONE)
+			for (size_t i = 0; i < w->queued; i++)
+				if (!w->done[i])
+					fail_msg("done, but not %s",
+					    w->queue[i].key);
 		if (out.entered) {
 			w->entered[out.row.phase]++;
 			w->entered_at[out.row.phase] = w->wall;
@@ -384,6 +392,7 @@ world_ask(struct world *w, enum dvt_rot_event ev, const char *reason)
 			w->entered[out.row.phase]++;
 		for (size_t i = 0; i < out.dos_n; i++)
 			queue(w, &out.dos[i]);
+		w->fresh = 0;
 	}
 	dvt_arena_free(&arena);
 	return rc;

@@ -49,7 +49,7 @@ struct world {
 	struct dvt_rot_do queue[WORLD_ACTIONS];
 	bool done[WORLD_ACTIONS];
 	bool failed[WORLD_ACTIONS];
-	size_t queued;
+	size_t queued, fresh;
 	int performed[DVT_DO_N];
 	int alerts;
 	int entered[DVT_PHASE_N];

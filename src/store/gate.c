@@ -123,6 +123,13 @@ dvt_store_gate_hold(
 }
 
 enum dvt_code
+dvt_store_gate_edge_clients(
+    struct dvt_tx *tx, const char *root, int64_t *n, struct dvt_err *err)
+{
+	return dvt_sql_i64(tx, SQL_GATE_EDGE_CLIENTS, n, err, BT("root", root));
+}
+
+enum dvt_code
 dvt_store_gate_clock(struct dvt_tx *tx, int64_t *off_s, struct dvt_err *err)
 {
 	int64_t n;

@@ -50,6 +50,9 @@ DVT_MUST_USE enum dvt_code dvt_store_gate_edge_ok(struct dvt_tx *tx,
 /* End of the longest hold under this root; 0: nothing is held. */
 DVT_MUST_USE enum dvt_code dvt_store_gate_hold(
     struct dvt_tx *tx, const char *root, int64_t *until, struct dvt_err *err);
+/* Certificates of edges under this root that they are clients here with. */
+DVT_MUST_USE enum dvt_code dvt_store_gate_edge_clients(
+    struct dvt_tx *tx, const char *root, int64_t *n, struct dvt_err *err);
 /* Median of devices' clocks minus ours, seconds. */
 DVT_MUST_USE enum dvt_code dvt_store_gate_clock(
     struct dvt_tx *tx, int64_t *off_s, struct dvt_err *err);

@@ -74,7 +74,7 @@ SELECT device_id, count(*) OVER () AS n
                 WHERE a.device_id = d.device_id
                   AND a.rotation_id = :rotation_id AND a.state = 'excepted')
          GROUP BY d.device_id
-        HAVING max(c.last_bad_at) > max(c.last_ok_at)) f
+        HAVING max(c.last_bad_at) > max(c.last_main_at)) f
  ORDER BY device_id LIMIT :limit;
 
 -- name: gate_unproven
@@ -133,6 +133,13 @@ SELECT c.owner AS device_id, count(*) OVER () AS n
 SELECT coalesce(max(hold_until), 0) AS until FROM credential
  WHERE root = :root AND state = 'superseded' AND owner_kind = 'device'
    AND denied_at = 0;
+
+-- name: gate_edge_clients
+-- in:   root text
+-- out:  n int (certificates of edges, of this root, that they ask here under)
+SELECT count(*) AS n FROM credential
+ WHERE root = :root AND owner_kind = 'gateway' AND source = 'est'
+   AND state IN ('issued', 'active');
 
 -- name: gate_parked
 -- in:   rotation_id int, limit int
