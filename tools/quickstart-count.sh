@@ -2,6 +2,8 @@
 # What ./quickstart counts, each from where it cannot be prettied: messages by
 # a plain subscriber, certificates by openssl verify, attempts by the clients.
 
+fleet_field() { jq -r "$1" "$dir/fleet/status.json" 2>/dev/null; }
+
 # Names of devices whose state is not wholly new, one per line with the reason.
 not_new() {
 	local d s f chain issuing root=$dir/dovetail/public/root.pem old
@@ -53,15 +55,9 @@ missing_messages() {
 		{ for (i = 1; i <= $2; i++) if (!(($1 " " i) in seen)) print $1, "message", i, "is missing" }'
 }
 
-count_all() {
-	local lost bad edge missing handshakes failed messages new
-	edge=$(old_at_edge)
-	kill -TERM "$fleet"
-	for _ in $(seq 300); do
-		kill -0 "$fleet" 2>/dev/null || break
-		sleep 0.1
-	done
-	sleep 0.5
+# What the folder says, with what was found at the edges; the last line.
+count_files() { # complaints about edges
+	local edge=$1 lost bad missing handshakes failed messages new
 	bad=$(not_new)
 	missing=$(missing_messages)
 	lost=$(jq -r '.devices[] | select(.connected_at_end | not) | .device' "$dir/fleet/status.json")
@@ -79,6 +75,18 @@ count_all() {
 		"$handshakes handshakes, $failed failed, $messages messages, $missing missing"
 	[ "$new" = "$devices" ] && [ "$lost" = 0 ] && [ "$failed" = 0 ] && [ "$missing" = 0 ] &&
 		[ "$messages" -gt 0 ] && [ -z "$edge" ]
+}
+
+count_all() {
+	local edge
+	edge=$(old_at_edge)
+	kill -TERM "$fleet"
+	for _ in $(seq 300); do
+		kill -0 "$fleet" 2>/dev/null || break
+		sleep 0.1
+	done
+	sleep 0.5
+	count_files "$edge"
 }
 
 count_so_far() {

@@ -76,7 +76,7 @@ with_second() {
 	op "$@" >"$dir/last" 2>&1 || { cat "$dir/last" >&2; die "failed: dovetail $*"; }
 }
 
-fleet_field() { jq -r "$1" "$dir/fleet/status.json" 2>/dev/null; }
+. "$here/tools/quickstart-count.sh"
 all_connected() { [ "$(fleet_field .connected)" = "$devices" ]; }
 
 # Rotate to the end, giving the approval it waits for.
@@ -224,7 +224,6 @@ op device updates dev-0001 | sed 's/^/  /'
 update=$(op --json device updates dev-0001 | jq -r '.items[0].id // empty')
 [ -n "$update" ] && op device updates dev-0001 "$update" | sed 's/^/  /'
 
-. "$here/tools/quickstart-count.sh"
 if [ "$once" = 1 ]; then
 	count_all
 	exit $?

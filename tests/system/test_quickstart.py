@@ -1,0 +1,105 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The README's first command, run as a newcomer would, and counted again."""
+import json
+import pathlib
+import re
+import shutil
+import subprocess
+
+import pytest
+import world
+
+LAST = re.compile(r"quickstart: (\d+)/(\d+) devices on the new chain, (\d+) lost, (\d+) handshakes, "
+                  r"(\d+) failed, (\d+) messages, (\d+) missing")
+
+
+def quickstart(*args):
+    return subprocess.run([world.ROOT / "quickstart", *map(str, args)], capture_output=True, text=True,
+                          timeout=900, stdin=subprocess.DEVNULL)
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("quickstart") / "run"
+    done = quickstart("--once", "--dir", folder, *(["--devices", "500"] if world.LONG else []))
+    return folder, done
+
+
+def test_it_ends_with_every_device_on_the_new_chain(ended):
+    _, done = ended
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = LAST.fullmatch(done.stdout.strip().splitlines()[-1])
+    new, of, lost, handshakes, failed, messages, missing = map(int, found.groups())
+    assert new == of and lost == 0 and failed == 0 and missing == 0
+    assert handshakes > 0 and messages > 0
+
+
+def test_it_shows_the_accident_prevented_with_names_and_reason(ended):
+    folder, _ = ended
+    text = (folder / "accident.txt").read_text()
+    assert "dev-0001" in text and "unable to get local issuer certificate" in text
+
+
+def test_openssl_accepts_each_device_under_the_new_root_alone(ended):
+    folder, _ = ended
+    old = fingerprint(folder / "old/ca/ca.pem")
+    for line in (folder / "fleet/fleet.jsonl").read_text().splitlines():
+        state = pathlib.Path(json.loads(line)["state"])
+        chain = state / "generations" / (state / "current").read_text().strip() / "chain.pem"
+        sets = sorted(state.glob("trust/*"), key=lambda path: int(path.name))
+        subprocess.run(["openssl", "verify", "-x509_strict", "-purpose", "sslclient", "-CAfile",
+                        folder / "dovetail/public/root.pem", "-untrusted", sets[-1] / "issuing.pem",
+                        chain], check=True, capture_output=True)
+        anchors = [fingerprint(path) for path in state.glob("trust/*/anchor-*.pem")]
+        assert anchors and old not in anchors
+
+
+def test_what_the_subscriber_heard_has_no_gap(ended):
+    folder, _ = ended
+    heard = {}
+    for line in (folder / "messages.txt").read_text().splitlines():
+        topic, number = line.split()
+        heard.setdefault(topic.split("/")[1], set()).add(int(number))
+    for device in json.loads((folder / "fleet/status.json").read_text())["devices"]:
+        assert heard[device["device"]] >= set(range(1, device["acked"] + 1))
+        assert device["acked"] == device["made"]
+
+
+def test_a_device_without_its_anchors_is_found_by_name(ended, tmp_path):
+    folder, _ = ended
+    copy = copy_of(folder, tmp_path)
+    for path in (copy / "fleet/dev-0003/trust").glob("*/anchor-*.pem"):
+        path.unlink()
+    again = quickstart("--count", "--dir", copy)
+    assert again.returncode != 0
+    assert "dev-0003 holds no anchor" in again.stdout and "dev-0004 holds" not in again.stdout
+
+
+def test_a_device_that_still_trusts_the_old_root_is_found_by_name(ended, tmp_path):
+    folder, _ = ended
+    copy = copy_of(folder, tmp_path)
+    newest = max((copy / "fleet/dev-0005/trust").iterdir(), key=lambda path: int(path.name))
+    shutil.copy(folder / "old/ca/ca.pem", newest / "anchor-09.pem")
+    again = quickstart("--count", "--dir", copy)
+    assert again.returncode != 0 and "dev-0005 still trusts the old root" in again.stdout
+
+
+def test_a_dropped_message_is_found_by_name(ended, tmp_path):
+    folder, _ = ended
+    copy = copy_of(folder, tmp_path)
+    lines = (copy / "messages.txt").read_text().splitlines()
+    lines = [line for line in lines if line != "dovetail/dev-0002/seq 3"]
+    (copy / "messages.txt").write_text("\n".join(lines) + "\n")
+    again = quickstart("--count", "--dir", copy)
+    assert again.returncode != 0 and "dev-0002 message 3 is missing" in again.stdout
+
+
+def copy_of(folder, tmp_path):
+    copy = tmp_path / "copy"
+    shutil.copytree(folder, copy, ignore=shutil.ignore_patterns("*.sock"))
+    return copy
+
+
+def fingerprint(path):
+    return subprocess.run(["openssl", "x509", "-in", path, "-noout", "-fingerprint", "-sha256"], check=True,
+                          capture_output=True, text=True).stdout
