@@ -630,9 +630,10 @@ an_override_ends_by_itself_when_clients_refuse(void **state)
 	char *h;
 
 	setup(&x, f);
-	(void)ask(&x, "gateway.rotate",
+	json_decref(ask(&x, "gateway.rotate",
 	    "{\"authority\":\"new\",\"gateway\":\"gw-1\","
-	    "\"override\":{\"reason\":\"drill\"}}");
+	    "\"override\":{\"reason\":\"drill\"}}")
+			.extra);
 	fixture_sql(f, "UPDATE approval SET given_by='ann', "
 		       "given_at=unixepoch()");
 	must(&x, "gateway.rotate",
