@@ -341,11 +341,12 @@ core_feed_credential(struct core *c, const char *gateway, const char *id,
 	if (rc != DVT_OK)
 		return rc;
 	snprintf(key, sizeof(key), "%s/%s", gateway, id);
-	/* chains of an edge's own files are not ours to tell it */
-	if (strncmp(id, "file", 4) == 0)
-		return DVT_OK;
-	if (row.slot == DVT_GWSLOT_GONE || row.slot == DVT_GWSLOT_ORDERED ||
-	    row.chain_pem[0] == '\0')
+	/* a chain of its own files is not ours to tell it, but that it is not
+	 * to be shown any more is */
+	if (strncmp(id, "file", 4) == 0 && row.slot == DVT_GWSLOT_GONE)
+		return set_credential(c, &row, key, position, err);
+	if (strncmp(id, "file", 4) == 0 || row.slot == DVT_GWSLOT_GONE ||
+	    row.slot == DVT_GWSLOT_ORDERED || row.chain_pem[0] == '\0')
 		return set(c, DVT_FEED_ROW_CREDENTIAL, key, gateway, NULL,
 		    position, err);
 	return set_credential(c, &row, key, position, err);

@@ -208,6 +208,8 @@ put_credential(
 	if (rc != DVT_OK && rc != DVT_E_ABSENT)
 		return rc;
 	rc = dvt_store_gateway_credential_put(core_tx(c), row, err);
+	if (rc == DVT_OK)
+		rc = core_feed_credential(c, row->gateway, row->id, NULL, err);
 	return rc == DVT_OK
 		   ? core_gateway_adopt_root(c, row->gateway, row->root, err)
 		   : rc;

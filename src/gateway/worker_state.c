@@ -5,7 +5,9 @@
 #include "gateway/conn.h"
 #include "ipc/fields.h"
 #include "pki/key.h"
+#include "pki/x509.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +26,29 @@ key_find(void *ctx, const char *digest)
 	return NULL;
 }
 
+/* Does the feed say that the chain of the files is not to be shown? It means
+ * the one it names: a file that was exchanged since is shown. */
+static bool
+file_is_gone(struct gw_worker *w)
+{
+	char key[DVT_NAME_MAX + 16];
+	char told[DVT_DIGEST_HEX], ours[DVT_DIGEST_HEX];
+	const struct dvt_feed_entry *e;
+	struct dvt_chain chain = {.n = 0};
+
+	snprintf(key, sizeof(key), "%s/" GW_FILE_ID, w->program->settings.name);
+	e = dvt_feed_get(w->feed, DVT_FEED_CREDENTIAL, key);
+	if (e == NULL || e->gone ||
+	    strcmp(e->u.credential.slot, DVT_EDGE_GONE) != 0 ||
+	    dvt_chain_from_pem(dvt_span_str(e->u.credential.chain_pem), &chain,
+		NULL) != DVT_OK)
+		return false;
+	dvt_x509_fingerprint(chain.cert[0], told);
+	dvt_x509_fingerprint(w->files.chain.cert[0], ours);
+	dvt_chain_fini(&chain);
+	return strcmp(told, ours) == 0;
+}
+
 static void
 set_add_files(struct gw_worker *w, struct dvt_edge_set *set, int64_t now)
 {
@@ -38,7 +63,8 @@ set_add_files(struct gw_worker *w, struct dvt_edge_set *set, int64_t now)
 	};
 	struct dvt_err err;
 
-	if (f->chain.n > 0 && dvt_edge_set_add(set, &c, now, &err) != DVT_OK)
+	if (f->chain.n > 0 && !file_is_gone(w) &&
+	    dvt_edge_set_add(set, &c, now, &err) != DVT_OK)
 		log_event(LOG_WARNING, "edge.credential-refused",
 		    LS("id", c.id), LE(&err));
 	for (size_t i = 0; i < f->anchor_n; i++) {

@@ -282,6 +282,7 @@ dvt_edge_set_feed(struct dvt_edge_set *s, const struct dvt_feed *f,
 		feed_anchor(s, e);
 	while ((e = dvt_feed_next(f, DVT_FEED_CREDENTIAL, e)) != NULL)
 		if (strcmp(e->u.credential.gateway, edge) == 0 &&
+		    strcmp(e->u.credential.slot, DVT_EDGE_GONE) != 0 &&
 		    feed_credential(s, e, key(ctx, e->u.credential.key_digest),
 			now, &err) != DVT_OK)
 			refused("edge.credential-refused", e->key, &err);

@@ -14,6 +14,9 @@
 #include "pki/x509.h"
 #include "proto/feed.h"
 
+/* Slot of a record about an edge's own file: not shown any more. */
+#define DVT_EDGE_GONE "gone"
+
 struct dvt_edge_set;
 
 /* One credential as it goes in; all borrowed (references are taken). */
