@@ -360,6 +360,8 @@ front_handle(void *front, const struct dvt_http_req *req)
 	struct front *f = front;
 	struct dvt_est_path path;
 
+	if (req->listener == f->device)
+		front_tls_served(req->ssl);
 	if (req->listener != f->device)
 		handle_operator(f, req);
 	else if (dvt_est_path_parse(dvt_span_str(req->path), &path, NULL) ==

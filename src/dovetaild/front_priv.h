@@ -123,6 +123,8 @@ struct dvt_edge_set;
 const struct dvt_edge_set *front_tls_set(struct front *f);
 void front_tls_prepare(void *front, SSL *ssl);
 void front_tls_closing(void *front, SSL *ssl, enum dvt_edge_how how);
+/* A whole request came: this client took the chain it was shown. */
+void front_tls_served(SSL *ssl);
 /**
  * front_tls_peer() - who is at the other end, proven
  * @fingerprint: out: "" when no certificate was shown

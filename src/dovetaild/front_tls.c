@@ -102,6 +102,19 @@ front_tls_closing(void *front, SSL *ssl, enum dvt_edge_how how)
 }
 
 void
+front_tls_served(SSL *ssl)
+{
+	const struct dvt_edge_peer *peer = ssl == NULL ? NULL
+						       : dvt_edge_peer(ssl);
+
+	if (peer == NULL || !peer->done)
+		return;
+	if (peer->unlisted) /* core decides who it is */
+		dvt_edge_admit(ssl, peer->common_name);
+	dvt_edge_settle(ssl);
+}
+
+void
 front_tls_peer(SSL *ssl, char fingerprint[DVT_DIGEST_HEX], struct dvt_buf *der)
 {
 	const struct dvt_edge_peer *peer;
@@ -113,8 +126,6 @@ front_tls_peer(SSL *ssl, char fingerprint[DVT_DIGEST_HEX], struct dvt_buf *der)
 	peer = dvt_edge_peer(ssl);
 	if (peer == NULL || !peer->done)
 		return;
-	if (peer->unlisted) /* core decides who it is */
-		dvt_edge_admit(ssl, peer->common_name);
 	dvt_x509_fingerprint(cert, fingerprint);
 	if (der != NULL && dvt_x509_to_der(cert, der, NULL) != DVT_OK)
 		fingerprint[0] = '\0';

@@ -103,6 +103,7 @@ main(int argc, char **argv)
 	struct program program = {0};
 	struct dvt_err err = {0};
 	enum dvt_code rc;
+	int status;
 
 	if (argc > 1 && strcmp(argv[1], "--init") == 0)
 		return init_main(argc - 1, argv + 1);
@@ -110,7 +111,10 @@ main(int argc, char **argv)
 	    (rc = configuration_read(&arguments, &program, &err)) != DVT_OK ||
 	    (rc = program_start(&program, &err)) != DVT_OK) {
 		fprintf(stderr, "dovetaild: %s\n", err.text);
-		return dvt_code_exit(rc);
+		status = dvt_code_exit(rc);
+	} else {
+		status = program_loop(&program);
 	}
-	return program_loop(&program);
+	program_fini(&program);
+	return status;
 }

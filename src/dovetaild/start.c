@@ -203,3 +203,11 @@ program_loop(struct program *p)
 
 	return dvt_parent_run(&plan);
 }
+
+void
+program_fini(struct program *p)
+{
+	dvt_edge_memory_free(p->memory);
+	dvt_config_free(p->config);
+	dvt_cleanse(p->ticket_key, sizeof(p->ticket_key));
+}

@@ -18,5 +18,6 @@ DVT_MUST_USE enum dvt_code program_start(
     struct program *p, struct dvt_err *err);
 /* Children until the end; the exit status. */
 int program_loop(struct program *p);
+void program_fini(struct program *p);
 
 #endif
