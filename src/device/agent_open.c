@@ -243,8 +243,12 @@ open_trust(struct dvt_agent *a, struct dvt_err *err)
 			return rc;
 		set_aside_say(a, why.text, v[n - 1]);
 	}
-	if (t == NULL)
-		return DVT_OK;
+	if (t == NULL) {
+		rc = dvt_trustset_salvage(
+		    &a->env, a->config.device_id, dvt_agent_now_s(a), &t, err);
+		if (rc != DVT_OK)
+			return rc == DVT_E_ABSENT ? DVT_OK : rc;
+	}
 	dvt_agent_set_trust(a, t);
 	if (n > 1)
 		a->former_trust = v[n - 2];

@@ -581,6 +581,44 @@ damage_is_set_aside_and_told(void **state)
 	}
 }
 
+/* The set given at enrolment has no bundle: its anchor is enough. */
+static void
+a_damaged_first_trust_set_keeps_its_anchor(void **state)
+{
+	static const char *const files[] = {
+	    "trust/0/held.json", "trust/0/meta.json"};
+	struct testworld *whole = *state;
+
+	for (size_t i = 0; i < DVT_COUNT(files); i++) {
+		struct testworld w;
+
+		testworld_copy(&w, whole);
+		assert_int_equal(
+		    dvt_memfs.unlink(w.disk, files[i], NULL), DVT_OK);
+		testworld_on(&w);
+		testworld_check_works(&w, files[i]);
+		w.bundle = 2;
+		assert_true(testworld_run(&w, 300, testworld_is_trusting));
+		assert_true(
+		    testworld_has_told(&w, "Set damaged state aside(0)"));
+		testworld_fini(&w);
+	}
+}
+
+static void
+a_replaced_trust_set_is_removed_when_the_newest_is_confirmed(void **state)
+{
+	struct testworld *w = *state;
+
+	testworld_on(w);
+	w->bundle = 2;
+	assert_true(testworld_run(w, 300, testworld_is_trusting));
+	(void)testworld_run(w, 200, NULL);
+	assert_int_equal(
+	    dvt_memfs.list(w->disk, "trust/0", NULL, NULL, NULL), DVT_E_ABSENT);
+	testworld_check_works(w, "one set");
+}
+
 static void
 a_new_instruction_replaces_a_stuck_update(void **state)
 {
@@ -666,6 +704,8 @@ main(void)
 	    T(an_old_key_is_wiped_after_its_hold_and_not_before),
 	    T(clocks_of_1970_and_2099_lose_nothing),
 	    T(damage_is_set_aside_and_told),
+	    T(a_damaged_first_trust_set_keeps_its_anchor),
+	    T(a_replaced_trust_set_is_removed_when_the_newest_is_confirmed),
 	    T(a_new_instruction_replaces_a_stuck_update),
 	    T(a_full_disk_stops_no_check_in),
 	    T(an_early_update_can_be_cancelled),

@@ -63,4 +63,17 @@ DVT_MUST_USE enum dvt_code dvt_trustset_remove(
 DVT_MUST_USE enum dvt_code dvt_trustset_set_aside(
     const struct dvt_agent_env *env, int64_t version, struct dvt_err *err);
 
+/**
+ * dvt_trustset_salvage() - make a set again from the newest that was set aside
+ *
+ * For when no set is whole. Its bundle.jsonl alone says all that the other
+ * files do, and proves by its signatures that it is undamaged; the set given
+ * at enrolment has none, and of it the anchors are taken. What was made is
+ * put as an ordinary set.
+ * Return: DVT_OK; DVT_E_ABSENT (nothing to make it from); DVT_E_SYSTEM.
+ */
+DVT_MUST_USE enum dvt_code dvt_trustset_salvage(const struct dvt_agent_env *env,
+    const char *device_id, int64_t now, struct dvt_trustset **out,
+    struct dvt_err *err);
+
 #endif
