@@ -317,11 +317,86 @@ core_act_anchor_take(struct core *c, struct core_act *a, struct dvt_err *err)
 	return rc == DVT_OK ? core_rot_position(c, a->r->row.id, err) : rc;
 }
 
+/* --- profiles --- */
+
+static enum dvt_code
+profile_loaded(
+    struct core *c, void *ctx, const struct sign_reply *r, struct dvt_err *err)
+{
+	(void)c;
+	(void)ctx;
+	return r->code == DVT_OK ? DVT_OK
+				 : dvt_fail(err, r->code, "%s", r->why);
+}
+
+static enum dvt_code
+load_profile(struct core *c, const struct sign_profile *p, struct dvt_err *err)
+{
+	struct sign_request q = {.kind = SIGN_LOAD_PROFILE, .profile = *p};
+
+	return core_sign_now(c, &q, profile_loaded, err);
+}
+
+/* First enrolments go to the new CA as well. */
+static enum dvt_code
+move_profile(struct core *c, const struct core_act *a,
+    struct dvt_row_profile *row, bool server, struct dvt_err *err)
+{
+	struct dvt_row_authority was, issuer;
+	struct sign_profile p = {.validity_s = row->validity_s,
+	    .jitter_s = row->jitter_s,
+	    .backdate_s = row->backdate_s,
+	    .renew_before_s = row->renew_before_s,
+	    .use_server = row->use_server,
+	    .use_client = row->use_client};
+	int64_t id;
+	enum dvt_code rc = dvt_store_authority_get(
+	    core_tx(c), core_arena(c), row->issuer_id, &was, err);
+
+	if (rc != DVT_OK ||
+	    (was.is_root ? was.id : was.root_id) != a->r->from.id)
+		return rc;
+	if ((rc = core_rot_issuer(c, &a->r->to, server, &issuer, err)) !=
+	    DVT_OK)
+		return rc;
+	p.issuer_id = row->issuer_id = issuer.id;
+	(void)dvt_copy_str(p.name, sizeof(p.name), row->name);
+	sign_profile_digest(&p, p.digest);
+	row->digest = p.digest;
+	row->approved_at = core_now(c).wall_s;
+	if ((rc = dvt_store_profile_set(core_tx(c), row, &id, err)) != DVT_OK ||
+	    (rc = core_audit(
+		 c, "core", "profile.issuer", row->name, NULL, err)) != DVT_OK)
+		return rc;
+	return load_profile(c, &p, err);
+}
+
+static enum dvt_code
+move_profiles(
+    struct core *c, const struct core_act *a, bool server, struct dvt_err *err)
+{
+	struct dvt_row_profile *rows;
+	size_t n;
+	enum dvt_code rc = dvt_store_profile_list(
+	    core_tx(c), core_arena(c), 0, DVT_LIST_MAX, &rows, &n, err);
+
+	for (size_t i = 0; rc == DVT_OK && i < n; i++)
+		if (rows[i].use_server == server)
+			rc = move_profile(c, a, &rows[i], server, err);
+	return rc;
+}
+
 /* The rotation is done. */
 enum dvt_code
 core_act_authorities(struct core *c, struct core_act *a, struct dvt_err *err)
 {
-	if (a->r->row.kind == DVT_ROT_SERVER_CA)
-		return take_from_use(c, a->r->from.id, true, false, err);
-	return DVT_OK;
+	bool server = a->r->row.kind == DVT_ROT_SERVER_CA;
+	enum dvt_code rc;
+
+	if (!server && a->r->row.kind != DVT_ROT_DEVICE_CA)
+		return DVT_OK;
+	rc = move_profiles(c, a, server, err);
+	if (rc == DVT_OK && server)
+		rc = take_from_use(c, a->r->from.id, true, false, err);
+	return rc;
 }

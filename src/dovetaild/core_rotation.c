@@ -310,6 +310,24 @@ core_rot_write(struct core *c, struct core_rot *r, struct dvt_phase_out *out,
 
 /* --- the tick --- */
 
+/* Said once: what devices still need may end before the rotation does. */
+static enum dvt_code
+watch_deadline(struct core *c, const struct core_rot *r, struct dvt_err *err)
+{
+	char key[48], text[160];
+
+	if (r->row.last_safe_at == 0 ||
+	    core_now(c).wall_s <= r->row.last_safe_at ||
+	    r->row.phase >= DVT_PHASE_OBSERVE)
+		return DVT_OK;
+	snprintf(key, sizeof(key), "r%" PRId64 "/deadline", r->row.id);
+	snprintf(text, sizeof(text),
+	    "rotation %" PRId64 " is in %s past its last safe day: what is "
+	    "under %.60s ends before it is through",
+	    r->row.id, dvt_phase_name(r->row.phase), r->plan.from);
+	return core_alert(c, "page", key, "rotation.deadline", text, err);
+}
+
 static enum dvt_code
 look_at(struct core *c, void *ctx, struct dvt_err *err)
 {
@@ -324,6 +342,8 @@ look_at(struct core *c, void *ctx, struct dvt_err *err)
 		dvt_phase_step(&r.row, &r.plan, &r.t, r.edges, r.edges_n, &now,
 		    core_arena(c), &out);
 		rc = core_rot_write(c, &r, &out, "core", err);
+		if (rc == DVT_OK && out.changed)
+			rc = watch_deadline(c, &r, err);
 	}
 	core_rot_fini(&r);
 	return rc;

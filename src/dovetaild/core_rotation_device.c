@@ -309,6 +309,7 @@ static enum dvt_code
 take_in(struct core *c, const struct core_rot *r, const char *device,
     struct dvt_assignment *row, struct dvt_err *err)
 {
+	static const struct core_asg_event wave = {.event = DVT_EV_WAVE};
 	bool added;
 	enum dvt_code rc;
 
@@ -317,7 +318,9 @@ take_in(struct core *c, const struct core_rot *r, const char *device,
 	    .state_since = core_now(c).wall_s};
 	(void)dvt_copy_str(row->device_id, sizeof(row->device_id), device);
 	rc = dvt_store_assignment_add(core_tx(c), row, &added, err);
-	if (rc == DVT_OK && !added)
+	if (rc == DVT_OK && row->wave <= r->row.wave)
+		rc = core_asg_step(c, r, row, &wave, err); /* its turn was */
+	if (rc == DVT_OK)
 		rc = dvt_store_assignment_get(
 		    core_tx(c), device, r->row.id, row, err);
 	return rc;

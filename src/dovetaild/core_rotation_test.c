@@ -449,6 +449,7 @@ static void
 device_ca_goes_from_plan_to_done(void **state)
 {
 	struct fixture *f = *state;
+	char late[DVT_DIGEST_HEX];
 	struct fleet x;
 
 	setup(&x, f);
@@ -476,6 +477,15 @@ device_ca_goes_from_plan_to_done(void **state)
 	    fixture_number(f, "SELECT COUNT(*) FROM feed WHERE kind = 'deny' "
 			      "AND body IS NOT NULL"),
 	    DEVICES);
+	/* and who enrols now gets a certificate of the new one */
+	look(&x);
+	look(&x);
+	fixture_enrol(f, "dev-late", late);
+	assert_int_equal(
+	    fixture_number(f, "SELECT COUNT(*) FROM credential WHERE owner = "
+			      "'dev-late' AND root = (SELECT fingerprint FROM "
+			      "authority WHERE name = 'new')"),
+	    1);
 }
 
 static void

@@ -73,6 +73,31 @@ count_time(struct dvt_look *l)
 /* --- phases --- */
 
 static void
+put_state(struct dvt_look *l, int state)
+{
+	struct dvt_rotation *r = &l->out->row;
+
+	if ((int)r->state == state)
+		return;
+	r->state = (enum dvt_rotation_state)state;
+	l->out->changed = true;
+	if (dvt_machine_final(&dvt_machine_rotation, state))
+		r->finished_at = l->now->wall_s;
+}
+
+static void
+finish(struct dvt_look *l)
+{
+	enum dvt_rotation_kind kind = l->out->row.kind;
+	const struct dvt_edge *e;
+
+	if (dvt_machine_step(&dvt_machine_rotation, (int)l->out->row.state,
+		(int)DVT_ROT_EV_FINISH, &kind, &e, NULL) == DVT_OK)
+		put_state(l, e->to);
+	set_waits(l, "");
+}
+
+static void
 enter(struct dvt_look *l, enum dvt_phase phase)
 {
 	struct dvt_rotation *r = &l->out->row;
@@ -83,13 +108,10 @@ enter(struct dvt_look *l, enum dvt_phase phase)
 	count_from_now(l);
 	l->out->entered = true;
 	dvt_look_enter(l);
-	if (phase == DVT_PHASE_DONE) {
-		r->state = DVT_ROT_DONE;
-		r->finished_at = l->now->wall_s;
-		set_waits(l, "");
-	} else {
+	if (phase == DVT_PHASE_DONE)
+		finish(l);
+	else
 		set_waits(l, "entered just now");
-	}
 }
 
 static void
@@ -105,19 +127,6 @@ undo(struct dvt_look *l, const char *reason)
 	    left.n > 0 ? dvt_buf_str(&left) : "");
 	set_waits(l, text);
 	dvt_buf_fini(&left);
-}
-
-static void
-put_state(struct dvt_look *l, int state)
-{
-	struct dvt_rotation *r = &l->out->row;
-
-	if ((int)r->state == state)
-		return;
-	r->state = (enum dvt_rotation_state)state;
-	l->out->changed = true;
-	if (dvt_machine_final(&dvt_machine_rotation, state))
-		r->finished_at = l->now->wall_s;
 }
 
 static void
@@ -231,6 +240,20 @@ has_begun(const struct dvt_phase_out *out)
 	return false;
 }
 
+static void
+pass_or_wait(struct dvt_look *l)
+{
+	const struct dvt_rotation *r = &l->out->row;
+	bool open = dvt_look_gate(l);
+
+	if (has_begun(l->out))
+		dvt_look_waits(l, "the next steps begin");
+	if (open && !has_begun(l->out))
+		enter(l, dvt_phase_next(r->kind, r->phase));
+	else
+		set_waits(l, dvt_buf_str(&l->waits));
+}
+
 void
 dvt_phase_step(const struct dvt_rotation *row, const struct dvt_plan *plan,
     const struct dvt_tallies *tallies, const struct dvt_gateway_view *edges,
@@ -250,11 +273,7 @@ dvt_phase_step(const struct dvt_rotation *row, const struct dvt_plan *plan,
 		jump = count_time(&l);
 		if (!stopped(&l, jump)) {
 			dvt_look_keep(&l);
-			if (dvt_look_gate(&l) && !has_begun(out))
-				enter(
-				    &l, dvt_phase_next(row->kind, row->phase));
-			else
-				set_waits(&l, dvt_buf_str(&l.waits));
+			pass_or_wait(&l);
 		}
 	} else if (row->state == DVT_ROT_PAUSED && switched(&l) &&
 		   dvt_phase_is_server(row->kind) &&

@@ -4,188 +4,7 @@
 #include "fleet/phase_priv.h"
 
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
-
-void
-dvt_look_waits(struct dvt_look *l, const char *fmt, ...)
-{
-	char text[DVT_WAITS_MAX];
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
-	va_end(ap);
-	if (l->waits.n > 0)
-		dvt_buf_puts(&l->waits, "; ");
-	dvt_buf_puts(&l->waits, text);
-}
-
-const char *
-dvt_count_names(const struct dvt_count *c, char *out)
-{
-	struct dvt_buf b;
-	int64_t named = 0;
-
-	dvt_buf_init(&b, DVT_REASON_MAX - 1);
-	for (size_t i = 0; i < DVT_SAMPLES && named < c->n; i++)
-		if (c->sample[i][0] != '\0')
-			dvt_buf_printf(&b, "%s%s", named++ == 0 ? ": " : ", ",
-			    c->sample[i]);
-	if (named > 0 && c->n > named)
-		dvt_buf_printf(&b, " and %" PRId64 " more", c->n - named);
-	snprintf(out, DVT_REASON_MAX, "%s", dvt_buf_str(&b));
-	dvt_buf_fini(&b);
-	return out;
-}
-
-/* "have" or "has", for a number of devices */
-static const char *
-have(int64_t n)
-{
-	return n == 1 ? "has" : "have";
-}
-
-/* Smallest number of @of that is at least @ppm of it. */
-static int64_t
-share_of(int64_t of, int64_t ppm)
-{
-	return (int64_t)(((__int128)of * ppm + 999999) / 1000000);
-}
-
-static bool
-over_share(int64_t part, int64_t of, int64_t ppm)
-{
-	return (__int128)part * 1000000 > (__int128)of * ppm;
-}
-
-/* "6 d 3 h", "40 s" */
-static const char *
-span_text(int64_t s, char *out, size_t size)
-{
-	if (s >= 86400)
-		snprintf(out, size, "%" PRId64 " d %" PRId64 " h", s / 86400,
-		    s % 86400 / 3600);
-	else if (s >= 3600)
-		snprintf(out, size, "%" PRId64 " h %" PRId64 " min", s / 3600,
-		    s % 3600 / 60);
-	else if (s >= 120)
-		snprintf(out, size, "%" PRId64 " min", s / 60);
-	else
-		snprintf(out, size, "%" PRId64 " s", s);
-	return out;
-}
-
-/* Both clocks must have seen the time pass. */
-static bool
-time_has_passed(struct dvt_look *l, int64_t need_s)
-{
-	const struct dvt_rotation *r = &l->out->row;
-	int64_t wall = l->now->wall_s - r->phase_since;
-	int64_t boot = r->phase_elapsed_ms / 1000;
-	int64_t seen = wall < boot ? wall : boot;
-	char text[48];
-
-	if (seen >= need_s)
-		return true;
-	dvt_look_waits(l, "%s of the minimum time are left",
-	    span_text(need_s - (seen < 0 ? 0 : seen), text, sizeof(text)));
-	return false;
-}
-
-static bool
-actions_are_done(struct dvt_look *l)
-{
-	const struct dvt_tallies *t = l->t;
-
-	if (t->actions_queued == 0)
-		return true;
-	dvt_look_waits(l, "%" PRId64 " action%s under way%s%s",
-	    t->actions_queued, t->actions_queued == 1 ? " is" : "s are",
-	    t->action_queued[0] == '\0' ? "" : ": ", t->action_queued);
-	return false;
-}
-
-static bool
-edge_is_heard(const struct dvt_look *l, const struct dvt_gateway_view *e)
-{
-	return e->heard_at + DVT_HEARD_S >= l->now->wall_s;
-}
-
-static void
-wait_for_unheard(struct dvt_look *l, const struct dvt_gateway_view *e)
-{
-	char text[48];
-
-	if (e->heard_at == 0)
-		dvt_look_waits(l, "%s %s was never heard",
-		    dvt_gateway_kind_name(e->kind), e->name);
-	else
-		dvt_look_waits(l, "%s %s was last heard %s ago",
-		    dvt_gateway_kind_name(e->kind), e->name,
-		    span_text(
-			l->now->wall_s - e->heard_at, text, sizeof(text)));
-}
-
-/* Every edge heard, and working with what it was told. */
-static bool
-edges_applied(struct dvt_look *l)
-{
-	int64_t position = l->out->row.position;
-	bool ok = true;
-
-	for (size_t i = 0; i < l->edges_n; i++) {
-		const struct dvt_gateway_view *e = &l->edges[i];
-
-		if (!edge_is_heard(l, e)) {
-			wait_for_unheard(l, e);
-			ok = false;
-		} else if (e->applied < position) {
-			dvt_look_waits(l,
-			    "%s %s works with position %" PRId64 " of %" PRId64,
-			    dvt_gateway_kind_name(e->kind), e->name, e->applied,
-			    position);
-			ok = false;
-		}
-	}
-	return ok;
-}
-
-/* Every edge that moves holds its new credential. */
-static bool
-edges_hold_next(struct dvt_look *l)
-{
-	bool ok = true;
-
-	for (size_t i = 0; i < l->edges_n; i++) {
-		const struct dvt_gateway_view *e = &l->edges[i];
-
-		if (!dvt_phase_moves(l, e) || e->has_next || e->on_new)
-			continue;
-		dvt_look_waits(l, "%s %s has no credential under %s yet",
-		    dvt_gateway_kind_name(e->kind), e->name, l->plan->to);
-		ok = false;
-	}
-	return ok;
-}
-
-static bool
-edges_are_on_new(struct dvt_look *l, bool fronts)
-{
-	bool ok = true;
-
-	for (size_t i = 0; i < l->edges_n; i++) {
-		const struct dvt_gateway_view *e = &l->edges[i];
-
-		if (!dvt_phase_moves(l, e) || e->on_new ||
-		    (e->kind == DVT_EDGE_FRONT && !fronts))
-			continue;
-		dvt_look_waits(l, "%s %s does not show %s by default yet",
-		    dvt_gateway_kind_name(e->kind), e->name, l->plan->to);
-		ok = false;
-	}
-	return ok;
-}
 
 /* --- preflight --- */
 
@@ -243,7 +62,7 @@ there_is_time(struct dvt_look *l)
 
 	if (notice > 0)
 		dvt_look_waits(l, "the notice is %s too young",
-		    span_text(notice, text, sizeof(text)));
+		    dvt_look_span_text(notice, text, sizeof(text)));
 	if (r->last_safe_at == 0 || l->now->wall_s <= r->last_safe_at)
 		return notice <= 0;
 	dvt_look_waits(l, "its last safe day was %s: shorten the plan",
@@ -263,9 +82,9 @@ gate_preflight(struct dvt_look *l)
 		ok = false;
 	}
 	if (l->out->row.kind == DVT_ROT_SERVER_CERT)
-		ok = edges_hold_next(l) && ok;
-	ok = edges_applied(l) && ok;
-	return actions_are_done(l) && ok;
+		ok = dvt_look_edges_hold_next(l) && ok;
+	ok = dvt_look_edges_applied(l) && ok;
+	return dvt_look_actions_are_done(l) && ok;
 }
 
 /* --- overlap --- */
@@ -274,7 +93,7 @@ static bool
 share_confirmed(struct dvt_look *l)
 {
 	const struct dvt_tallies *t = l->t;
-	int64_t need = share_of(t->devices, l->plan->success_ppm);
+	int64_t need = dvt_look_share_of(t->devices, l->plan->success_ppm);
 	char names[DVT_REASON_MAX];
 
 	if (t->devices - t->unconfirmed.n >= need)
@@ -282,7 +101,7 @@ share_confirmed(struct dvt_look *l)
 	dvt_look_waits(l,
 	    "%" PRId64 " of %" PRId64
 	    " devices %s not confirmed bundle %" PRId64 "%s",
-	    t->unconfirmed.n, t->devices, have(t->unconfirmed.n),
+	    t->unconfirmed.n, t->devices, dvt_look_have(t->unconfirmed.n),
 	    l->out->row.bundle, dvt_count_names(&t->unconfirmed, names));
 	return false;
 }
@@ -293,7 +112,7 @@ gate_overlap(struct dvt_look *l)
 	bool ok = true;
 
 	if (l->out->row.kind == DVT_ROT_SERVER_CA) {
-		ok = edges_hold_next(l);
+		ok = dvt_look_edges_hold_next(l);
 		if (l->out->row.bundle == 0) {
 			dvt_look_waits(l, "the bundle with %s is not out yet",
 			    l->plan->to);
@@ -304,9 +123,9 @@ gate_overlap(struct dvt_look *l)
 	} else if (l->out->row.bundle != 0) {
 		ok = share_confirmed(l);
 	}
-	ok = edges_applied(l) && ok;
-	ok = actions_are_done(l) && ok;
-	return time_has_passed(l, l->plan->overlap_min_s) && ok;
+	ok = dvt_look_edges_applied(l) && ok;
+	ok = dvt_look_actions_are_done(l) && ok;
+	return dvt_look_time_has_passed(l, l->plan->overlap_min_s) && ok;
 }
 
 /* --- pilot and waves --- */
@@ -341,7 +160,8 @@ few_failing(struct dvt_look *l)
 	int64_t all = t->edge_ok + t->edge_failing.n;
 	char names[DVT_REASON_MAX];
 
-	if (!over_share(t->edge_failing.n, all, 1000000 - l->plan->success_ppm))
+	if (!dvt_look_over_share(
+		t->edge_failing.n, all, 1000000 - l->plan->success_ppm))
 		return true;
 	dvt_look_waits(l,
 	    "%" PRId64 " of %" PRId64 " devices fail at the edge%s",
@@ -353,13 +173,13 @@ static bool
 gate_wave_server(struct dvt_look *l)
 {
 	bool all = l->out->row.phase == DVT_PHASE_WAVES;
-	bool ok = !all || edges_are_on_new(l, false);
+	bool ok = !all || dvt_look_edges_are_on_new(l, false);
 
 	ok = edge_answers(l) && ok;
 	ok = few_failing(l) && ok;
-	ok = edges_applied(l) && ok;
-	ok = actions_are_done(l) && ok;
-	return time_has_passed(l, l->plan->wave_min_s) && ok;
+	ok = dvt_look_edges_applied(l) && ok;
+	ok = dvt_look_actions_are_done(l) && ok;
+	return dvt_look_time_has_passed(l, l->plan->wave_min_s) && ok;
 }
 
 /* Devices that do not answer carry over to the next wave after a while. */
@@ -383,7 +203,7 @@ wave_answered(struct dvt_look *l)
 	if (told == 0 || t->wave_open.n == 0 ||
 	    (t->wave_ok > 0 && wave_carries_over(l)) ||
 	    t->wave_ok + t->wave_failed.n >=
-		share_of(told, l->plan->success_ppm))
+		dvt_look_share_of(told, l->plan->success_ppm))
 		return true;
 	dvt_look_waits(l,
 	    "%" PRId64 " of %" PRId64 " devices of wave %" PRId64
@@ -400,7 +220,8 @@ wave_succeeds(struct dvt_look *l)
 	int64_t all = t->wave_ok + t->wave_failed.n;
 	char names[DVT_REASON_MAX];
 
-	if (!over_share(t->wave_failed.n, all, 1000000 - l->plan->success_ppm))
+	if (!dvt_look_over_share(
+		t->wave_failed.n, all, 1000000 - l->plan->success_ppm))
 		return true;
 	dvt_look_waits(l,
 	    "%" PRId64 " of %" PRId64 " devices of wave %" PRId64 " failed%s",
@@ -415,9 +236,9 @@ gate_wave_device(struct dvt_look *l)
 	bool ok = wave_answered(l);
 
 	ok = wave_succeeds(l) && ok;
-	ok = edges_applied(l) && ok;
-	ok = actions_are_done(l) && ok;
-	return time_has_passed(l, l->plan->wave_min_s) && ok;
+	ok = dvt_look_edges_applied(l) && ok;
+	ok = dvt_look_actions_are_done(l) && ok;
+	return dvt_look_time_has_passed(l, l->plan->wave_min_s) && ok;
 }
 
 /* --- observe, retire --- */
@@ -434,8 +255,8 @@ all_proven(struct dvt_look *l)
 		dvt_look_waits(l,
 		    "%" PRId64 " of %" PRId64
 		    " devices %s not proven %s alone since the switch%s",
-		    t->unproven.n, t->devices, have(t->unproven.n), l->plan->to,
-		    dvt_count_names(&t->unproven, names));
+		    t->unproven.n, t->devices, dvt_look_have(t->unproven.n),
+		    l->plan->to, dvt_count_names(&t->unproven, names));
 	else
 		dvt_look_waits(l,
 		    "%" PRId64 " of %" PRId64
@@ -453,10 +274,10 @@ gate_observe(struct dvt_look *l)
 	bool ok = all_proven(l);
 
 	if (server)
-		ok = edges_are_on_new(l, true) && ok;
-	ok = edges_applied(l) && ok;
-	ok = actions_are_done(l) && ok;
-	return time_has_passed(l, l->plan->observe_min_s) && ok;
+		ok = dvt_look_edges_are_on_new(l, true) && ok;
+	ok = dvt_look_edges_applied(l) && ok;
+	ok = dvt_look_actions_are_done(l) && ok;
+	return dvt_look_time_has_passed(l, l->plan->observe_min_s) && ok;
 }
 
 static void
@@ -490,12 +311,13 @@ wait_for_unheld(struct dvt_look *l)
 		dvt_look_waits(l,
 		    "%" PRId64 " of %" PRId64
 		    " devices %s not confirmed bundle %" PRId64 "%s",
-		    t->unheld.n, t->devices, have(t->unheld.n),
+		    t->unheld.n, t->devices, dvt_look_have(t->unheld.n),
 		    l->out->row.bundle, names);
 	else
 		dvt_look_waits(l,
 		    "%" PRId64 " devices %s a live certificate under %s%s",
-		    t->unheld.n, have(t->unheld.n), l->plan->from, names);
+		    t->unheld.n, dvt_look_have(t->unheld.n), l->plan->from,
+		    names);
 }
 
 static bool
@@ -521,8 +343,8 @@ gate_retire(struct dvt_look *l)
 			wait_for_approval(l);
 		return false;
 	}
-	ok = edges_applied(l) && ok;
-	return actions_are_done(l) && ok;
+	ok = dvt_look_edges_applied(l) && ok;
+	return dvt_look_actions_are_done(l) && ok;
 }
 
 bool
@@ -563,7 +385,7 @@ dvt_look_hurts(struct dvt_look *l, char *why, size_t size)
 	char names[DVT_REASON_MAX];
 
 	if (bad->n < p->failure_min ||
-	    !over_share(bad->n, bad->n + good, p->failure_limit_ppm))
+	    !dvt_look_over_share(bad->n, bad->n + good, p->failure_limit_ppm))
 		return false;
 	snprintf(why, size,
 	    "%" PRId64 " of %" PRId64
@@ -577,7 +399,7 @@ bool
 dvt_look_doubts(struct dvt_look *l, char *why, size_t size)
 {
 	const struct dvt_plan *p = l->plan;
-	int64_t limit = share_of(l->t->devices, p->failure_limit_ppm);
+	int64_t limit = dvt_look_share_of(l->t->devices, p->failure_limit_ppm);
 	int64_t least = p->forced ? p->failure_min : DVT_STRANGERS_MIN;
 
 	if (!dvt_phase_is_server(l->out->row.kind) ||

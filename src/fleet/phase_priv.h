@@ -41,6 +41,21 @@ void dvt_look_keep(struct dvt_look *l);
 void dvt_look_undo(struct dvt_look *l, struct dvt_buf *left);
 void dvt_look_recall(struct dvt_look *l);
 
+/* phase_needs.c */
+/* "have" or "has", for a number of devices. */
+const char *dvt_look_have(int64_t n);
+/* Smallest part of @of that is at least @ppm of it. */
+int64_t dvt_look_share_of(int64_t of, int64_t ppm);
+bool dvt_look_over_share(int64_t part, int64_t of, int64_t ppm);
+/* "6 d 3 h", "40 s" */
+const char *dvt_look_span_text(int64_t s, char *out, size_t size);
+/* Each of these is true, or says what it waits for. */
+bool dvt_look_time_has_passed(struct dvt_look *l, int64_t need_s);
+bool dvt_look_actions_are_done(struct dvt_look *l);
+bool dvt_look_edges_applied(struct dvt_look *l);
+bool dvt_look_edges_hold_next(struct dvt_look *l);
+bool dvt_look_edges_are_on_new(struct dvt_look *l, bool fronts);
+
 /* phase_gate.c */
 /* One more thing it waits for. */
 void dvt_look_waits(struct dvt_look *l, const char *fmt, ...)
