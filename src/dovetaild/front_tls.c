@@ -58,6 +58,7 @@ front_tls_update(struct front *f)
 	struct dvt_edge_set *set = dvt_edge_set_new();
 	struct dvt_err err = {0};
 
+	dvt_edge_set_whole(set);
 	dvt_edge_set_feed(set, f->feed, f->name, front_key_find, f,
 	    dvt_loop_time(f->loop).wall_s);
 	if (dvt_edge_set_seal(set, &err) != DVT_OK) {

@@ -23,6 +23,16 @@ remember(struct dvt_edge_conn *c, bool accepted)
 		    m, c->rec.address, c->peer.device, c->rec.at);
 }
 
+/* No word of refusal, where clients often leave without one. */
+static bool
+just_left(const struct dvt_edge_conn *c, enum dvt_hs_reason reason)
+{
+	const struct dvt_edge_set *set = dvt_edge_set_used(c->edge);
+
+	return reason == DVT_HR_CLOSED && set != NULL &&
+	       dvt_edge_set_is_whole(set);
+}
+
 /* The one record; the memory first, so that the next attempt finds it. */
 static void
 emit(struct dvt_edge_conn *c, enum dvt_outcome outcome,
@@ -35,7 +45,8 @@ emit(struct dvt_edge_conn *c, enum dvt_outcome outcome,
 	c->peer.settled = true;
 	r->outcome = outcome;
 	r->reason = reason;
-	if (outcome == DVT_HS_OK || outcome == DVT_HS_DEVICE_REFUSED)
+	if (outcome == DVT_HS_OK ||
+	    (outcome == DVT_HS_DEVICE_REFUSED && !just_left(c, reason)))
 		remember(c, outcome == DVT_HS_OK);
 	(void)dvt_copy_str(r->device, sizeof(r->device), c->peer.device);
 	(void)dvt_copy_str(r->confidence, sizeof(r->confidence),

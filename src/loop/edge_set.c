@@ -35,7 +35,7 @@ struct dvt_edge_set {
 	struct held held[CREDENTIALS_MAX];
 	size_t held_n;
 	struct certs anchors, issuers, roots;
-	bool has_policy;
+	bool has_policy, whole;
 	struct dvt_feed_policy policy;
 	/* from seal on */
 	struct dvt_trust *trust;
@@ -380,6 +380,18 @@ form_add(struct dvt_edge_set *s, const struct held *h, enum dvt_chain_form form)
 		push(c->rest, h->cross);
 }
 
+void
+dvt_edge_set_whole(struct dvt_edge_set *s)
+{
+	s->whole = true;
+}
+
+bool
+dvt_edge_set_is_whole(const struct dvt_edge_set *s)
+{
+	return s->whole;
+}
+
 enum dvt_code
 dvt_edge_set_seal(struct dvt_edge_set *s, struct dvt_err *err)
 {
@@ -390,7 +402,7 @@ dvt_edge_set_seal(struct dvt_edge_set *s, struct dvt_err *err)
 		form_add(s, h, DVT_FORM_PURE);
 		if (h->cross != NULL)
 			form_add(s, h, DVT_FORM_CROSS);
-		if (h->chain.n > 1) /* else it is the pure form */
+		if (h->chain.n > 1 && !s->whole) /* else it is the pure form */
 			form_add(s, h, DVT_FORM_LEAF);
 	}
 	if (s->n == 0)

@@ -82,6 +82,14 @@ void dvt_edge_set_feed(struct dvt_edge_set *s, const struct dvt_feed *f,
     const char *edge, EVP_PKEY *(*key)(void *ctx, const char *digest),
     void *ctx, int64_t now);
 
+/*
+ * Chains are shown whole, never a leaf alone, and a client that just goes
+ * away is not taken for one that refused: for HTTP, where clients verify up to
+ * a root and often leave without a byte.
+ */
+void dvt_edge_set_whole(struct dvt_edge_set *s);
+bool dvt_edge_set_is_whole(const struct dvt_edge_set *s);
+
 /**
  * dvt_edge_set_seal() - make it ready; nothing can be added any more
  * Return: DVT_OK; DVT_E_ABSENT (no chain at all: keep the former set);
