@@ -157,6 +157,16 @@ tell_step(struct core *c, const struct dvt_row_step *row, struct dvt_err *err)
 	return rc;
 }
 
+/* A renewal ends with its completion; others (trust, adoption) with what they
+ * did first. */
+static bool
+is_last(const struct dvt_row_step *row)
+{
+	return strcmp(row->outcome, "Succeed") == 0 &&
+	       (strcmp(row->step, "CertRotationCompleted") == 0 ||
+		   strncmp(row->id, "certs-", 6) != 0);
+}
+
 static enum dvt_code
 take_step(struct core *c, const struct checkin *in, const json_t *json,
     struct dvt_err *err)
@@ -165,7 +175,7 @@ take_step(struct core *c, const struct checkin *in, const json_t *json,
 	struct dvt_row_update update = {.device_id = in->o.id,
 	    .version = in->o.device.firmware,
 	    .outcome = ""};
-	bool added, failed, last;
+	bool added, failed;
 	enum dvt_code rc;
 
 	if ((rc = read_step(json, &row, err)) != DVT_OK)
@@ -179,8 +189,7 @@ take_step(struct core *c, const struct checkin *in, const json_t *json,
 	    !added)
 		return rc;
 	failed = strcmp(row.outcome, "Fail") == 0;
-	last = strcmp(row.step, "CertRotationCompleted") == 0;
-	if (failed || last)
+	if (failed || is_last(&row))
 		rc = dvt_store_update_finish(core_tx(c), in->o.id, row.id,
 		    row.at, failed ? "Fail" : "Succeed", err);
 	return rc == DVT_OK ? tell_step(c, &row, err) : rc;

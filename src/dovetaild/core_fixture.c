@@ -189,6 +189,8 @@ open_core(struct fixture *f)
 	assert_true(c->signer_ready);
 }
 
+static void add_tokens(struct fixture *f);
+
 int
 fixture_set_up(void **state)
 {
@@ -210,6 +212,7 @@ fixture_set_up(void **state)
 	assert_int_equal(signer_new(&unlock, &f->signer, NULL), DVT_OK);
 	dvt_secret_free(&unlock);
 	open_core(f);
+	add_tokens(f);
 	*state = f;
 	return 0;
 }
@@ -265,6 +268,43 @@ fixture_call(struct fixture *f, const char *method, const char *path,
 	snprintf(q->path, sizeof(q->path), "%s", path);
 	snprintf(q->query, sizeof(q->query), "%s", query);
 	snprintf(q->fingerprint, sizeof(q->fingerprint), "%s", fingerprint);
+	q->body = dvt_span_str(body);
+	f->answer.status = 0;
+	core_request_received(f->core, &asker, q);
+	fixture_settle(f);
+	free(q);
+}
+
+/* Tokens of the test's own beside those of init, which nobody kept. */
+static void
+add_tokens(struct fixture *f)
+{
+	static const char *const roles[] = {"operator", "approver", "admin"};
+
+	for (size_t i = 0; i < DVT_COUNT(roles); i++) {
+		char hash[DVT_DIGEST_HEX], *sql;
+
+		dvt_sha256_hex(dvt_span_str(roles[i]), hash);
+		sql = dvt_asprintf(
+		    "INSERT INTO token (id, name, role, hash, created_at,"
+		    " expires_at, revoked_at) VALUES (%zu, 'test-%s', '%s',"
+		    " '%s', 1, 0, 0)",
+		    100 + i, roles[i], roles[i], hash);
+		fixture_sql(f, sql);
+		free(sql);
+	}
+}
+
+void
+fixture_api(struct fixture *f, const char *who, const char *method,
+    const char *path, const char *body)
+{
+	struct request *q = dvt_alloc(sizeof(*q));
+
+	q->from = FROM_SOCKET;
+	snprintf(q->method, sizeof(q->method), "%s", method);
+	snprintf(q->path, sizeof(q->path), "%s", path);
+	snprintf(q->token, sizeof(q->token), "%s", who);
 	q->body = dvt_span_str(body);
 	f->answer.status = 0;
 	core_request_received(f->core, &asker, q);

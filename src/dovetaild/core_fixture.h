@@ -38,6 +38,10 @@ void fixture_est(struct fixture *f, const struct est_request *q);
 /* One call at the devices' listener. @body may be NULL. */
 void fixture_call(struct fixture *f, const char *method, const char *path,
     const char *query, const char *fingerprint, const char *body);
+/* One call of the REST API with the token of @who: "operator", "approver",
+ * "admin". @body may be NULL. */
+void fixture_api(struct fixture *f, const char *who, const char *method,
+    const char *path, const char *body);
 /* A statement of the test's own, in a turn of its own. */
 void fixture_sql(struct fixture *f, const char *sql);
 /* The first column of the first row; -1 without one. */
