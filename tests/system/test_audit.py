@@ -92,11 +92,10 @@ def all_signed(w):
 
 @pytest.fixture(scope="module")
 def log(tmp_path_factory):
-    os.environ["OLD_DAYS"] = "20"  # inside the renewal window
     w = world.World(tmp_path_factory.mktemp("audit"), devices=6)
     made = Log(w)
     try:
-        w.make_old_world()
+        w.make_old_world(days=20)
         w.init()
         for start in range(STARTS):
             w.start_control("audit.checkpointPeriod=1")

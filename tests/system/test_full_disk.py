@@ -16,10 +16,9 @@ import world
 
 @pytest.fixture
 def w(tmp_path):
-    os.environ["OLD_DAYS"] = "20"  # inside the renewal window
     made = world.World(tmp_path, devices=7)
     try:
-        made.make_old_world()
+        made.make_old_world(days=20)
         yield made
     finally:
         made.close()

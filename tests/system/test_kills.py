@@ -28,10 +28,9 @@ SEED = int(os.environ.get("DOVETAIL_SEED", "4"))
 
 @pytest.fixture
 def w(tmp_path):
-    os.environ["OLD_DAYS"] = "20"  # inside the renewal window
     made = world.World(tmp_path, devices=CLIENTS + 1)
     try:
-        made.make_old_world()
+        made.make_old_world(days=20)
         made.init()
         made.start_control("log.level=debug", "audit.checkpointPeriod=1")
         made.adopt_old_world()
@@ -95,7 +94,6 @@ DEVICES = 8 if world.LONG else 4
 
 @pytest.fixture
 def fleet(tmp_path):
-    os.environ.pop("OLD_DAYS", None)
     made = world.World(tmp_path, devices=DEVICES, gateways=2)
     try:
         yield made.everything()

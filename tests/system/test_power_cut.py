@@ -40,14 +40,13 @@ def look_at(other, known, port):
 
 def test_4_acknowledged_certificates_survive_power_cuts(tmp_path):
     disks.need_root()
-    os.environ["OLD_DAYS"] = "20"  # inside the renewal window
     dice, port = random.Random(SEED), world.free_ports(1)[0]
     ready = at_risk = 0
     with disks.Disk(tmp_path) as disk:
         w = world.World(tmp_path, devices=DEVICES)
         w.home = disk.at / "dovetail"
         try:
-            w.make_old_world()
+            w.make_old_world(days=20)
             w.init()
             w.start_control("audit.checkpointPeriod=1")
             w.adopt_old_world()

@@ -120,9 +120,12 @@ class World:
 
     # --- the old world and the control plane ---
 
-    def make_old_world(self):
+    def make_old_world(self, days=700):
+        """days: lifetime of what the old CA issues; 20 is inside every
+        renewal window."""
         subprocess.run([ROOT / "tools/old-world", self.old, str(self.devices), *self.names],
-                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+                       check=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+                       env=dict(os.environ, OLD_DAYS=str(days)))
 
     def init(self, *more):
         done = subprocess.run(
