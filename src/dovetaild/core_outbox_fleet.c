@@ -142,11 +142,13 @@ core_act_hold_open(struct core *c, struct core_act *a, struct dvt_err *err)
 enum dvt_code
 core_act_hold_end(struct core *c, struct core_act *a, struct dvt_err *err)
 {
-	const char *root = a->r->from.id != 0 ? a->r->from.fingerprint
-					      : a->r->to.fingerprint;
+	/* a renewal stays under its root: what it superseded itself */
+	bool renewal = a->r->row.kind == DVT_ROT_RENEWAL;
 	int64_t n = 0;
-	enum dvt_code rc = dvt_store_hold_end(
-	    core_tx(c), root, a->r->plan.hold_s, SLICE_DEVICES, &n, err);
+	enum dvt_code rc = dvt_store_hold_end(core_tx(c),
+	    renewal ? "" : a->r->from.fingerprint,
+	    renewal ? a->r->row.started_at : 0, a->r->plan.hold_s,
+	    SLICE_DEVICES, &n, err);
 
 	a->again = n == SLICE_DEVICES;
 	return rc;

@@ -58,15 +58,14 @@ trust_facts(struct core *c, const struct core_rot *r, const char *id,
 	return DVT_OK;
 }
 
-/* Under the certificate issued for this rotation, or a later one like it. */
-static bool
-is_new(const struct core_rot *r, const struct dvt_assignment *row,
+bool
+core_asg_is_new(const struct core_rot *r, const struct dvt_assignment *row,
     const struct dvt_row_credential *cred)
 {
 	if (strcmp(cred->fingerprint, row->fingerprint) == 0)
 		return true;
 	if (r->row.kind == DVT_ROT_RENEWAL)
-		return cred->issued_at >= r->row.started_at;
+		return cred->issued_at > r->row.started_at;
 	return r->to.id != 0 && strcmp(cred->root, r->to.fingerprint) == 0;
 }
 
@@ -82,7 +81,7 @@ certificate_facts(struct core *c, const struct core_rot *r,
 		rc = dvt_store_credential_by_fingerprint(
 		    core_tx(c), core_arena(c), certificate, &cred, err);
 		if (rc == DVT_OK)
-			f->under_new = is_new(r, row, &cred);
+			f->under_new = core_asg_is_new(r, row, &cred);
 	}
 	if ((rc == DVT_OK || rc == DVT_E_ABSENT) &&
 	    row->fingerprint[0] != '\0') {

@@ -130,20 +130,17 @@ core_rotation_returned(struct core *c, const char *device, struct dvt_err *err)
 
 /* What this handshake says to one rotation; DVT_EV_N: nothing. */
 static enum dvt_asg_event
-meaning(const struct core_rot *r, const struct dvt_handshake *h, bool main,
+meaning(const struct core_rot *r, const struct dvt_assignment *row,
+    const struct dvt_handshake *h, bool main,
     const struct dvt_row_credential *cred)
 {
-	if (h->outcome != DVT_HS_OK)
-		return DVT_EV_N;
 	if (dvt_phase_is_server(r->row.kind))
 		return strcmp(h->root, r->to.fingerprint) == 0 &&
 			       strcmp(h->form,
 				   dvt_chain_form_name(DVT_FORM_PURE)) == 0
 			   ? DVT_EV_PROOF
 			   : DVT_EV_N;
-	if (r->row.kind == DVT_ROT_RENEWAL
-		? cred->issued_at < r->row.started_at
-		: strcmp(cred->root, r->to.fingerprint) != 0)
+	if (!core_asg_is_new(r, row, cred))
 		return DVT_EV_N;
 	return main ? DVT_EV_SEEN : DVT_EV_TRIED;
 }
@@ -173,12 +170,13 @@ proven_handshake(struct core *c, const struct dvt_handshake *h, bool main,
 		struct core_rot r;
 
 		rc = core_rot_load(c, &open[i], &r, err);
-		if (rc == DVT_OK &&
-		    (e.event = meaning(&r, h, main, &cred)) != DVT_EV_N) {
+		if (rc == DVT_OK)
 			rc = dvt_store_assignment_get(
 			    core_tx(c), h->device, r.row.id, &row, err);
-			if (rc == DVT_OK)
-				rc = core_asg_step(c, &r, &row, &e, err);
+		if (rc == DVT_OK)
+			e.event = meaning(&r, &row, h, main, &cred);
+		if (rc == DVT_OK && e.event != DVT_EV_N) {
+			rc = core_asg_step(c, &r, &row, &e, err);
 			core_rotation_wake(c);
 		}
 		if (rc == DVT_E_ABSENT)
@@ -229,7 +227,9 @@ core_rotation_handshake(struct core *c, const struct dvt_handshake *h,
 	if (h->root[0] == '\0')
 		return DVT_OK;
 	if (proven && h->device[0] != '\0' && h->certificate[0] != '\0')
-		return proven_handshake(c, h, main, err);
+		return h->outcome != DVT_HS_OK
+			   ? DVT_OK
+			   : proven_handshake(c, h, main, err);
 	if (!proven && main && h->outcome == DVT_HS_DEVICE_REFUSED)
 		return stranger_refused(c, h, err);
 	return DVT_OK;

@@ -73,6 +73,10 @@ struct core_asg_event {
 DVT_MUST_USE enum dvt_code core_asg_step(struct core *c,
     const struct core_rot *r, const struct dvt_assignment *row,
     const struct core_asg_event *e, struct dvt_err *err);
+/* Is this the certificate issued to it for the rotation, or a later one like
+ * it? */
+bool core_asg_is_new(const struct core_rot *r, const struct dvt_assignment *row,
+    const struct dvt_row_credential *cred);
 /* The same for every open rotation the device is in. */
 DVT_MUST_USE enum dvt_code core_asg_event(struct core *c, const char *device,
     const struct core_asg_event *e, struct dvt_err *err);

@@ -489,6 +489,31 @@ device_ca_goes_from_plan_to_done(void **state)
 }
 
 static void
+a_renewal_goes_from_plan_to_done_under_the_same_root(void **state)
+{
+	struct fixture *f = *state;
+	struct fleet x;
+
+	setup(&x, f);
+	must(&x, "rotation.plan", "{\"kind\":\"renewal\"," AT_ONCE "}");
+	must(&x, "rotation.start", "{\"id\":1}");
+	run(&x, 1, "done", false);
+	look(&x);
+	look(&x);
+	assert_int_equal(
+	    fixture_number(f, "SELECT COUNT(*) FROM credential WHERE state = "
+			      "'active' AND owner_kind = 'device' AND "
+			      "generation = 2"),
+	    DEVICES);
+	/* its holds have ended */
+	assert_int_equal(
+	    fixture_number(f, "SELECT COUNT(*) FROM credential WHERE state = "
+			      "'superseded' AND owner_kind = 'device' AND "
+			      "hold_until > unixepoch()"),
+	    0);
+}
+
+static void
 one_device_that_does_not_load_holds_the_overlap_by_name(void **state)
 {
 	struct fixture *f = *state;
@@ -762,6 +787,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    test(server_ca_goes_from_plan_to_done),
 	    test(device_ca_goes_from_plan_to_done),
+	    test(a_renewal_goes_from_plan_to_done_under_the_same_root),
 	    test(one_device_that_does_not_load_holds_the_overlap_by_name),
 	    test(failures_by_certificate_roll_every_edge_back),
 	    test(a_gateway_is_not_rotated_while_devices_would_go_dark),

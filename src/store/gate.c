@@ -271,11 +271,12 @@ dvt_store_hold_open(struct dvt_tx *tx, const char *root, int64_t limit,
 }
 
 enum dvt_code
-dvt_store_hold_end(struct dvt_tx *tx, const char *root, int64_t hold_s,
-    int64_t limit, int64_t *n, struct dvt_err *err)
+dvt_store_hold_end(struct dvt_tx *tx, const char *root, int64_t since,
+    int64_t hold_s, int64_t limit, int64_t *n, struct dvt_err *err)
 {
 	return dvt_sql_run(tx, SQL_CREDENTIAL_HOLD_END, n, err,
-	    BT("root", root), BI("hold_s", hold_s), BI("limit", limit));
+	    BT("root", root), BI("since", since), BI("hold_s", hold_s),
+	    BI("limit", limit));
 }
 
 enum dvt_code

@@ -115,9 +115,10 @@ DVT_MUST_USE enum dvt_code dvt_store_mail_recall(struct dvt_tx *tx,
 /* Superseded ones under this root stay accepted until they end. */
 DVT_MUST_USE enum dvt_code dvt_store_hold_open(struct dvt_tx *tx,
     const char *root, int64_t limit, int64_t *n, struct dvt_err *err);
-/* Their hold ends @hold_s after they were superseded. */
+/* The hold of those superseded at @since or later ends @hold_s after that.
+ * @root: "": any. */
 DVT_MUST_USE enum dvt_code dvt_store_hold_end(struct dvt_tx *tx,
-    const char *root, int64_t hold_s, int64_t limit, int64_t *n,
+    const char *root, int64_t since, int64_t hold_s, int64_t limit, int64_t *n,
     struct dvt_err *err);
 /* What this device held before @fingerprint stays accepted for the while. */
 DVT_MUST_USE enum dvt_code dvt_store_hold_owner(struct dvt_tx *tx,

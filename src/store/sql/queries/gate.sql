@@ -304,12 +304,14 @@ UPDATE credential SET hold_until = not_after
           AND hold_until < not_after LIMIT :limit);
 
 -- name: credential_hold_end
--- in:   root text, hold_s int, limit int
+-- in:   root text ('' : any), since int, hold_s int, limit int
 -- out:  rows changed: superseded ones whose hold now ends as planned
 UPDATE credential SET hold_until = superseded_at + :hold_s
  WHERE fingerprint IN (SELECT fingerprint FROM credential
-        WHERE root = :root AND state = 'superseded' AND denied_at = 0
-          AND owner_kind = 'device' AND hold_until > superseded_at + :hold_s
+        WHERE (root = :root OR :root = '') AND state = 'superseded'
+          AND denied_at = 0 AND owner_kind = 'device'
+          AND superseded_at >= :since
+          AND hold_until > superseded_at + :hold_s
         LIMIT :limit);
 
 -- name: credential_hold_owner
