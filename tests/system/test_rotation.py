@@ -2,6 +2,7 @@
 """Rotations of a real fleet from outside: what moves, what is refused, what
 is undone. Devices' own logs, openssl and the broker say how it went."""
 import re
+import sqlite3
 import subprocess
 import threading
 import time
@@ -153,6 +154,35 @@ def test_4_an_anchor_stays_while_a_device_needs_it_or_a_gateway_is_unheard(make)
     world.run_rotation(number)
 
 
+def alter(world, text, *args):
+    """Make the past another one; the control plane is not asked."""
+    db = sqlite3.connect(world.home / "db/dovetail.db", timeout=10)
+    with db:
+        count = db.execute(text, args).rowcount
+    db.close()
+    return count
+
+
+def test_4_a_handshake_through_a_cross_certificate_is_no_proof(make):
+    world = make()
+    number = world.plan("server-ca", "old-root", "root", observe_min_s=3600)
+    world.run_rotation(number, until="observe")
+    wait_for("proof", lambda: "proven" not in world.rotation(number)["waits_for"], 40)
+    world.op("rotation", "abort", number)
+    ca = world.old / "ca/ca.pem"
+    assert refusal(world.op, "trust", "update", "remove", ca).problem["code"] == "needs-approval"
+    root = fingerprint(world.home / "public/root.pem")
+    assert alter(world, "UPDATE OR REPLACE chain_seen SET form = 'cross' WHERE device_id = 'dev-0002' "
+                 "AND root = ?", root)
+    why = refusal(world.op, "trust", "update", "remove", ca)
+    assert [d["device"] for d in why.problem["devices"]] == ["dev-0002"], why.problem
+    alter(world, "UPDATE chain_seen SET form = 'pure' WHERE device_id = 'dev-0002' AND root = ?", root)
+    world.stop("gw-2")
+    assert alter(world, "UPDATE gateway SET heard_at = heard_at - 600 WHERE name = 'gw-2'") == 1
+    why = refusal(world.op, "trust", "update", "remove", ca)
+    assert "gw-2 is not heard" in why.problem["detail"], why.problem
+
+
 def test_plans_are_judged_by_another_person_and_one_at_a_time(make):
     world = make()
     number = world.plan("server-ca", "old-root", "root")
@@ -180,6 +210,9 @@ def test_one_person_gives_no_word_for_what_the_same_person_asked(make):
     number = refusal(world.op, *ask).problem["approval"]
     why = refusal(world.op, "approval", "give", number)
     assert why.problem["status"] in (403, 409), why.problem
+    world.second("approval", "give", number)
+    why = refusal(world.op, *ask[:-1], "we know something else")
+    assert why.problem["code"] == "needs-approval" and why.problem["approval"] != number
     world.tokens["both"] = world.cli("admin" if "admin" in world.tokens else "operator", "token", "create",
                                      "both", "--role", "admin")["token"]
     number = refusal(world.cli, "both", *ask[:-1], "we know better").problem["approval"]
