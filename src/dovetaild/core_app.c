@@ -128,8 +128,8 @@ app_operate(struct dvt_app *app, const char *what, const json_t *args,
 	    core_of(app), app->actor, what, args, out, extra, err);
 
 	if (rc == DVT_E_APPROVAL)
-		app->approval =
-		    json_integer_value(json_object_get(*extra, "approval"));
+		app->approval = json_integer_value(
+		    json_object_get(*extra, "approval"));
 	return rc;
 }
 

@@ -288,8 +288,7 @@ est_decide(struct core *c, void *ctx, struct dvt_err *err)
 		 o.id, a.name, a.not_before, a.last_issue_at,
 		 core_now(c).wall_s, &j->dates, err)) != DVT_OK)
 		return rc;
-	if (o.told_to_renew &&
-	    (rc = core_rotation_csr(c, o.id, err)) != DVT_OK)
+	if (o.told_to_renew && (rc = core_rotation_csr(c, o.id, err)) != DVT_OK)
 		return rc;
 	rc = ask_signer(c, j, &o, err);
 	if (rc == DVT_OK)

@@ -233,8 +233,7 @@ push_page(struct core *c, void *ctx, struct dvt_err *err)
 		dvt_buf_init(&page.text, ANSWER_MAX + 4096);
 		rc = make_page(c, f->name, f->told, &page, err);
 		m.body = dvt_buf_span(&page.text);
-		/* what is told is committed: nothing was written in this turn
-		 * before the page was made */
+		/* what is told is committed: see core_settle() */
 		if (rc == DVT_OK)
 			rc = peers_send(c->peers, DVT_ROLE_FRONT,
 			    (unsigned)(f - c->front), &m, err);
@@ -267,6 +266,7 @@ core_feed_news(void *core)
 {
 	struct core *c = core;
 
+	core_settle(c);
 	for (size_t i = 0; i < DVT_FRONTS_MAX; i++)
 		push(c, &c->front[i]);
 	look_at_parked(c, true);
@@ -293,6 +293,7 @@ core_front_greet(struct core *c, unsigned index)
 	if (!f->up || f->greeted)
 		return;
 	f->greeted = true;
+	core_settle(c);
 	core_publish_to(c, index);
 	push(c, f);
 }

@@ -106,6 +106,14 @@ load_trust_key(struct core *c, struct dvt_err *err)
 	return rc;
 }
 
+static void
+serve(struct core *c, void *ctx, bool committed)
+{
+	(void)ctx;
+	if (committed)
+		core_serve(c);
+}
+
 /* All is loaded: from now on it signs. */
 static enum dvt_code
 loaded_all(
@@ -117,7 +125,7 @@ loaded_all(
 	dvt_buf_reset(&c->import_key);
 	dvt_buf_put_span(&c->import_key, r->line);
 	c->signer_ready = true;
-	core_serve(c);
+	core_after(c, serve, NULL);
 	return DVT_OK;
 }
 

@@ -10,9 +10,10 @@
 #include "store/audit.h"
 #include "store/store.h"
 
-#define CORE_SIGN_MAX   4096 /* requests under way at the signer */
-#define CORE_PARKED_MAX 4096 /* feed requests that wait for news */
-#define CORE_LATER_S    2    /* Retry-After when a turn could not be kept */
+#define CORE_SIGN_MAX   4096  /* requests under way at the signer */
+#define CORE_PARKED_MAX 4096  /* feed requests that wait for news */
+#define CORE_ALARM_MS   60000 /* between two alerts about the clock */
+#define CORE_LATER_S    2     /* Retry-After when a turn could not be kept */
 
 struct core_after_call {
 	void (*fn)(struct core *c, void *ctx, bool committed);
@@ -75,7 +76,8 @@ struct core {
 	uint32_t signing_next;
 	uint64_t signing_generation;
 	bool signer_ready;
-	bool started; /* the parent was told so */
+	int64_t clock_alarm_ms; /* mono: not again before */
+	bool started;           /* the parent was told so */
 	struct dvt_buf import_key;
 
 	/* edges */
@@ -123,6 +125,8 @@ DVT_MUST_USE enum dvt_code core_within(struct core *c,
     enum dvt_code (*fn)(struct core *c, void *ctx, struct dvt_err *err),
     void *ctx, struct dvt_err *err);
 void core_turn_end(void *core); /* deferred: commit, then answers */
+/* Commit what is open: before something is told that is read from rows. */
+void core_settle(struct core *c);
 
 /* --- core_sign.c --- */
 /* As core_sign(), before the signer is ready; nothing to free. */

@@ -99,6 +99,7 @@ publish(struct core *c, unsigned first, unsigned end)
 	struct publishing p;
 	struct dvt_err err = {0};
 
+	core_settle(c);
 	dvt_buf_init(&p.cacerts, BODY_MAX);
 	dvt_buf_init(&p.bundles, BODY_MAX);
 	if (core_within(c, collect, &p, &err) != DVT_OK)

@@ -145,6 +145,26 @@ core_sign_now(struct core *c, const struct sign_request *q,
 	return ask(c, q, done, NULL, NULL, err);
 }
 
+/* The signer puts off what the clock forbids, and nothing else. */
+static enum dvt_code
+alarm_clock(struct core *c, void *ctx, struct dvt_err *err)
+{
+	return core_alert(c, "page", "clock", "clock-runs-backwards", ctx, err);
+}
+
+static void
+look_at_clock(struct core *c, struct sign_reply *r)
+{
+	int64_t now_ms = dvt_loop_time(c->loop).mono_ms;
+	struct dvt_err err;
+
+	if (r->code != DVT_E_LATER || now_ms < c->clock_alarm_ms)
+		return;
+	c->clock_alarm_ms = now_ms + CORE_ALARM_MS;
+	if (core_within(c, alarm_clock, r->why, &err) != DVT_OK)
+		log_event(LOG_WARNING, "alert.unsent", LE(&err));
+}
+
 void
 core_signer_reply(struct core *c, struct dvt_msg *m)
 {
@@ -158,6 +178,7 @@ core_signer_reply(struct core *c, struct dvt_msg *m)
 		finish_later(c, m->slot, err.text);
 		return;
 	}
+	look_at_clock(c, &r);
 	finish(c, m->slot, &r);
 }
 

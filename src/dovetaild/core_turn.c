@@ -219,6 +219,13 @@ core_turn_end(void *core)
 }
 
 void
+core_settle(struct core *c)
+{
+	if (c->tx != NULL)
+		core_turn_end(c);
+}
+
+void
 core_publish(struct core *c)
 {
 	c->publish_wanted = true;

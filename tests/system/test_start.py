@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: Apache-2.0
+"""init and start: what is refused, how clearly, and that nothing is harmed."""
+import os
+import pathlib
+import shutil
+import sqlite3
+import subprocess
+
+import pytest
+
+from world import BUILD, Refused, World, wait_for
+
+
+@pytest.fixture
+def world(tmp_path):
+    w = World(tmp_path, devices=0, gateways=0)
+    w.init()
+    yield w
+    w.close()
+
+
+def start(w, *more, **env):
+    """A start that is to fail: (exit status, what it said)."""
+    done = subprocess.run([BUILD / "dovetaild", "--config", w.home / "dovetail.ini", *more],
+                          capture_output=True, text=True, timeout=20, env=dict(os.environ, **env))
+    return done.returncode, done.stdout + done.stderr
+
+
+def test_init_leaves_a_folder_with_content_alone(world):
+    before = sorted(str(p) for p in world.home.rglob("*"))
+    with pytest.raises(Refused) as why:
+        world.init()
+    assert why.value.status == 73
+    assert "not empty" in why.value.err
+    assert before == sorted(str(p) for p in world.home.rglob("*"))
+
+
+def test_secrets_of_init_are_for_their_owner_alone(world):
+    for name in ("keys/unlock", "front/1/key.pem", "offline/trust-root-1.pem", "db/dovetail.db"):
+        assert (world.home / name).stat().st_mode & 0o077 == 0, name
+    assert (world.dir / "tokens").stat().st_mode & 0o077 == 0
+    text = (world.home / "db/dovetail.db").read_bytes()
+    assert all(token.encode() not in text for token in world.tokens.values())
+    assert b"PRIVATE KEY" not in text
+
+
+def test_an_offline_root_leaves_this_host(tmp_path):
+    w = World(tmp_path, devices=0, gateways=0)
+    w.init("--root", "offline")
+    key = w.home / "offline/root-ca.key.pem"
+    public = subprocess.run(["openssl", "pkey", "-in", key, "-pubout"], capture_output=True, check=True).stdout
+    shown = subprocess.run(["openssl", "x509", "-in", w.home / "public/root.pem", "-noout", "-pubkey"],
+                           capture_output=True, check=True).stdout
+    assert public == shown
+    held = w.query("SELECT name FROM authority WHERE key_wrapped IS NOT NULL ORDER BY name")
+    assert [row["name"] for row in held] == ["device-ca", "server-ca"]
+
+
+def test_settings_are_checked_and_the_line_named(world):
+    status, said = start(world, "-n")
+    assert status == 0 and "device.listen" in said
+    ini = world.home / "dovetail.ini"
+    ini.write_text(ini.read_text() + "\ncheckin.perod = 5s\n")
+    status, said = start(world, "-n")
+    assert status == 65
+    assert "checkin.perod" in said and "checkin.period" in said
+
+
+def test_another_secret_opens_nothing(world):
+    (world.home / "keys/unlock").write_text("ab" * 32 + "\n")
+    status, said = start(world)
+    assert status == 77, said
+    assert "unlocking secret does not fit" in said
+
+
+def test_the_secret_may_come_as_a_systemd_credential(world, tmp_path):
+    creds = tmp_path / "creds"
+    creds.mkdir()
+    shutil.move(world.home / "keys/unlock", creds / "dovetail")
+    world.start("dovetaild", BUILD / "dovetaild", "--config", world.home / "dovetail.ini",
+                "--set", "signer.unlock=credential:dovetail", env=dict(os.environ, CREDENTIALS_DIRECTORY=creds))
+    wait_for("the control plane", lambda: world.op("status"))
+
+
+def test_a_database_of_a_newer_version_is_left_alone(world):
+    path = world.home / "db/dovetail.db"
+    db = sqlite3.connect(path)
+    db.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
+    db.commit()
+    db.close()
+    before = path.read_bytes()
+    status, said = start(world)
+    assert status == 73, said
+    assert "newer" in said
+    assert path.read_bytes() == before
+
+
+def test_one_control_plane_per_folder(world):
+    world.start_control()
+    status, said = start(world)
+    assert status == 73, said
+    world.op("status")  # and the first one serves on
+
+
+FAKETIME = next(iter(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1")), None)
+
+
+@pytest.mark.skipif(FAKETIME is None, reason="faketime is not installed")
+def test_a_clock_that_runs_backwards_stops_issuing(world):
+    world.start_control()
+    secret = world.op("device", "secret", "pump-1", "--create")["secret"]
+    key, csr = world.dir / "key.pem", world.dir / "csr.der"
+    subprocess.run(["openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                    "-keyout", key, "-subj", "/CN=pump-1", "-outform", "DER", "-out", csr],
+                   check=True, capture_output=True)
+    body = subprocess.run(["base64", "-w0", csr], check=True, capture_output=True).stdout
+
+    def enrol():
+        done = subprocess.run(
+            ["curl", "-s", "-o", world.dir / "answer", "-w", "%{http_code}", "--cacert",
+             world.home / "public/root.pem", "--resolve", f"control.test:{world.device_port}:127.0.0.1",
+             "-u", f"pump-1:{secret}", "--data-binary", "@-",
+             f"https://control.test:{world.device_port}/.well-known/est/simpleenroll"],
+            input=body, capture_output=True)
+        return int(done.stdout), (world.dir / "answer").read_text()
+
+    assert enrol()[0] == 200
+    with sqlite3.connect(world.home / "db/dovetail.db") as db:
+        db.execute("UPDATE credential SET confirmed_at = 1 WHERE owner = 'pump-1'")  # not a repeat
+    world.stop("dovetaild")
+    world.start("dovetaild", BUILD / "dovetaild", "--config", world.home / "dovetail.ini",
+                env=dict(os.environ, LD_PRELOAD=str(FAKETIME), FAKETIME="-2h"))
+    wait_for("the control plane", lambda: world.op("status"))
+    status, said = enrol()
+    assert status == 503 and "clock runs backwards" in said
+    wait_for("an alert", lambda: any(a["name"] == "clock-runs-backwards"
+                                     for a in world.op("alert", "list")["items"]))
