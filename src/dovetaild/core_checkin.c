@@ -205,7 +205,7 @@ take_steps(struct core *c, const struct checkin *in, struct dvt_err *err)
 	json_array_foreach(in->steps, i, item)
 	{
 		if ((rc = take_step(c, in, item, err)) != DVT_OK) {
-			dvt_err_prefix(err, "steps[%zu]: ", i);
+			dvt_err_prefix(err, "steps[%zu]", i);
 			break;
 		}
 	}

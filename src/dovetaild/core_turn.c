@@ -98,7 +98,7 @@ static enum dvt_code
 later(struct dvt_err *err)
 {
 	if (err != NULL) {
-		dvt_err_prefix(err, "try again later: ");
+		dvt_err_prefix(err, "try again later");
 		err->code = DVT_E_LATER;
 	}
 	return DVT_E_LATER;

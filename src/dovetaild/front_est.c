@@ -114,7 +114,7 @@ front_check_report(struct dvt_span body, struct dvt_err *err)
 		rc = take_csr((struct dvt_span){r.csrs[i].der, r.csrs[i].der_n},
 		    &ignored, err);
 		if (rc != DVT_OK)
-			dvt_err_prefix(err, "csrs[%zu]: ", i);
+			dvt_err_prefix(err, "csrs[%zu]", i);
 	}
 	dvt_report_fini(&r);
 	return rc;

@@ -346,7 +346,7 @@ handle_device(struct front *f, const struct dvt_http_req *req)
 	else if (err.code == DVT_OK &&
 		 strcmp(req->path, "/v1/gateway/report") == 0 &&
 		 front_check_report(req->body, &err) != DVT_OK)
-		dvt_err_prefix(&err, "report: ");
+		dvt_err_prefix(&err, "report");
 	if (err.code != DVT_OK)
 		front_reply_error(f, req->ticket, &err, 0, false);
 	else

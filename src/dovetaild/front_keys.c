@@ -48,7 +48,7 @@ load(struct front *f, const char *name, const char *order, struct dvt_err *err)
 	    (rc = dvt_key_from_pem(dvt_buf_span(&pem), &key, err)) == DVT_OK)
 		rc = take(f, order, key, err);
 	if (rc != DVT_OK)
-		dvt_err_prefix(err, "%s: ", path);
+		dvt_err_prefix(err, "%s", path);
 	dvt_buf_cleanse(&pem);
 	return rc;
 }

@@ -41,7 +41,7 @@ unwrap_key(const struct signer *s, const char *bound, struct dvt_span wrapped,
 
 	rc = dvt_unwrap(s->wrap_key, dvt_span_str(bound), wrapped, &der, err);
 	if (rc != DVT_OK) {
-		dvt_err_prefix(err, "the unlocking secret does not fit: ");
+		dvt_err_prefix(err, "the unlocking secret does not fit");
 		return rc;
 	}
 	rc = dvt_key_from_pkcs8((struct dvt_span){der.p, der.n}, out, err);
@@ -79,7 +79,7 @@ signer_load_authority(
 		    SIGNER_AUTHORITIES_MAX);
 	if ((rc = dvt_x509_from_der(q->der, &cert, err)) != DVT_OK ||
 	    (rc = authority_key(s, q, cert, &key, err)) != DVT_OK) {
-		dvt_err_prefix(err, "authority %s: ", q->name);
+		dvt_err_prefix(err, "authority %s", q->name);
 		X509_free(cert);
 		EVP_PKEY_free(key);
 		return rc;
@@ -132,7 +132,7 @@ signer_load_trust_key(
 	snprintf(bound, sizeof(bound), "trust-key:%s", q->name);
 	if ((rc = unwrap_key(s, bound, q->wrapped, &key, err)) != DVT_OK ||
 	    (rc = dvt_key_digest(key, keyid, err)) != DVT_OK) {
-		dvt_err_prefix(err, "trust-signing key: ");
+		dvt_err_prefix(err, "trust-signing key");
 		EVP_PKEY_free(key);
 		return rc;
 	}

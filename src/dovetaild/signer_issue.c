@@ -165,7 +165,7 @@ signer_import(struct signer *s, const struct sign_request *q,
 	rc = dvt_unseal(s->import_key, DVT_SPAN_LIT(SIGNER_IMPORT_BOUND),
 	    q->wrapped, &plain, err);
 	if (rc != DVT_OK) {
-		dvt_err_prefix(err, "the key was not sealed to this signer: ");
+		dvt_err_prefix(err, "the key was not sealed to this signer");
 		goto out;
 	}
 	rc = dvt_key_from_pem((struct dvt_span){plain.p, plain.n}, &key, err);

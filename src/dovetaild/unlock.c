@@ -35,7 +35,7 @@ from_hex_file(const char *path, struct dvt_secret *out, struct dvt_err *err)
 			rc = dvt_fail(err, DVT_E_INPUT,
 			    "%zu bytes in hex, not %zu", n, sizeof(bytes));
 		if (rc != DVT_OK)
-			dvt_err_prefix(err, "%s: ", path);
+			dvt_err_prefix(err, "%s", path);
 	}
 	if (rc == DVT_OK)
 		dvt_secret_set(out, bytes, sizeof(bytes));
