@@ -20,6 +20,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define GROUP_NAME_MAX 32 /* inih keeps 49 characters of [KIND NAME] */
+
 struct value {
 	char *text; /* NULL: not given */
 	int64_t number;
@@ -28,10 +30,18 @@ struct value {
 	size_t items_n;
 };
 
+/* A section [KIND NAME]. */
+struct group {
+	char *kind, *name;
+};
+
 struct dvt_config {
-	const struct dvt_setting *table;
+	struct dvt_setting *table; /* a copy; settings of groups behind it */
 	struct value *values;
 	size_t n;
+	size_t fixed; /* of the table as given; keys behind are ours */
+	struct group *groups;
+	size_t groups_n;
 	char *name;   /* of the file, for errors */
 	char *folder; /* relative paths begin here */
 };
@@ -51,12 +61,125 @@ static size_t
 find(const struct dvt_config *c, const char *key)
 {
 	for (size_t i = 0; i < c->n; i++) {
+		if (strstr(c->table[i].key, " *.") != NULL)
+			continue; /* stands for others */
 		if (strcmp(c->table[i].key, key) == 0 ||
 		    (c->table[i].alias != NULL &&
 			strcmp(c->table[i].alias, key) == 0))
 			return i;
 	}
 	return c->n;
+}
+
+/* --- sections [KIND NAME] --- */
+
+/* Where "*." is in the key of a setting of a section; NULL: it is plain. */
+static const char *
+star_of(const struct dvt_setting *s)
+{
+	const char *star = strstr(s->key, " *.");
+
+	return star != NULL ? star + 1 : NULL;
+}
+
+/* Does @key fit "KIND *.rest"? Then its NAME. */
+static bool
+fits(const struct dvt_setting *s, const char *key, struct dvt_span *name)
+{
+	const char *star = star_of(s);
+	size_t before = star != NULL ? (size_t)(star - s->key) : 0;
+	size_t after = star != NULL ? strlen(star + 1) : 0;
+	size_t n = strlen(key);
+
+	if (star == NULL || n <= before + after ||
+	    strncmp(key, s->key, before) != 0 ||
+	    strcmp(key + n - after, star + 1) != 0)
+		return false;
+	*name = (struct dvt_span){
+	    (const uint8_t *)key + before, n - before - after};
+	return true;
+}
+
+static enum dvt_code
+group_name_check(const char *name, struct dvt_err *err)
+{
+	size_t n = strlen(name);
+
+	for (size_t i = 0; i < n; i++)
+		if (!isalnum((unsigned char)name[i]) &&
+		    strchr("._-", name[i]) == NULL)
+			return dvt_fail(err, DVT_E_INPUT,
+			    "\"%.64s\": letters, digits, \".\", \"_\" and "
+			    "\"-\" make the name of a section",
+			    name);
+	if (n > GROUP_NAME_MAX)
+		return dvt_fail(err, DVT_E_INPUT,
+		    "a section's name of %zu characters, at most %d", n,
+		    GROUP_NAME_MAX);
+	return DVT_OK;
+}
+
+/* Every setting of this kind of section, for one name. */
+static enum dvt_code
+group_add(struct dvt_config *c, const struct dvt_setting *like,
+    const char *name, struct dvt_err *err)
+{
+	size_t kind_n = (size_t)(star_of(like) - like->key) - 1;
+	char *kind = dvt_strndup(like->key, kind_n);
+	enum dvt_code rc = group_name_check(name, err);
+
+	if (rc == DVT_OK && c->groups_n == DVT_CONFIG_GROUPS)
+		rc = dvt_fail(err, DVT_E_LIMIT, "over %d sections [%s NAME]",
+		    DVT_CONFIG_GROUPS, kind);
+	if (rc != DVT_OK) {
+		free(kind);
+		return rc;
+	}
+	for (size_t i = 0; i < c->fixed; i++) {
+		const char *star = star_of(&c->table[i]);
+
+		if (star == NULL ||
+		    strncmp(c->table[i].key, like->key, kind_n + 2) != 0)
+			continue;
+		c->table = dvt_realloc(
+		    c->table, (c->n + 1) * sizeof(*c->table));
+		c->values = dvt_realloc(
+		    c->values, (c->n + 1) * sizeof(*c->values));
+		star = star_of(&c->table[i]);
+		c->table[c->n] = c->table[i];
+		c->table[c->n].key = dvt_asprintf(
+		    "%s %s%s", kind, name, star + 1);
+		c->values[c->n++] = (struct value){0};
+	}
+	c->groups = dvt_realloc(
+	    c->groups, (c->groups_n + 1) * sizeof(*c->groups));
+	c->groups[c->groups_n++] = (struct group){kind, dvt_strdup(name)};
+	return DVT_OK;
+}
+
+/* The setting of that key; its section is made when it is new. n: none. */
+static enum dvt_code
+find_or_add(
+    struct dvt_config *c, const char *key, size_t *at, struct dvt_err *err)
+{
+	struct dvt_span name;
+
+	*at = find(c, key);
+	for (size_t i = 0; *at == c->n && i < c->fixed; i++) {
+		enum dvt_code rc;
+		char *text;
+
+		if (!fits(&c->table[i], key, &name))
+			continue;
+		text = dvt_strndup((const char *)name.p, name.n);
+		rc = group_add(c, &c->table[i], text, err);
+		free(text);
+		if (rc != DVT_OK)
+			return rc;
+		*at = find(c, key);
+		break;
+	}
+	return DVT_OK;
 }
 
 static size_t
@@ -68,8 +191,22 @@ must_find(const struct dvt_config *c, const char *key)
 	return i;
 }
 
+/* An absolute path; @path is no longer than its text. */
+static char *
+path_full(const struct dvt_config *c, const char *path, size_t n)
+{
+	char *one = dvt_strndup(path, n), *full;
+
+	if (n == 0 || path[0] == '/')
+		return one;
+	full = dvt_asprintf("%s/%s", c->folder, one);
+	free(one);
+	return full;
+}
+
 static void
-items_split(struct value *v)
+items_split(
+    const struct dvt_config *c, enum dvt_setting_type type, struct value *v)
 {
 	const char *p = v->text;
 
@@ -82,7 +219,9 @@ items_split(struct value *v)
 			break;
 		v->items = dvt_realloc(
 		    v->items, (v->items_n + 1) * sizeof(*v->items));
-		v->items[v->items_n++] = dvt_strndup(p, n);
+		v->items[v->items_n++] = type == DVT_SET_PATHS
+					     ? path_full(c, p, n)
+					     : dvt_strndup(p, n);
 		p += n;
 	}
 }
@@ -131,12 +270,10 @@ value_set(struct dvt_config *c, size_t i, const char *text, int line,
 		dvt_err_prefix(err, "%s", s->key);
 		return rc;
 	}
-	if (s->type == DVT_SET_PATH && text[0] != '/' && text[0] != '\0')
-		v.text = dvt_asprintf("%s/%s", c->folder, text);
-	else
-		v.text = dvt_strdup(text);
-	if (s->type == DVT_SET_LIST)
-		items_split(&v);
+	v.text = s->type == DVT_SET_PATH ? path_full(c, text, strlen(text))
+					 : dvt_strdup(text);
+	if (s->type == DVT_SET_LIST || s->type == DVT_SET_PATHS)
+		items_split(c, s->type, &v);
 	value_fini(&c->values[i]);
 	c->values[i] = v;
 	return DVT_OK;
@@ -176,7 +313,8 @@ go_on(struct reading *r, size_t i, const char *more)
 	enum dvt_code rc;
 	char *joined;
 
-	if (r->c->table[i].type != DVT_SET_LIST && v->text[0] != '[' &&
+	if (r->c->table[i].type != DVT_SET_LIST &&
+	    r->c->table[i].type != DVT_SET_PATHS && v->text[0] != '[' &&
 	    v->text[0] != '{')
 		return dvt_fail(r->err, DVT_E_INPUT,
 		    "%s: an indented line would go on with it; keys begin in "
@@ -206,10 +344,13 @@ on_pair(void *user, const char *section, const char *name, const char *value)
 	struct reading *r = user;
 	char *key = section[0] == '\0' ? dvt_strdup(name)
 				       : dvt_asprintf("%s.%s", section, name);
-	size_t i = find(r->c, key);
+	size_t i;
 
-	if (i == r->c->n)
+	r->rc = find_or_add(r->c, key, &i, r->err);
+	if (r->rc == DVT_OK && i == r->c->n)
 		r->rc = unknown(r, key);
+	else if (r->rc != DVT_OK)
+		; /* told already */
 	else if (r->indented && i == r->last)
 		r->rc = go_on(r, i, value);
 	else if (r->c->values[i].text != NULL)
@@ -257,6 +398,10 @@ defaults_set(struct dvt_config *c, struct dvt_err *err)
 
 		if (c->values[i].text != NULL)
 			continue;
+		if (star_of(s) != NULL) { /* of sections that are not there */
+			c->values[i].text = dvt_strdup("");
+			continue;
+		}
 		if (s->dflt == NULL)
 			return dvt_fail(err, DVT_E_INPUT,
 			    "%s: %s: must be given (%s)", c->name, s->key,
@@ -302,8 +447,9 @@ dvt_config_parse(const struct dvt_setting *table, size_t n,
 	enum dvt_code rc;
 
 	*out = NULL;
-	c->table = table;
-	c->n = n;
+	c->table = dvt_alloc_array(n + 1, sizeof(*c->table));
+	memcpy(c->table, table, n * sizeof(*c->table));
+	c->n = c->fixed = n;
 	c->values = dvt_alloc_array(n + 1, sizeof(*c->values));
 	c->name = dvt_strdup(name);
 	c->folder = folder_of(name);
@@ -363,8 +509,11 @@ dvt_config_set(struct dvt_config *c, const char *key_value, struct dvt_err *err)
 		return dvt_fail(
 		    err, DVT_E_INPUT, "\"%s\" is no key=value", key_value);
 	key = dvt_strndup(key_value, (size_t)(eq - key_value));
-	i = find(c, key);
-	rc = i == c->n ? unknown(&r, key) : value_set(c, i, eq + 1, 0, err);
+	if ((rc = find_or_add(c, key, &i, err)) == DVT_OK)
+		rc = i == c->n ? unknown(&r, key)
+			       : value_set(c, i, eq + 1, 0, err);
+	if (rc == DVT_OK)
+		rc = defaults_set(c, err); /* of a section that is new */
 	if (rc == DVT_OK)
 		c->values[i].line = -1; /* given, but by no line */
 	free(key);
@@ -376,8 +525,17 @@ dvt_config_free(struct dvt_config *c)
 {
 	if (c == NULL)
 		return;
-	for (size_t i = 0; i < c->n; i++)
+	for (size_t i = 0; i < c->n; i++) {
 		value_fini(&c->values[i]);
+		if (i >= c->fixed)
+			free((char *)(uintptr_t)c->table[i].key);
+	}
+	for (size_t i = 0; i < c->groups_n; i++) {
+		free(c->groups[i].kind);
+		free(c->groups[i].name);
+	}
+	free(c->groups);
+	free(c->table);
 	free(c->values);
 	free(c->name);
 	free(c->folder);
@@ -418,6 +576,26 @@ dvt_config_given(const struct dvt_config *c, const char *key)
 	return c->values[must_find(c, key)].line != 0;
 }
 
+const char *
+dvt_config_group(const struct dvt_config *c, const char *kind, size_t i)
+{
+	for (size_t k = 0; k < c->groups_n; k++)
+		if (strcmp(c->groups[k].kind, kind) == 0 && i-- == 0)
+			return c->groups[k].name;
+	return NULL;
+}
+
+const char *
+dvt_config_group_text(const struct dvt_config *c, const char *kind,
+    const char *name, const char *key)
+{
+	char *full = dvt_asprintf("%s %s.%s", kind, name, key);
+	const char *text = dvt_config_text(c, full);
+
+	free(full);
+	return text;
+}
+
 /* A value as it can be read back: what goes on is indented. */
 static void
 value_put(struct dvt_buf *out, const char *key, const char *text)
@@ -435,7 +613,8 @@ void
 dvt_config_dump(const struct dvt_config *c, struct dvt_buf *out)
 {
 	for (size_t i = 0; i < c->n; i++)
-		value_put(out, c->table[i].key, c->values[i].text);
+		if (star_of(&c->table[i]) == NULL)
+			value_put(out, c->table[i].key, c->values[i].text);
 }
 
 void
@@ -444,11 +623,19 @@ dvt_settings_sample(
 {
 	for (size_t i = 0; i < n; i++) {
 		const struct dvt_setting *s = &table[i];
+		const char *star = star_of(s);
 
-		dvt_buf_printf(out, "# %s (", s->help);
+		if (star != NULL)
+			dvt_buf_printf(out, "# In sections [%.*sNAME], %s: ",
+			    (int)(star - s->key), s->key, star + 2);
+		else
+			dvt_buf_puts(out, "# ");
+		dvt_buf_printf(out, "%s (", s->help);
 		dvt_setting_type_format(s, out);
 		dvt_buf_puts(out, ")\n");
-		if (s->dflt == NULL)
+		if (star != NULL)
+			dvt_buf_putc(out, '\n');
+		else if (s->dflt == NULL)
 			dvt_buf_printf(out, "%s =\n\n", s->key);
 		else
 			dvt_buf_printf(out, "#%s = %s\n\n", s->key, s->dflt);
@@ -461,7 +648,14 @@ dvt_settings_man(const struct dvt_setting *table, size_t n, struct dvt_buf *out)
 	for (size_t i = 0; i < n; i++) {
 		const struct dvt_setting *s = &table[i];
 
-		dvt_buf_printf(out, ".It Cm %s\n%s\n.Pq ", s->key, s->help);
+		const char *star = star_of(s);
+
+		if (star != NULL)
+			dvt_buf_printf(out, ".It Cm [%.*sNAME] %s\n",
+			    (int)(star - s->key), s->key, star + 2);
+		else
+			dvt_buf_printf(out, ".It Cm %s\n", s->key);
+		dvt_buf_printf(out, "%s\n.Pq ", s->help);
 		dvt_setting_type_format(s, out);
 		if (s->dflt == NULL)
 			dvt_buf_puts(out, "; must be given\n");

@@ -18,12 +18,18 @@
 	X(DVT_SET_TEXT, "text")                                                \
 	X(DVT_SET_PATH, "path")   /* relative: to the file's folder */         \
 	X(DVT_SET_CHOICE, "word") /* one of the words in choices */            \
-	X(DVT_SET_LIST, "list")   /* blank or comma between the items */
+	X(DVT_SET_LIST, "list")   /* blank or comma between the items */       \
+	X(DVT_SET_PATHS, "paths") /* a list; each relative as a PATH */
 #define DVT_SETTING_ENUM(id, name) id,
 enum dvt_setting_type { DVT_SETTING_TYPES(DVT_SETTING_ENUM) };
 
 struct dvt_setting {
-	const char *key; /* "gateway.tls.logHandshakes" */
+	/*
+	 * "gateway.tls.logHandshakes". With "KIND *." in front it is a setting
+	 * of each section [KIND NAME] that the file has; its full key is
+	 * "KIND NAME.key" then.
+	 */
+	const char *key;
 	enum dvt_setting_type type;
 	const char *unit;  /* "s", "bytes", or the words of a CHOICE: "a|b" */
 	int64_t min, max;  /* of numbers; of the length of texts. 0, 0: any */
@@ -64,6 +70,12 @@ const char *dvt_config_text(const struct dvt_config *c, const char *key);
 const char *dvt_config_item(
     const struct dvt_config *c, const char *key, size_t i);
 bool dvt_config_given(const struct dvt_config *c, const char *key);
+/* Name of the @i-th section [@kind NAME] of the file; NULL after the last. */
+const char *dvt_config_group(
+    const struct dvt_config *c, const char *kind, size_t i);
+/* As dvt_config_text(), of "KIND NAME.key". */
+const char *dvt_config_group_text(const struct dvt_config *c, const char *kind,
+    const char *name, const char *key);
 
 /* Every setting with its value now, as a file that can be read back. */
 void dvt_config_dump(const struct dvt_config *c, struct dvt_buf *out);

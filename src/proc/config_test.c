@@ -17,7 +17,7 @@ static const struct dvt_setting table[] = {
     {.key = "gateway.listen",
      .type = DVT_SET_TEXT,
      .help = "Where devices connect.",
-     .dflt = "127.0.0.1:8883"                 },
+     .dflt = "127.0.0.1:8883"											},
     {.key = "gateway.workers",
      .type = DVT_SET_INT,
      .min = 1,
@@ -33,7 +33,7 @@ static const struct dvt_setting table[] = {
     {.key = "gateway.tls.logHandshakes",
      .type = DVT_SET_BOOL,
      .dflt = "yes",
-     .help = "Log each handshake."},
+     .help = "Log each handshake."								       },
     {.key = "gateway.max-stale",
      .type = DVT_SET_SECONDS,
      .unit = "s",
@@ -44,23 +44,29 @@ static const struct dvt_setting table[] = {
     {.key = "gateway.deadline",
      .type = DVT_SET_MS,
      .dflt = "10s",
-     .help = "Handshake deadline."                          },
+     .help = "Handshake deadline."												 },
     {.key = "gateway.spool",
      .type = DVT_SET_BYTES,
      .dflt = "64M",
-     .help = "Spool on disk."                       },
+     .help = "Spool on disk."											      },
     {.key = "gateway.state",
      .type = DVT_SET_PATH,
      .dflt = "state",
-     .help = "State folder."                    },
+     .help = "State folder."											   },
     {.key = "gateway.names",
      .type = DVT_SET_LIST,
      .dflt = "",
-     .help = "Host names."                     },
+     .help = "Host names."											    },
+    {.key = "gateway.crl",                 .type = DVT_SET_PATHS,                 .dflt = "",                    .help = "Lists."											    },
+    {.key = "credential *.certificate",                   .type = DVT_SET_PATH,                   .help = "Chain."                       },
+    {.key = "credential *.names",
+     .type = DVT_SET_LIST,
+     .dflt = "any",
+     .help = "Host names."},
     {.key = "security.policy.ca.trust.list",
      .type = DVT_SET_TEXT,
      .dflt = "",
-     .help = "Fingerprints, a JSON array."                     },
+     .help = "Fingerprints, a JSON array."},
 };
 
 static struct dvt_config *
@@ -133,6 +139,35 @@ keys_are_read_flat_and_in_sections(void **state)
 }
 
 static void
+named_sections_bring_their_own_settings(void **state)
+{
+	struct dvt_config *c = parse("[credential old]\n"
+				     "certificate = old.pem\n"
+				     "[credential edge.2-b]\n"
+				     "names = a b\n"
+				     "certificate = /p/new.pem\n"
+				     "[gateway]\n"
+				     "crl = a.crl, /b.crl\n");
+
+	(void)state;
+	assert_string_equal(dvt_config_group(c, "credential", 0), "old");
+	assert_string_equal(dvt_config_group(c, "credential", 1), "edge.2-b");
+	assert_null(dvt_config_group(c, "credential", 2));
+	assert_null(dvt_config_group(c, "gateway", 0));
+	assert_string_equal(
+	    dvt_config_group_text(c, "credential", "old", "certificate"),
+	    "/etc/x/old.pem");
+	assert_string_equal(
+	    dvt_config_item(c, "credential old.names", 0), "any");
+	assert_string_equal(
+	    dvt_config_item(c, "credential edge.2-b.names", 1), "b");
+	assert_string_equal(
+	    dvt_config_item(c, "gateway.crl", 0), "/etc/x/a.crl");
+	assert_string_equal(dvt_config_item(c, "gateway.crl", 1), "/b.crl");
+	dvt_config_free(c);
+}
+
+static void
 each_mistake_is_named_with_its_line(void **state)
 {
 	static const struct {
@@ -162,6 +197,17 @@ each_mistake_is_named_with_its_line(void **state)
              "gw.ini:2: gateway.workers: an indented line"                                        },
 	    {"gateway.listen =;x\n",                              "would read as a comment"       },
 	    {"gateway.listen = a\x01z\n",                         "control character 1"           },
+	    {"[credential a]\nnames = x\n",
+             "credential a.certificate: must be given"                                            },
+	    {"[credential a b]\nnames = x\n",                     "make the name of a section"    },
+	    {"[credential a/b]\nnames = x\n",                     "make the name of a section"    },
+	    {"[credential ]\nnames = x\n",                        "unknown setting"               },
+	    {"[credential a]\nkeys = x\n",                        "unknown setting"               },
+	    {"credential *.names = x\n",                          "make the name of a section"    },
+	    {"[credential 12345678901234567890123456789012345678901234567]\n"
+	     "names = x\n",			  "at most 32"                    },
+	    {"[credential a]\ncertificate = x\n[credential a]\n"
+	     "certificate = y\n",		    "given already in line 2"       },
 	    {"[gateway\nworkers = 2\n",                           "gw.ini:1: neither"             },
 	    {"gateway.workers\n",                                 "gw.ini:1: neither"             },
 	};
@@ -279,6 +325,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(defaults_hold_for_what_is_not_given),
 	    cmocka_unit_test(keys_are_read_flat_and_in_sections),
+	    cmocka_unit_test(named_sections_bring_their_own_settings),
 	    cmocka_unit_test(each_mistake_is_named_with_its_line),
 	    cmocka_unit_test(long_lines_are_read_whole_or_refused),
 	    cmocka_unit_test(a_dump_reads_back_as_the_same),

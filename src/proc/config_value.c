@@ -168,6 +168,7 @@ dvt_setting_check(const struct dvt_setting *s, const char *text,
 	case DVT_SET_TEXT:
 	case DVT_SET_PATH:
 	case DVT_SET_LIST:
+	case DVT_SET_PATHS:
 		break;
 	}
 	return text_check(s, text, err);

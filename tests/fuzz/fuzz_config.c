@@ -6,14 +6,17 @@
 
 /* key, type, unit, least, most, default, help */
 static const struct dvt_setting table[] = {
-    {"a.bool", DVT_SET_BOOL,    NULL,     0, 0, "no", "x"},
-    {"a.int",  DVT_SET_INT,     NULL,     1, 9, "2",  "x"},
-    {"a.time", DVT_SET_SECONDS, "s",      0, 0, "1h", "x"},
-    {"a.size", DVT_SET_BYTES,   "bytes",  0, 0, "1k", "x"},
-    {"a.text", DVT_SET_TEXT,    NULL,     0, 0, "",   "x"},
-    {"a.path", DVT_SET_PATH,    NULL,     0, 0, "p",  "x"},
-    {"a.list", DVT_SET_LIST,    NULL,     0, 0, "",   "x"},
-    {"a.word", DVT_SET_CHOICE,  "on|off", 0, 0, "on", "x"},
+    {"a.bool",       DVT_SET_BOOL,    NULL,     0, 0, "no", "x"},
+    {"a.int",        DVT_SET_INT,     NULL,     1, 9, "2",  "x"},
+    {"a.time",       DVT_SET_SECONDS, "s",      0, 0, "1h", "x"},
+    {"a.size",       DVT_SET_BYTES,   "bytes",  0, 0, "1k", "x"},
+    {"a.text",       DVT_SET_TEXT,    NULL,     0, 0, "",   "x"},
+    {"a.path",       DVT_SET_PATH,    NULL,     0, 0, "p",  "x"},
+    {"a.list",       DVT_SET_LIST,    NULL,     0, 0, "",   "x"},
+    {"a.word",       DVT_SET_CHOICE,  "on|off", 0, 0, "on", "x"},
+    {"a.paths",      DVT_SET_PATHS,   NULL,     0, 0, "",   "x"},
+    {"pair *.file",  DVT_SET_PATH,    NULL,     0, 0, NULL, "x"},
+    {"pair *.names", DVT_SET_LIST,    NULL,     0, 0, "",   "x"},
 };
 
 int
