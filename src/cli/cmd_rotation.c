@@ -122,12 +122,47 @@ set_option(json_t *plan, const char *text, struct dvt_err *err)
 	return DVT_OK;
 }
 
+/* "--except DEVICE=REASON" */
+static enum dvt_code
+except_option(json_t *plan, const char *text, struct dvt_err *err)
+{
+	const char *eq = strchr(text, '=');
+	json_t *list = json_object_get(plan, "except");
+
+	if (eq == NULL || eq == text || eq[1] == '\0')
+		return dvt_fail(
+		    err, DVT_E_INPUT, "--except %s: not DEVICE=REASON", text);
+	if (list == NULL) {
+		list = json_array();
+		json_object_set_new(plan, "except", list);
+	}
+	json_array_append_new(list, json_pack("{s:s%, s:s}", "device", text,
+					(size_t)(eq - text), "reason", eq + 1));
+	return DVT_OK;
+}
+
+/* Every "--@option" there is, one after the other, into the plan. */
+static enum dvt_code
+each_option(struct cli *c, const char *option, json_t *plan,
+    enum dvt_code (*take)(json_t *, const char *, struct dvt_err *),
+    struct dvt_err *err)
+{
+	const char *text;
+	enum dvt_code rc = DVT_OK;
+
+	for (size_t i = 0; rc == DVT_OK; i++) {
+		if ((text = cli_opt_nth(c, option, i)) == NULL)
+			break;
+		rc = take(plan, text, err);
+	}
+	return rc;
+}
+
 enum dvt_code
 cmd_rotation_plan(struct cli *c, struct dvt_err *err)
 {
 	json_t *plan = json_pack("{s:s}", "kind", c->arg[0]), *answer = NULL;
-	const char *text;
-	enum dvt_code rc = DVT_OK;
+	enum dvt_code rc;
 
 	for (size_t i = 0; i < 2; i++) {
 		const char *key = i == 0 ? "from" : "to";
@@ -136,11 +171,9 @@ cmd_rotation_plan(struct cli *c, struct dvt_err *err)
 			json_object_set_new(
 			    plan, key, json_string(cli_opt(c, key)));
 	}
-	for (size_t i = 0; rc == DVT_OK; i++) {
-		if ((text = cli_opt_nth(c, "set", i)) == NULL)
-			break;
-		rc = set_option(plan, text, err);
-	}
+	rc = each_option(c, "set", plan, set_option, err);
+	if (rc == DVT_OK)
+		rc = each_option(c, "except", plan, except_option, err);
 	if (rc == DVT_OK)
 		rc = cli_call(c, "POST", "/v1/rotations", plan, &answer, err);
 	if (rc == DVT_OK)

@@ -222,7 +222,9 @@ static enum dvt_code
 check_edges(struct core_op *op, const struct dvt_row_authority *anchor,
     struct dvt_err *err)
 {
-	int64_t now = core_now(op->c).wall_s;
+	int64_t unheard = core_now(op->c).wall_s -
+			  dvt_config_int(
+			      core_config(op->c), "gateway.unheardAfter");
 	struct dvt_row_gateway *rows;
 	size_t n;
 	enum dvt_code rc = dvt_store_gateway_list(core_tx(op->c),
@@ -233,7 +235,7 @@ check_edges(struct core_op *op, const struct dvt_row_authority *anchor,
 			return dvt_fail(err, DVT_E_UNSAFE,
 			    "%s cannot be removed: %s shows it by default",
 			    anchor->name, rows[i].name);
-		if (rows[i].heard_at + DVT_HEARD_S < now)
+		if (rows[i].heard_at < unheard)
 			return dvt_fail(err, DVT_E_UNSAFE,
 			    "%s cannot be removed: %s is not heard",
 			    anchor->name, rows[i].name);

@@ -329,6 +329,7 @@ core_rot_tally(struct core *c, struct core_rot *r, struct dvt_err *err)
 	    (rc = tally_actions(c, r, err)) != DVT_OK)
 		return rc;
 	r->t.assigned = r->row.phase > DVT_PHASE_PREFLIGHT;
+	r->t.heard_s = dvt_config_int(core_config(c), "gateway.unheardAfter");
 	if (r->row.phase == DVT_PHASE_PREFLIGHT)
 		rc = tally_preflight(c, r, err);
 	else if (dvt_phase_is_server(r->row.kind))

@@ -58,6 +58,9 @@ const struct dvt_setting settings_table[] = {
 	"Check-in period while a device has something to do."),
     S("gateway.maxStale", DVT_SET_SECONDS, "s", 60, 30 * DAY, "24h",
 	"Age of an edge's state from which it refuses younger certificates."),
+    S("gateway.unheardAfter", DVT_SET_SECONDS, "s", 10, DAY, "120s",
+	"Silence after which an edge is unheard: no gate holds then, and no "
+	"anchor is removed."),
     S("approvals.required", DVT_SET_INT, NULL, 1, 2, "2",
 	"People needed for a step that cannot be taken back."),
     S("approvals.lifetime", DVT_SET_SECONDS, "s", 60, 30 * DAY, "24h",

@@ -13,7 +13,7 @@
 #include "fleet/machine.h"
 #include "fleet/plan.h"
 
-#define DVT_HEARD_S       120   /* an edge heard longer ago is unheard */
+#define DVT_HEARD_S       120   /* default: an edge silent longer is unheard */
 #define DVT_CLOCK_JUMP_S  300   /* wall against boot time: pauses */
 #define DVT_CLOCK_OFF_S   300   /* an edge's or the fleet's clock: preflight */
 #define DVT_STRANGERS_MIN 20    /* refusals by unproven clients that pause */
@@ -58,6 +58,7 @@ struct dvt_tallies {
 	struct dvt_count unheld;
 	int64_t hold_until; /* latest hold of a superseded one; 0 none */
 
+	int64_t heard_s; /* an edge silent longer is unheard; 0: DVT_HEARD_S */
 	bool
 	    old_key_held; /* a fresh certificate under the old CA is possible */
 	int64_t approval; /* id of the open approval for retire; 0 none */

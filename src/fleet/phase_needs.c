@@ -110,7 +110,9 @@ dvt_look_actions_are_done(struct dvt_look *l)
 static bool
 edge_is_heard(const struct dvt_look *l, const struct dvt_gateway_view *e)
 {
-	return e->heard_at + DVT_HEARD_S >= l->now->wall_s;
+	int64_t s = l->t->heard_s > 0 ? l->t->heard_s : DVT_HEARD_S;
+
+	return e->heard_at + s >= l->now->wall_s;
 }
 
 static void

@@ -8,6 +8,7 @@ was made by openssl or by the control plane. Processes are ended by their id.
 import json
 import os
 import pathlib
+import re
 import shutil
 import signal
 import socket
@@ -250,20 +251,34 @@ secret = file:{home}/secret
     def device_ids(self):
         return [f"dev-{i:04d}" for i in range(1, self.devices + 1)]
 
-    def start_fleet(self, interval_ms=300):
+    def fleet_line(self, device):
+        edges = [f"127.0.0.1:{p}" for p in self.gateway_ports]
+        return {"device": device, "state": str(self.dir / "fleet" / device),
+                "server": f"127.0.0.1:{self.device_port}", "server_name": "control.test",
+                "edges": edges, "edge_name": self.names[0],
+                "import_key": str(self.old / "devices" / device / "key.pem"),
+                "import_cert": str(self.old / "devices" / device / "cert.pem"),
+                "anchor": str(self.old / "ca/ca.pem")}
+
+    def run_fleet(self, name, devices, interval_ms):
+        """name: of the process, and of its three files in fleet/."""
         fleet = self.dir / "fleet"
         fleet.mkdir(exist_ok=True)
-        edges = [f"127.0.0.1:{p}" for p in self.gateway_ports]
-        lines = [{"device": d, "state": str(fleet / d), "server": f"127.0.0.1:{self.device_port}",
-                  "server_name": "control.test", "edges": edges, "edge_name": self.names[0],
-                  "import_key": str(self.old / "devices" / d / "key.pem"),
-                  "import_cert": str(self.old / "devices" / d / "cert.pem"),
-                  "anchor": str(self.old / "ca/ca.pem")} for d in self.device_ids()]
-        (fleet / "fleet.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-        self.start("fleet", BUILD / "dovetail-fleet", "run", "--fleet", fleet / "fleet.jsonl",
+        kind = name.removeprefix("fleet")
+        (fleet / f"fleet{kind}.jsonl").write_text(
+            "".join(json.dumps(self.fleet_line(d)) + "\n" for d in devices))
+        self.start(name, BUILD / "dovetail-fleet", "run", "--fleet", fleet / f"fleet{kind}.jsonl",
                    "--retry-first", "1", "--interval-ms", str(interval_ms),
-                   "--status-file", fleet / "status.json", "--log", fleet / "attempts.jsonl")
-        wait_for("the fleet", lambda: self.fleet()["connected"] == self.devices, 60)
+                   "--status-file", fleet / f"status{kind}.json", "--log", fleet / f"attempts{kind}.jsonl")
+        wait_for(name, lambda: json.loads((fleet / f"status{kind}.json").read_text())["connected"]
+                 == len(devices), 60)
+
+    def start_fleet(self, interval_ms=300, split=0):
+        """split: so many of the last devices in a process "fleet-late"."""
+        ids = self.device_ids()
+        self.run_fleet("fleet", ids[:len(ids) - split], interval_ms)
+        if split:
+            self.run_fleet("fleet-late", ids[len(ids) - split:], interval_ms)
         wait_for("check-ins", lambda: sum(d["last_checkin_at"] > 0 for d in self.op("device", "list"))
                  == self.devices, 60)
 
@@ -276,24 +291,30 @@ secret = file:{home}/secret
         rows = [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
         return [row for row in rows if "ok" in row]
 
-    def everything(self):
-        """From nothing to a fleet that publishes under the old world."""
+    def everything(self, settings=(), split=0, period_s=None):
+        """From nothing to a fleet that publishes under the old world; the
+        last split devices are a program of their own, "fleet-late"."""
         self.make_old_world()
+        if period_s:
+            path = self.old / "inventory.csv"
+            path.write_text(re.sub(r",\d+$", f",{period_s}", path.read_text(), flags=re.M))
         self.start_broker()
         self.init()
-        self.start_control()
+        self.start_control(*settings)
         self.adopt_old_world()
         self.start_gateways()
-        self.start_fleet()
+        self.start_fleet(split=split)
         return self
 
     # --- rotations ---
 
-    def plan(self, kind, old, new, **settings):
+    def plan(self, kind, old, new, excepted=(), **settings):
         words = {"overlap_min_s": 0, "wave_min_s": 0, "observe_min_s": 0, "hold_s": 0,
                  "reconnect_per_s": 50, **settings}
         sets = [w for k, v in words.items() for w in ("--set", f"{k}={v}")]
-        return self.op("rotation", "plan", kind, "--from", old, "--to", new, *sets)["id"]
+        ends = [w for k, v in (("--from", old), ("--to", new)) if v for w in (k, v)]
+        sets += [w for d in excepted for w in ("--except", f"{d}=seen to by hand")]
+        return self.op("rotation", "plan", kind, *ends, *sets)["id"]
 
     def rotation(self, number):
         return self.op("rotation", "status", number)
