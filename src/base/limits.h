@@ -19,6 +19,7 @@
 #define DVT_CRL_DER_MAX                                                        \
 	67108864                 /* bytes of a CRL; a million entries: 40 MiB  \
 				  */
+#define DVT_STAPLE_MAX     16384 /* bytes of an OCSP response; seen: 2 KiB */
 #define DVT_DER_DEPTH_MAX  16    /* nested constructed values */
 #define DVT_EXTS_MAX       32    /* extensions in a certificate; seen: 14 */
 #define DVT_DEVICE_ID_MAX  128   /* characters of a device id */

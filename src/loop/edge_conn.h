@@ -52,6 +52,9 @@ SSL_TICKET_RETURN dvt_edge_ticket_read(SSL *ssl, SSL_SESSION *session,
     const unsigned char *key_name, size_t key_name_n, SSL_TICKET_STATUS status,
     void *arg);
 
+/* edge_staple.c: the OCSP response of the chain shown. */
+int dvt_edge_staple_cb(SSL *ssl, void *arg);
+
 /* edge_verify.c: the client's certificate. */
 int dvt_edge_verify_cb(X509_STORE_CTX *ctx, void *arg);
 int dvt_edge_verify_ok(int ok, X509_STORE_CTX *ctx);

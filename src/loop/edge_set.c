@@ -3,7 +3,9 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "pki/crl_read.h"
 #include "pki/key.h"
+#include "pki/staple.h"
 #include "proto/hello.h"
 
 #include <stdlib.h>
@@ -23,6 +25,10 @@ struct held {
 	X509 *tail;             /* the root that came with it, or NULL */
 	X509 *cross;
 	EVP_PKEY *key;
+	uint8_t *staple;
+	size_t staple_n;
+	int64_t staple_until; /* 0: not to be shown */
+	int64_t added_at;
 };
 
 struct certs {
@@ -35,6 +41,9 @@ struct dvt_edge_set {
 	struct held held[CREDENTIALS_MAX];
 	size_t held_n;
 	struct certs anchors, issuers, roots;
+	X509_CRL **crls;
+	size_t crls_n;
+	int max_depth;
 	bool has_policy, whole;
 	struct dvt_feed_policy policy;
 	/* from seal on */
@@ -75,6 +84,7 @@ held_fini(struct held *h)
 	X509_free(h->tail);
 	X509_free(h->cross);
 	EVP_PKEY_free(h->key);
+	free(h->staple);
 	*h = (struct held){0};
 }
 
@@ -106,6 +116,9 @@ dvt_edge_set_unref(struct dvt_edge_set *s)
 	certs_fini(&s->anchors);
 	certs_fini(&s->issuers);
 	certs_fini(&s->roots);
+	for (size_t i = 0; i < s->crls_n; i++)
+		X509_CRL_free(s->crls[i]);
+	free(s->crls);
 	dvt_trust_free(s->trust);
 	free(s);
 }
@@ -153,6 +166,11 @@ held_describe(struct held *h, const struct dvt_edge_credential *c)
 		h->names[h->names_n] = dvt_strdup(c->names.v[h->names_n]);
 	if (c->root != NULL)
 		dvt_copy_str(h->root, sizeof(h->root), c->root);
+	if (c->staple.n > 0) {
+		h->staple = dvt_alloc(c->staple.n);
+		memcpy(h->staple, c->staple.p, c->staple.n);
+		h->staple_n = c->staple.n;
+	}
 }
 
 enum dvt_code
@@ -174,6 +192,7 @@ dvt_edge_set_add(struct dvt_edge_set *s, const struct dvt_edge_credential *c,
 		return rc;
 	}
 	held_describe(&h, c);
+	h.added_at = now;
 	if (c->cross != NULL) {
 		X509_up_ref(c->cross);
 		h.cross = c->cross;
@@ -198,6 +217,20 @@ void
 dvt_edge_set_root(struct dvt_edge_set *s, X509 *root)
 {
 	certs_add(&s->roots, root);
+}
+
+void
+dvt_edge_set_crl(struct dvt_edge_set *s, X509_CRL *crl)
+{
+	s->crls = dvt_realloc(s->crls, (s->crls_n + 1) * sizeof(*s->crls));
+	X509_CRL_up_ref(crl);
+	s->crls[s->crls_n++] = crl;
+}
+
+void
+dvt_edge_set_depth(struct dvt_edge_set *s, int max_depth)
+{
+	s->max_depth = max_depth;
 }
 
 void
@@ -247,10 +280,11 @@ feed_credential(struct dvt_edge_set *s, const struct dvt_feed_entry *e,
 	    .listener = c->listener,
 	    .slot = dvt_slot_from_name(c->slot),
 	    .generation = c->generation,
-	    .names = {(const char *const *)c->names.v, c->names.n},
+	    .names = {(const char *const *)c->names.v, c->names.n },
 	    .root = c->root,
 	    .chain = &chain,
 	    .key = key,
+	    .staple = {c->staple,                       c->staple_n},
 	};
 	enum dvt_code rc;
 
@@ -292,21 +326,54 @@ dvt_edge_set_feed(struct dvt_edge_set *s, const struct dvt_feed *f,
 
 /* --- sealing --- */
 
-/* The fingerprint of the known root that issued @cert, or "". */
+/* The known root that issued @cert, or NULL. */
+static X509 *
+issuer_of(const struct dvt_edge_set *s, X509 *cert)
+{
+	for (size_t i = s->anchors.n; i-- > 0;)
+		if (dvt_x509_is_issued_by(cert, s->anchors.v[i]))
+			return s->anchors.v[i];
+	for (size_t i = 0; i < s->roots.n; i++)
+		if (dvt_x509_is_issued_by(cert, s->roots.v[i]))
+			return s->roots.v[i];
+	for (size_t i = 0; i < s->held_n; i++)
+		if (s->held[i].tail != NULL &&
+		    dvt_x509_is_issued_by(cert, s->held[i].tail))
+			return s->held[i].tail;
+	return NULL;
+}
+
+/* Its fingerprint, or "". */
 static void
 issuer_find(const struct dvt_edge_set *s, X509 *cert, char out[DVT_DIGEST_HEX])
 {
+	X509 *issuer = issuer_of(s, cert);
+
 	out[0] = '\0';
-	for (size_t i = 0; i < s->anchors.n; i++)
-		if (dvt_x509_is_issued_by(cert, s->anchors.v[i]))
-			dvt_x509_fingerprint(s->anchors.v[i], out);
-	for (size_t i = 0; out[0] == '\0' && i < s->roots.n; i++)
-		if (dvt_x509_is_issued_by(cert, s->roots.v[i]))
-			dvt_x509_fingerprint(s->roots.v[i], out);
-	for (size_t i = 0; out[0] == '\0' && i < s->held_n; i++)
-		if (s->held[i].tail != NULL &&
-		    dvt_x509_is_issued_by(cert, s->held[i].tail))
-			dvt_x509_fingerprint(s->held[i].tail, out);
+	if (issuer != NULL)
+		dvt_x509_fingerprint(issuer, out);
+}
+
+/* A staple that is not good is no reason to refuse the chain. */
+static void
+staple_check(const struct dvt_edge_set *s, struct held *h)
+{
+	X509 *leaf = h->chain.cert[0];
+	X509 *issuer = h->chain.n > 1 ? h->chain.cert[1] : issuer_of(s, leaf);
+	struct dvt_span der = {h->staple, h->staple_n};
+	struct dvt_err err;
+	enum dvt_code rc;
+
+	if (der.n == 0)
+		return;
+	if (issuer == NULL)
+		rc = dvt_fail(&err, DVT_E_ABSENT,
+		    "OCSP response: the issuer's certificate is not held");
+	else
+		rc = dvt_staple_check(
+		    der, leaf, issuer, h->added_at, &h->staple_until, &err);
+	if (rc != DVT_OK)
+		refused("edge.staple-refused", h->id, &err);
 }
 
 /* The root above @cert by the name of the issuer, among chains of ours. */
@@ -372,6 +439,9 @@ form_add(struct dvt_edge_set *s, const struct held *h, enum dvt_chain_form form)
 	c->leaf = h->chain.cert[0];
 	c->key = h->key;
 	c->not_after = dvt_chain_not_after(&h->chain);
+	if (h->staple_until > 0)
+		c->staple = (struct dvt_span){h->staple, h->staple_n};
+	c->staple_until = h->staple_until;
 	dvt_x509_serial(c->leaf, c->serial);
 	c->rest = sk_X509_new_null();
 	for (size_t i = 1; form != DVT_FORM_LEAF && i < h->chain.n; i++)
@@ -395,10 +465,13 @@ dvt_edge_set_is_whole(const struct dvt_edge_set *s)
 enum dvt_code
 dvt_edge_set_seal(struct dvt_edge_set *s, struct dvt_err *err)
 {
+	enum dvt_code rc;
+
 	roots_find(s);
 	for (size_t i = 0; i < s->held_n; i++) {
-		const struct held *h = &s->held[i];
+		struct held *h = &s->held[i];
 
+		staple_check(s, h);
 		form_add(s, h, DVT_FORM_PURE);
 		if (h->cross != NULL)
 			form_add(s, h, DVT_FORM_CROSS);
@@ -408,8 +481,11 @@ dvt_edge_set_seal(struct dvt_edge_set *s, struct dvt_err *err)
 	if (s->n == 0)
 		return dvt_fail(
 		    err, DVT_E_ABSENT, "no certificate that can be shown");
-	return dvt_trust_new(
+	rc = dvt_trust_new(
 	    s->anchors.v, s->anchors.n, DVT_TRUST_PARTIAL, &s->trust, err);
+	for (size_t i = 0; rc == DVT_OK && i < s->crls_n; i++)
+		rc = dvt_trust_use_crl(s->trust, s->crls[i], err);
+	return rc;
 }
 
 /* --- asking --- */
@@ -457,6 +533,21 @@ const struct dvt_trust *
 dvt_edge_set_trust(const struct dvt_edge_set *s)
 {
 	return s->trust;
+}
+
+int
+dvt_edge_set_max_depth(const struct dvt_edge_set *s)
+{
+	return s->max_depth;
+}
+
+bool
+dvt_edge_set_revoked(const struct dvt_edge_set *s, X509 *cert)
+{
+	for (size_t i = 0; i < s->crls_n; i++)
+		if (dvt_crl_names(s->crls[i], cert))
+			return true;
+	return false;
 }
 
 X509 *const *

@@ -31,6 +31,8 @@ struct dvt_edge_credential {
 					  left out of the flight */
 	X509 *cross;                   /* for form cross, or NULL */
 	EVP_PKEY *key;
+	struct dvt_span staple; /* OCSP response as DER; n 0: none. One that
+				   is not good for the leaf is left out */
 };
 
 /* One chain as it is shown. Borrowed from its set. */
@@ -40,7 +42,9 @@ struct dvt_edge_chain {
 	STACK_OF(X509) * rest;
 	EVP_PKEY *key;
 	char serial[DVT_SERIAL_HEX];
-	int64_t not_after; /* Unix seconds; smallest of the flight */
+	int64_t not_after;      /* Unix seconds; smallest of the flight */
+	struct dvt_span staple; /* n 0: none */
+	int64_t staple_until;   /* Unix seconds: not shown from then on */
 };
 
 /* Empty; one reference, the caller's. */
@@ -65,6 +69,10 @@ void dvt_edge_set_anchor(struct dvt_edge_set *s, X509 *anchor);
 void dvt_edge_set_issuer(struct dvt_edge_set *s, X509 *issuer);
 /* One that credentials may hang below; trusted for nothing. */
 void dvt_edge_set_root(struct dvt_edge_set *s, X509 *root);
+/* A list by which client certificates are refused. A reference is taken. */
+void dvt_edge_set_crl(struct dvt_edge_set *s, X509_CRL *crl);
+/* Most intermediates in a client's path; as dvt_verify.max_depth. */
+void dvt_edge_set_depth(struct dvt_edge_set *s, int max_depth);
 /* Copied. */
 void dvt_edge_set_policy(
     struct dvt_edge_set *s, const struct dvt_feed_policy *p);
@@ -107,6 +115,9 @@ struct dvt_choice_policy dvt_edge_set_choice_policy(
     const struct dvt_edge_set *s);
 bool dvt_edge_set_has_policy(const struct dvt_edge_set *s);
 const struct dvt_trust *dvt_edge_set_trust(const struct dvt_edge_set *s);
+int dvt_edge_set_max_depth(const struct dvt_edge_set *s);
+/* A list of this set names the certificate. */
+bool dvt_edge_set_revoked(const struct dvt_edge_set *s, X509 *cert);
 /* Issuing CAs, for clients that send only their leaf. */
 X509 *const *dvt_edge_set_issuers(const struct dvt_edge_set *s, size_t *n);
 /**

@@ -177,6 +177,7 @@ ctx_callbacks(struct dvt_edge *e)
 	SSL_CTX_set_cert_verify_callback(e->ctx, dvt_edge_verify_cb, e);
 	SSL_CTX_set_client_hello_cb(e->ctx, dvt_edge_hello_cb, e);
 	SSL_CTX_set_cert_cb(e->ctx, dvt_edge_cert_cb, e);
+	SSL_CTX_set_tlsext_status_cb(e->ctx, dvt_edge_staple_cb);
 	SSL_CTX_set_msg_callback(e->ctx, on_message);
 	SSL_CTX_set_info_callback(e->ctx, on_info);
 }

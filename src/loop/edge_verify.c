@@ -120,7 +120,10 @@ static struct refusal
 check_path(struct dvt_edge_conn *c, X509_STORE_CTX *ctx, int64_t now)
 {
 	struct dvt_chain flight = {0};
-	struct dvt_verify how = {.purpose = DVT_FOR_CLIENT, .now = now};
+	struct dvt_verify how = {.purpose = DVT_FOR_CLIENT,
+	    .now = now,
+	    .max_depth = dvt_edge_set_max_depth(c->set),
+	    .edge = true};
 	struct dvt_verdict verdict;
 	struct refusal r = fine;
 
@@ -135,9 +138,8 @@ check_path(struct dvt_edge_conn *c, X509_STORE_CTX *ctx, int64_t now)
 			r.error = X509_V_ERR_UNSPECIFIED;
 		if (r.reason == DVT_HR_OK)
 			r.reason = DVT_HR_BAD_CERTIFICATE;
-	} else if (dvt_leaf_refuse(flight.cert[0], DVT_FOR_CLIENT) != NULL) {
-		r = (struct refusal){
-		    X509_V_ERR_INVALID_PURPOSE, 0, DVT_HR_BAD_CERTIFICATE};
+		if (r.error == X509_V_ERR_APPLICATION_VERIFICATION)
+			r.error = X509_V_ERR_INVALID_PURPOSE; /* its alert */
 	} else {
 		c->not_after = verdict.not_after;
 	}
@@ -234,6 +236,14 @@ dvt_edge_verify_ok(int ok, X509_STORE_CTX *ctx)
 	return ok;
 }
 
+/* By a CRL of now; a session may have begun under an older one. */
+static bool
+is_listed(const struct dvt_edge *e, X509 *leaf)
+{
+	return leaf != NULL && e->set != NULL &&
+	       dvt_edge_set_revoked(e->set, leaf);
+}
+
 enum dvt_hs_reason
 dvt_edge_check(SSL *ssl)
 {
@@ -249,6 +259,8 @@ dvt_edge_check(SSL *ssl)
 	r = check_denied(c->edge, c->peer.certificate, device);
 	if (r.error != X509_V_OK)
 		return r.reason;
+	if (is_listed(c->edge, SSL_get0_peer_certificate(ssl)))
+		return DVT_HR_DENIED_REVOKED;
 	return device != NULL || !dvt_edge_has_inventory(c->edge)
 		   ? DVT_HR_OK
 		   : DVT_HR_UNKNOWN_DEVICE;

@@ -3,6 +3,7 @@
 #include "pki/trust.h"
 
 #include "base/mem.h"
+#include "pki/crl_read.h"
 #include "pki/ssl_err.h"
 #include "pki/x509.h"
 #include "wire/pem.h"
@@ -70,6 +71,7 @@ lenient_with_lists(int ok, X509_STORE_CTX *ctx)
 
 	switch (X509_STORE_CTX_get_error(ctx)) {
 	case X509_V_ERR_CRL_HAS_EXPIRED:
+	case X509_V_ERR_CRL_NOT_YET_VALID:
 		if (v != NULL)
 			v->stale_crl = true;
 		return 1;
@@ -218,27 +220,30 @@ dvt_trust_store(const struct dvt_trust *t)
 }
 
 enum dvt_code
-dvt_trust_add_crl(struct dvt_trust *t, struct dvt_span crl, struct dvt_err *err)
+dvt_trust_use_crl(struct dvt_trust *t, X509_CRL *crl, struct dvt_err *err)
 {
-	const uint8_t *p = crl.p;
-	X509_CRL *list;
-	int ok;
-
-	if (crl.n > DVT_CRL_DER_MAX)
-		return dvt_fail(err, DVT_E_LIMIT, "CRL: %zu bytes, at most %d",
-		    crl.n, DVT_CRL_DER_MAX);
-	list = d2i_X509_CRL(NULL, &p, (long)crl.n);
-	if (list == NULL || p != crl.p + crl.n) {
-		X509_CRL_free(list);
-		return dvt_fail_ssl(err, DVT_E_INPUT, "CRL: broken DER");
-	}
-	ok = X509_STORE_add_crl(t->store, list);
-	X509_CRL_free(list);
-	if (ok != 1)
+	if (X509_STORE_add_crl(t->store, crl) != 1)
 		return dvt_fail_ssl(err, DVT_E_SYSTEM, "CRL");
 	X509_STORE_set_verify_cb(t->store, lenient_with_lists);
-	(void)X509_STORE_set_flags(t->store, X509_V_FLAG_CRL_CHECK);
+	(void)X509_STORE_set_flags(
+	    t->store, X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL);
 	return DVT_OK;
+}
+
+enum dvt_code
+dvt_trust_add_crl(struct dvt_trust *t, struct dvt_span crl, struct dvt_err *err)
+{
+	X509_CRL *list = NULL;
+	size_t n;
+	enum dvt_code rc;
+
+	if (crl.n == 0 || crl.p[0] != 0x30)
+		return dvt_fail(err, DVT_E_INPUT, "CRL: no DER");
+	if ((rc = dvt_crls_read(crl, 1, &list, &n, err)) != DVT_OK)
+		return rc;
+	rc = dvt_trust_use_crl(t, list, err);
+	X509_CRL_free(list);
+	return rc;
 }
 
 struct dvt_trust_cache {

@@ -42,12 +42,16 @@ const char *dvt_trust_digest(const struct dvt_trust *t);
 /* The store inside, for SSL_CTX_set1_verify_cert_store(); borrowed. */
 X509_STORE *dvt_trust_store(const struct dvt_trust *t);
 /*
- * DER CRL; from then on leaves of its issuer are checked against it. Leaves of
- * other issuers pass, and one past its nextUpdate still denies what it names
+ * DER CRL; from then on certificates of its issuer are checked against it.
+ * Those of other issuers pass, and one past its nextUpdate, or before its
+ * thisUpdate by a clock that runs behind, still denies what it names
  * (dvt_verdict.stale_crl): a late list must not lock a fleet out.
  */
 DVT_MUST_USE enum dvt_code dvt_trust_add_crl(
     struct dvt_trust *t, struct dvt_span crl, struct dvt_err *err);
+/* The same of one that is read already; a reference is taken. */
+DVT_MUST_USE enum dvt_code dvt_trust_use_crl(
+    struct dvt_trust *t, X509_CRL *crl, struct dvt_err *err);
 
 /**
  * dvt_anchor_digest() - what a device confirms as loaded

@@ -75,6 +75,8 @@ struct dvt_feed_credential {
 	char *cross_pem;           /* or NULL */
 	char root[DVT_DIGEST_HEX]; /* fingerprint, or "" */
 	char key_digest[DVT_DIGEST_HEX];
+	uint8_t *staple; /* OCSP response of the leaf as DER, or NULL */
+	size_t staple_n;
 };
 
 struct dvt_feed_csr {

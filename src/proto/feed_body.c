@@ -3,6 +3,7 @@
 #include "proto/feed.h"
 
 #include "base/mem.h"
+#include "wire/base64.h"
 #include "wire/json.h"
 
 #include <stddef.h>
@@ -303,6 +304,24 @@ deny_write(const struct dvt_feed_entry *e)
 	    (json_int_t)d->not_after);
 }
 
+/* It only helps: one that is broken is as good as none. */
+static void
+read_staple(struct reader *r, struct dvt_feed_credential *c)
+{
+	const char *text = json_string_value(json_object_get(r->obj, "staple"));
+	struct dvt_buf der;
+
+	if (r->rc != DVT_OK || text == NULL)
+		return;
+	dvt_buf_init(&der, DVT_STAPLE_MAX);
+	if (dvt_base64_decode(dvt_span_str(text), &der, NULL) == DVT_OK &&
+	    der.n > 0) {
+		c->staple_n = der.n;
+		c->staple = (uint8_t *)dvt_buf_take_str(&der);
+	}
+	dvt_buf_fini(&der);
+}
+
 static void
 credential_read(struct reader *r, struct dvt_feed_entry *e)
 {
@@ -318,6 +337,7 @@ credential_read(struct reader *r, struct dvt_feed_entry *e)
 	read_pem(r, "cross_pem", false, &c->cross_pem);
 	read_fingerprint(r, "root", c->root);
 	read_fingerprint(r, "key_digest", c->key_digest);
+	read_staple(r, c);
 }
 
 static json_t *
@@ -333,6 +353,16 @@ credential_write(const struct dvt_feed_entry *e)
 		json_object_set_new(o, "cross_pem", json_string(c->cross_pem));
 	json_object_set_new(o, "root", json_string(c->root));
 	json_object_set_new(o, "key_digest", json_string(c->key_digest));
+	if (c->staple != NULL) {
+		struct dvt_buf text;
+
+		dvt_buf_init(&text, 2 * DVT_STAPLE_MAX);
+		dvt_base64_encode(
+		    &text, (struct dvt_span){c->staple, c->staple_n}, 0);
+		json_object_set_new(
+		    o, "staple", json_string(dvt_buf_str(&text)));
+		dvt_buf_fini(&text);
+	}
 	return o;
 }
 
@@ -342,6 +372,7 @@ credential_fini(struct dvt_feed_entry *e)
 	dvt_feed_list_fini(&e->u.credential.names);
 	free(e->u.credential.chain_pem);
 	free(e->u.credential.cross_pem);
+	free(e->u.credential.staple);
 }
 
 static void

@@ -35,7 +35,8 @@ static const char one_of_each[] = HEAD(20, 3, false) LINE(1, "anchor", A64,
 	"{\"gateway\":\"gw\",\"listener\":\"main\",\"slot\":\"next\","
 	"\"generation\":2,\"names\":[\"edge.example\",\"next.example\"],"
 	"\"chain_pem\":\"C\",\"cross_pem\":\"X\",\"root\":\"" B64
-	"\",\"key_digest\":\"" A64 "\"}") LINE(5, "csr", "gw/o-3",
+	"\",\"key_digest\":\"" A64 "\",\"staple\":\"MAMKAQY=\"}")
+	LINE(5, "csr", "gw/o-3",
 	"{\"gateway\":\"gw\",\"order\":\"o-3\",\"listener\":\"main\","
 	"\"names\":[\"edge.example\"],\"authority\":\"new\"}")
 	LINE(6, "policy", "gw",
