@@ -110,6 +110,7 @@ struct rung {
 	int ladder;         /* place for a client of whom nothing is known */
 	int slot;
 	int64_t generation;
+	bool too_long; /* for the fragments the client asked for */
 };
 
 struct order {
@@ -273,12 +274,18 @@ recall(
 	for (size_t i = 0; i < in->memory_n; i++) {
 		const struct dvt_choice_memory *m = &in->memory[i];
 
-		if (m->form != o->form || strcmp(m->root, o->root) != 0 ||
-		    m->at < last)
+		if (m->form != o->form || m->generation != o->generation ||
+		    strcmp(m->root, o->root) != 0 || m->at < last)
 			continue;
 		last = m->at;
 		r->refused_at = m->accepted ? 0 : (m->at > 0 ? m->at : 1);
 	}
+}
+
+static bool
+is_too_long(const struct dvt_choice_hello *h, const struct dvt_offer *o)
+{
+	return h->max_fragment != 0 && o->flight > h->max_fragment;
 }
 
 static void
@@ -301,6 +308,7 @@ collect(const struct dvt_choice_in *in, struct order *ord)
 		r->ladder = ladder(in, o);
 		r->slot = (int)o->slot;
 		r->generation = o->generation;
+		r->too_long = is_too_long(&in->hello, o);
 		recall(in, o, r);
 		if (r->verdict <= DOUBTFUL)
 			ord->some_take = true;
@@ -349,6 +357,8 @@ compare(const struct order *ord, const struct rung *a, const struct rung *b,
 		return d;
 	if (memory && (d = cmp(a->refused_at, b->refused_at)) != 0)
 		return d;
+	if ((d = cmp(a->too_long, b->too_long)) != 0)
+		return d;
 	if ((d = cmp(a->verdict, b->verdict)) != 0)
 		return d;
 	/* who takes the root itself, is shown it pure: that is a proof, and
@@ -358,10 +368,10 @@ compare(const struct order *ord, const struct rung *a, const struct rung *b,
 	if ((d = cmp(a->ladder, b->ladder)) != 0)
 		return d;
 	if (fa == DVT_FORM_LEAF) /* pinned leaves are old ones */
-		return cmp(a->generation, b->generation);
-	if ((d = cmp(a->slot, b->slot)) != 0)
-		return d;
-	return cmp(b->generation, a->generation);
+		d = cmp(a->generation, b->generation);
+	else if ((d = cmp(a->slot, b->slot)) == 0)
+		d = cmp(b->generation, a->generation);
+	return d != 0 ? d : cmp(in->offers[a->at].rsa, in->offers[b->at].rsa);
 }
 
 /* Insertion: stable, and there are few. */
@@ -388,7 +398,7 @@ reason(const struct dvt_choice_in *in, const struct order *ord, size_t without)
 	if (in->policy.forced && in->policy.default_root != NULL)
 		return DVT_WHY_FORCED;
 	if (ord->rung[0].at != without)
-		return DVT_WHY_MEMORY;
+		return in->turn ? DVT_WHY_TURN : DVT_WHY_MEMORY;
 	if (in->hello.authorities.n > 0)
 		return DVT_WHY_AUTHORITIES;
 	return ord->opinion ? DVT_WHY_TRUST : DVT_WHY_DEFAULT;

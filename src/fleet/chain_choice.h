@@ -47,7 +47,8 @@ enum dvt_slot dvt_slot_from_name(const char *name); /* or DVT_SLOT_N */
 	X(DVT_WHY_FORCED, "forced")           /* policy: this root only */     \
 	X(DVT_WHY_AUTHORITIES, "authorities") /* the hello names its roots */  \
 	X(DVT_WHY_TRUST, "trust")   /* what the device holds, took, refused */ \
-	X(DVT_WHY_MEMORY, "memory") /* what this client did before */
+	X(DVT_WHY_MEMORY, "memory") /* what this client did before */          \
+	X(DVT_WHY_TURN, "turn")     /* one of several like it refused */
 #define DVT_CHAIN_WHY_ENUM(id, name) id,
 enum dvt_chain_why { DVT_CHAIN_WHYS(DVT_CHAIN_WHY_ENUM) DVT_WHY_N };
 const char *dvt_chain_why_name(enum dvt_chain_why why);
@@ -85,6 +86,7 @@ struct dvt_offer {
 	const char *listener;
 	struct dvt_texts names; /* host names; "*.x" takes one label. 0: all */
 	bool rsa;               /* the leaf's key; else EC */
+	size_t flight; /* bytes of its Certificate message; 0: not known */
 };
 
 struct dvt_choice_policy {
@@ -104,6 +106,11 @@ struct dvt_choice_hello {
 	struct dvt_texts authorities;
 	bool no_ec;  /* its algorithms rule out an EC leaf */
 	bool no_rsa; /* or an RSA one */
+	/*
+	 * max_fragment_length (RFC 6066 section 4), bytes; 0: none. Small
+	 * stacks that ask for it cannot put a longer message together.
+	 */
+	size_t max_fragment;
 };
 
 /* What the feed says of the device the client seems to be. */
@@ -116,12 +123,16 @@ struct dvt_choice_device {
 	struct dvt_texts refused; /* roots it was seen to refuse */
 };
 
-/* What this client (address + print, or ticket) did with one chain. */
+/*
+ * What this client (address + print, or ticket) did with one chain. The EC and
+ * the RSA credential of one generation are one chain here.
+ */
 struct dvt_choice_memory {
 	const char *root;
 	enum dvt_chain_form form;
+	int64_t generation;
 	bool accepted; /* else refused; the later one counts */
-	int64_t at;    /* Unix seconds */
+	int64_t at;    /* grows with time */
 };
 
 struct dvt_choice_in {
@@ -133,6 +144,7 @@ struct dvt_choice_in {
 	struct dvt_choice_device device;
 	const struct dvt_choice_memory *memory;
 	size_t memory_n;
+	bool turn; /* memory is that of one among several (DVT_WHY_TURN) */
 };
 
 struct dvt_choice {
@@ -159,6 +171,9 @@ struct dvt_choice {
  *   other roots (slot next last), then leaves alone, oldest first; what it
  *   refused comes later, the oldest refusal first. What it accepted only takes
  *   a refusal back: it must not hold a client on the old chain.
+ * - Chains that do not fit a max_fragment_length come after those that do.
+ * - Of one generation, the EC pair comes before the RSA one; pairs that the
+ *   client's algorithms rule out are left out while others are held.
  * Return: DVT_OK; DVT_E_ABSENT when nothing held may be shown (no chain of
  *         the next root, an empty set).
  */

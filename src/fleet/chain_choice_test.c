@@ -79,6 +79,7 @@ memory_of(const char *text, struct dvt_choice_memory *m, char roots[][2])
 		roots[n][1] = '\0';
 		m[n] = (struct dvt_choice_memory){.root = roots[n],
 		    .form = form_of(text[1]),
+		    .generation = text[0] == 'N' ? 2 : 1,
 		    .accepted = text[2] == '+',
 		    .at = (int64_t)n + 1};
 		text += strcspn(text, " ");
@@ -279,10 +280,10 @@ promise_3_no_recognised_device_sees_a_chain_it_is_known_not_to_accept(
 	static const char *const sets[] = {"", "O", "N", "ON"};
 	static const char *const policies[] = {"ON", "NN", "OO", "N", ""};
 	static const struct dvt_choice_memory all[] = {
-	    {"O", P, false, 1},
-	    {"N", P, false, 2},
-	    {"N", C, false, 3},
-	    {"O", L, false, 4},
+	    {"O", P, 1, false, 1},
+	    {"N", P, 2, false, 2},
+	    {"N", C, 2, false, 3},
+	    {"O", L, 1, false, 4},
 	};
 
 	(void)state;
@@ -372,6 +373,100 @@ host_names_keys_and_listeners_bind_credentials(void **state)
 	}
 }
 
+/* The order of @offers as "1 2", with one refused generation of root A. */
+static void
+order_of(const struct dvt_choice_in *base, int64_t refused, char *out, size_t n)
+{
+	struct dvt_choice_memory m = {"A", P, refused, false, 1};
+	struct dvt_choice_in in = *base;
+	struct dvt_choice c;
+
+	in.memory = &m;
+	in.memory_n = refused != 0 ? 1 : 0;
+	assert_int_equal(dvt_chain_choose(&in, &c, NULL), DVT_OK);
+	out[0] = '\0';
+	for (size_t i = 0; i < c.n; i++)
+		snprintf(out + strlen(out), n - strlen(out), "%s%s",
+		    i > 0 ? " " : "", in.offers[c.order[i]].credential);
+}
+
+static void
+generation_first_then_its_ec_or_rsa_pair(void **state)
+{
+	static const struct dvt_offer pairs[] = {
+	    {"r1", "A", "", P, DVT_SLOT_PREVIOUS, 1, "main", HOSTS, true,  900},
+	    {"e1", "A", "", P, DVT_SLOT_PREVIOUS, 1, "main", HOSTS, false, 500},
+	    {"r2", "A", "", P, DVT_SLOT_CURRENT,  2, "main", HOSTS, true,  900},
+	    {"e2", "A", "", P, DVT_SLOT_CURRENT,  2, "main", HOSTS, false, 500},
+	};
+	static const struct {
+		bool no_ec, no_rsa;
+		int64_t refused; /* generation */
+		const char *want;
+	} rows[] = {
+	    {false, false, 0, "e2 r2 e1 r1"},
+	    {true,  false, 0, "r2 r1"      },
+	    {false, true,  0, "e2 e1"      },
+ /* a refusal is of the generation: its other key is no other rung */
+	    {false, false, 2, "e1 r1 e2 r2"},
+	    {true,  false, 2, "r1 r2"      },
+	};
+	char got[64];
+
+	(void)state;
+	for (size_t i = 0; i < DVT_COUNT(rows); i++) {
+		struct dvt_choice_in in = {
+		    .offers = pairs,
+		    .offers_n = DVT_COUNT(pairs),
+		    .listener = "main",
+		    .device = {.confidence = NONE       },
+		    .hello = {
+			       .no_ec = rows[i].no_ec, .no_rsa = rows[i].no_rsa}
+                };
+
+		order_of(&in, rows[i].refused, got, sizeof(got));
+		if (strcmp(got, rows[i].want) != 0)
+			fail_msg("row %zu: '%s'", i, got);
+	}
+}
+
+static void
+flights_that_fit_the_fragment_come_first(void **state)
+{
+	static const struct dvt_offer sized[] = {
+	    {"a",  "A", "",  P, DVT_SLOT_PREVIOUS, 1, "main", HOSTS, false, 1000},
+	    {"b",  "B", "",  P, DVT_SLOT_CURRENT,  2, "main", HOSTS, false, 1010},
+	    {"c",  "B", "A", C, DVT_SLOT_CURRENT,  2, "main", HOSTS, false, 1500},
+	    {"al", "A", "",  L, DVT_SLOT_PREVIOUS, 1, "main", HOSTS, false, 500 },
+	    {"bl", "B", "",  L, DVT_SLOT_CURRENT,  2, "main", HOSTS, false, 520 },
+	};
+	static const struct {
+		size_t max_fragment;
+		const char *want;
+	} rows[] = {
+	    {0,    "c b a al bl"},
+            {4096, "c b a al bl"},
+            {1024, "b a al bl c"},
+	    {512,  "al c b a bl"},
+	    {256,  "c b a al bl"}, /* none fits: as if it had not asked */
+	};
+	char got[64];
+
+	(void)state;
+	for (size_t i = 0; i < DVT_COUNT(rows); i++) {
+		struct dvt_choice_in in = {.offers = sized,
+		    .offers_n = DVT_COUNT(sized),
+		    .listener = "main",
+		    .policy = {.default_root = "B"},
+		    .device = {.confidence = NONE},
+		    .hello = {.max_fragment = rows[i].max_fragment}};
+
+		order_of(&in, 0, got, sizeof(got));
+		if (strcmp(got, rows[i].want) != 0)
+			fail_msg("row %zu: '%s'", i, got);
+	}
+}
+
 static void
 too_many_or_no_chains_are_refused(void **state)
 {
@@ -443,6 +538,8 @@ main(void)
 	    cmocka_unit_test(
 		promise_3_no_recognised_device_sees_a_chain_it_is_known_not_to_accept),
 	    cmocka_unit_test(host_names_keys_and_listeners_bind_credentials),
+	    cmocka_unit_test(generation_first_then_its_ec_or_rsa_pair),
+	    cmocka_unit_test(flights_that_fit_the_fragment_come_first),
 	    cmocka_unit_test(too_many_or_no_chains_are_refused),
 	    cmocka_unit_test(host_patterns_take_one_label),
 	    cmocka_unit_test(words_go_both_ways),

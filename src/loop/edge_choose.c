@@ -71,15 +71,15 @@ ask_device(const struct dvt_edge_conn *c, struct dvt_choice_in *in)
 struct dvt_edge_client
 dvt_edge_client_of(const struct dvt_edge_conn *c)
 {
-	char id[DVT_DEVICE_ID_MAX + 1];
+	bool named = c->ticket_device[0] != '\0' || c->edge->memory == NULL;
 
 	return (struct dvt_edge_client){
 	    .address = c->rec.address,
 	    .print = c->hello.print,
 	    .device = c->ticket_device,
-	    .shared = c->ticket_device[0] == '\0' && c->edge->memory != NULL &&
-		      dvt_edge_memory_device_at(c->edge->memory, c->rec.address,
-			  c->rec.at, id) == DVT_CONF_CANDIDATES,
+	    .devices = named ? 1
+			     : dvt_edge_memory_devices(
+				   c->edge->memory, c->rec.address, c->rec.at),
 	};
 }
 
@@ -89,7 +89,7 @@ choose(struct dvt_edge_conn *c, bool recall, struct dvt_choice *out,
 {
 	struct dvt_choice_memory memory[DVT_OFFERS_MAX];
 	const char *roots[DVT_OFFERS_MAX];
-	struct dvt_edge_client who = dvt_edge_client_of(c);
+	struct dvt_edge_client who;
 	struct dvt_choice_in in = {
 	    .listener = c->edge->listener,
 	    .policy = dvt_edge_set_choice_policy(c->set),
@@ -104,10 +104,13 @@ choose(struct dvt_edge_conn *c, bool recall, struct dvt_choice *out,
 	    c->set, c->hello.authorities, roots);
 	in.hello.no_ec = !c->hello.ecdsa;
 	in.hello.no_rsa = !c->hello.rsa;
+	in.hello.max_fragment = (size_t)c->hello.max_fragment;
 	ask_device(c, &in);
-	if (recall && c->edge->memory != NULL)
+	if (recall && c->edge->memory != NULL) {
+		who = dvt_edge_client_of(c);
 		in.memory_n = dvt_edge_memory_recall(c->edge->memory, &who,
-		    in.offers, in.offers_n, c->rec.at, memory);
+		    in.offers, in.offers_n, c->rec.at, memory, &in.turn);
+	}
 	return dvt_chain_choose(&in, out, err);
 }
 

@@ -16,8 +16,7 @@ remember(struct dvt_edge_conn *c, bool accepted)
 
 	if (m == NULL || c->shown == NULL)
 		return;
-	dvt_edge_memory_learn(m, &who, c->shown->offer->root,
-	    c->shown->offer->form, accepted, c->rec.at);
+	dvt_edge_memory_learn(m, &who, c->shown->offer, accepted, c->rec.at);
 	if (c->peer.confidence == DVT_CONF_CERTIFICATE)
 		dvt_edge_memory_device_seen(
 		    m, c->rec.address, c->peer.device, c->rec.at);

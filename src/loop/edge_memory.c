@@ -10,32 +10,35 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#define WAYS     8 /* lines in one set; an address has one set */
-#define QUOTA    4 /* lines of one address in it */
-#define VERDICTS 4 /* chains remembered per client */
+#define WAYS     32 /* lines in one set; an address has one set */
+#define QUOTA    DVT_EDGE_MEMORY_QUOTA
+#define VERDICTS 8 /* chains remembered per client */
 #define STUCK_S  2 /* a writer that needs longer has died */
 #define WINDOW_S 600
 #define SOON_S   60 /* a client that was refused is back by then */
 #define DEVICE_N 36
+#define SEEN     (DEVICE_N * 8)
 #define PROVEN   0x80000000u /* put before any half time of our age */
 
 enum { KIND_FREE, KIND_CLIENT, KIND_ADDRESS };
 
 struct verdict {
-	uint32_t root; /* first digits of the fingerprint */
-	uint16_t turn; /* counts up in its line */
-	uint8_t form;
+	uint16_t tag;     /* of the chain: root, form, generation */
+	uint8_t order;    /* counts up in its line; 0: none */
 	uint8_t accepted; /* LAST, EVER */
 };
 #define LAST 1u
 #define EVER 2u /* a client of this key, though perhaps another one */
+
+/* The turn that a refusal gave: to the next attempt, then to its end. */
+enum { NO_TURN, TURN_WAITS, TURN_TAKEN };
 
 /* What is known; copied out, changed, copied back. */
 struct news {
 	uint32_t address; /* hash: whose quota */
 	uint32_t touched; /* Unix seconds */
 	uint64_t key;     /* hash of who it is about */
-	uint16_t turn;
+	uint16_t order;   /* of the newest verdict */
 	uint8_t kind;
 	uint8_t several; /* ADDRESS: more than one device was seen */
 	union {
@@ -43,9 +46,10 @@ struct news {
 			struct verdict verdict[VERDICTS];
 			uint16_t window; /* of ten minutes; counts turns */
 			uint8_t turns;   /* given in it */
-			uint8_t waiting; /* a turn for the next attempt */
+			uint8_t turn;
 		};
-		char device[DEVICE_N];
+		char device[DEVICE_N];  /* the only one, */
+		uint8_t seen[DEVICE_N]; /* or a bit for each, by hash */
 	};
 };
 
@@ -137,13 +141,13 @@ who_client(struct dvt_edge_memory *m, const struct dvt_edge_client *c)
 	return w;
 }
 
-static uint32_t
-root_tag(const char *root)
+static uint16_t
+tag_of(const struct dvt_offer *o)
 {
-	char digits[9] = "";
+	uint64_t h = hash(
+	    (uint64_t)o->generation * 4 + (uint64_t)o->form, o->root);
 
-	memcpy(digits, root, strnlen(root, 8));
-	return (uint32_t)strtoul(digits, NULL, 16);
+	return (uint16_t)(h ^ h >> 32);
 }
 
 /* --- lines --- */
@@ -171,7 +175,8 @@ static struct line *
 find(const struct who *w, int64_t now, struct news *out)
 {
 	for (size_t i = 0; i < WAYS; i++)
-		if (read_line(&w->set[i], out) && is_whose(out, w) &&
+		if (w->set[i].news.key == w->key &&
+		    read_line(&w->set[i], out) && is_whose(out, w) &&
 		    now - (int64_t)out->touched < DVT_EDGE_MEMORY_S)
 			return &w->set[i];
 	return NULL;
@@ -275,12 +280,19 @@ begin(const struct who *w, int64_t now, struct news *n)
 
 /* --- chains --- */
 
+static bool
+is_crowded(const struct dvt_edge_client *c)
+{
+	return c->devices > DVT_EDGE_MEMORY_CROWD && c->device[0] == '\0';
+}
+
 /* A chain that others took was refused: the next attempt may see another. */
 static void
 give_turn(struct news *n, int64_t now)
 {
 	uint16_t window = (uint16_t)(now / WINDOW_S);
 
+	n->turn = NO_TURN;
 	if (n->window != window) {
 		n->window = window;
 		n->turns = 0;
@@ -288,87 +300,140 @@ give_turn(struct news *n, int64_t now)
 	if (n->turns >= DVT_EDGE_MEMORY_TURNS)
 		return;
 	n->turns++;
-	n->waiting = 1;
+	n->turn = TURN_WAITS;
+}
+
+/* It was let in. Who only says no never is, and uses up its turns. */
+static void
+end_turn(struct news *n)
+{
+	if (n->turn == TURN_TAKEN && n->turns > 0)
+		n->turns--;
+	n->turn = NO_TURN;
+}
+
+/* The turn of a shared client, if one waits and is not stale. */
+static bool
+take_turn(struct line *l, struct news *n, int64_t now)
+{
+	if (n->turn != TURN_WAITS)
+		return false;
+	n->turn = now - (int64_t)n->touched <= SOON_S ? TURN_TAKEN : NO_TURN;
+	write_line(l, n);
+	return n->turn == TURN_TAKEN;
 }
 
 size_t
 dvt_edge_memory_recall(struct dvt_edge_memory *m,
     const struct dvt_edge_client *c, const struct dvt_offer *offers, size_t n,
-    int64_t now, struct dvt_choice_memory *out)
+    int64_t now, struct dvt_choice_memory *out, bool *turn)
 {
 	struct who w = who_client(m, c);
 	struct news news;
-	struct line *l = find(&w, now, &news);
-	bool turn = l != NULL && news.waiting != 0;
+	struct line *l = is_crowded(c) ? NULL : find(&w, now, &news);
 	unsigned what;
 	size_t found = 0;
 
+	*turn = false;
 	if (l == NULL)
 		return 0;
-	if (turn) {
-		news.waiting = 0;
-		write_line(l, &news);
-		turn = now - (int64_t)news.touched <= SOON_S;
-	}
-	what = c->shared && !turn ? EVER : LAST;
+	*turn = take_turn(l, &news, now) && c->devices > 1;
+	what = c->devices > 1 && !*turn ? EVER : LAST;
 	for (size_t i = 0; i < n; i++)
 		for (size_t v = 0; v < VERDICTS; v++) {
 			const struct verdict *x = &news.verdict[v];
 
-			if (x->turn == 0 || x->form != offers[i].form ||
-			    x->root != root_tag(offers[i].root))
+			if (x->order == 0 || x->tag != tag_of(&offers[i]))
 				continue;
 			out[found++] = (struct dvt_choice_memory){
 			    .root = offers[i].root,
 			    .form = offers[i].form,
+			    .generation = offers[i].generation,
 			    .accepted = (x->accepted & what) != 0,
-			    .at = x->turn,
+			    .at = x->order,
 			};
 			break;
 		}
 	return found;
 }
 
+/* Orders from 1 on, none of them lost. */
+static void
+count_anew(struct news *n)
+{
+	struct verdict old[VERDICTS];
+
+	memcpy(old, n->verdict, sizeof(old));
+	n->order = 0;
+	for (size_t v = 0; v < VERDICTS; v++) {
+		unsigned before = 0;
+
+		for (size_t u = 0; u < VERDICTS; u++)
+			before += old[u].order != 0 &&
+				  old[u].order < old[v].order;
+		if (old[v].order == 0)
+			continue;
+		n->verdict[v].order = (uint8_t)(before + 1);
+		n->order++;
+	}
+}
+
+/* Which is given up first: a free one, then who was never let in, then age. */
+static unsigned
+worth(const struct verdict *x)
+{
+	return x->order + ((x->accepted & EVER) != 0 ? 256u : 0);
+}
+
+/* The place of a chain's verdict, or of the one to be given up for it. */
+static struct verdict *
+verdict_of(struct news *n, uint16_t tag)
+{
+	struct verdict *to = &n->verdict[0];
+
+	if (n->order == UINT8_MAX)
+		count_anew(n);
+	for (size_t v = 0; v < VERDICTS; v++) {
+		struct verdict *x = &n->verdict[v];
+
+		if (x->order != 0 && x->tag == tag)
+			return x;
+		if (worth(x) < worth(to))
+			to = x;
+	}
+	*to = (struct verdict){.tag = tag};
+	return to;
+}
+
 void
 dvt_edge_memory_learn(struct dvt_edge_memory *m,
-    const struct dvt_edge_client *c, const char *root, enum dvt_chain_form form,
+    const struct dvt_edge_client *c, const struct dvt_offer *shown,
     bool accepted, int64_t now)
 {
 	struct who w = who_client(m, c);
 	struct news news;
-	struct line *l = begin(&w, now, &news);
-	struct verdict *to = &news.verdict[0];
+	struct line *l = is_crowded(c) ? NULL : begin(&w, now, &news);
+	struct verdict *to;
 
 	if (l == NULL)
 		return;
-	for (size_t v = 0; v < VERDICTS; v++) {
-		struct verdict *x = &news.verdict[v];
-
-		if (x->turn != 0 && x->form == form &&
-		    x->root == root_tag(root)) {
-			to = x;
-			break;
-		}
-		if (x->turn < to->turn)
-			to = x;
-	}
-	if (news.turn == UINT16_MAX) { /* begin to count anew */
-		memset(news.verdict, 0, sizeof(news.verdict));
-		news.turn = 0;
-	}
-	if (to->turn == 0 || to->form != form || to->root != root_tag(root))
-		*to = (struct verdict){
-		    .root = root_tag(root), .form = (uint8_t)form};
-	to->turn = ++news.turn;
+	to = verdict_of(&news, tag_of(shown));
+	to->order = (uint8_t)++news.order;
 	to->accepted = (uint8_t)(accepted ? LAST | EVER : to->accepted & EVER);
 	if (accepted)
-		news.waiting = 0;
-	else if (c->shared)
+		end_turn(&news);
+	else if (c->devices > 1)
 		give_turn(&news, now);
 	write_line(l, &news);
 }
 
 /* --- devices --- */
+
+static void
+see(struct news *n, uint64_t h)
+{
+	n->seen[h % SEEN / 8] |= (uint8_t)(1u << h % 8);
+}
 
 void
 dvt_edge_memory_device_seen(struct dvt_edge_memory *m, const char *address,
@@ -380,12 +445,20 @@ dvt_edge_memory_device_seen(struct dvt_edge_memory *m, const char *address,
 
 	if (l == NULL)
 		return;
-	if (strlen(device) >= DEVICE_N) /* too long to be remembered */
-		news.several = 1;
-	else if (news.device[0] == '\0')
+	if (!news.several && news.device[0] == '\0' &&
+	    strlen(device) < DEVICE_N) {
 		memcpy(news.device, device, strlen(device) + 1);
-	else if (strncmp(news.device, device, DEVICE_N) != 0)
-		news.several = 1;
+	} else if (news.several ||
+		   strncmp(news.device, device, DEVICE_N) != 0) {
+		if (!news.several) {
+			uint64_t first = hash(m->salt[1], news.device);
+
+			memset(news.seen, 0, sizeof(news.seen));
+			news.several = 1;
+			see(&news, first);
+		}
+		see(&news, hash(m->salt[1], device));
+	}
 	write_line(l, &news);
 }
 
@@ -404,4 +477,19 @@ dvt_edge_memory_device_at(struct dvt_edge_memory *m, const char *address,
 	memcpy(device, news.device, DEVICE_N);
 	device[DEVICE_N] = '\0';
 	return DVT_CONF_ADDRESS;
+}
+
+unsigned
+dvt_edge_memory_devices(
+    struct dvt_edge_memory *m, const char *address, int64_t now)
+{
+	struct who w = who_at(m, address, KIND_ADDRESS);
+	struct news news;
+	unsigned n = 0;
+
+	if (!find(&w, now, &news))
+		return 0;
+	for (size_t i = 0; news.several && i < DEVICE_N; i++)
+		n += (unsigned)__builtin_popcount(news.seen[i]);
+	return n >= 2 ? n : news.several ? 2 : 1;
 }

@@ -16,8 +16,9 @@ struct dvt_edge_memory;
 /**
  * dvt_edge_memory_new() - an empty table of about @lines lines
  *
- * An address has at most 4 lines, so that many clients behind one address
- * cannot push out others; lines of clients that were let in go last.
+ * An address has at most DVT_EDGE_MEMORY_QUOTA lines, so that many clients
+ * behind one address cannot push out others; lines of clients that were let in
+ * go last.
  * Return: DVT_OK; DVT_E_SYSTEM (no memory to share).
  */
 DVT_MUST_USE enum dvt_code dvt_edge_memory_new(
@@ -25,21 +26,26 @@ DVT_MUST_USE enum dvt_code dvt_edge_memory_new(
 /* In this process alone; NULL-safe. */
 void dvt_edge_memory_free(struct dvt_edge_memory *m);
 
+#define DVT_EDGE_MEMORY_QUOTA 16
+
 /* Who is remembered: where from, which TLS stack, and who it says it is. */
 struct dvt_edge_client {
 	const char *address;
 	const char *print;  /* of the ClientHello */
 	const char *device; /* of its ticket, or "" */
 	/*
-	 * Several devices were seen there, which this key cannot tell apart:
-	 * a chain that one of them accepted stays the one shown although
-	 * another refuses it (or somebody who only says so); a refusal then
-	 * moves the next attempt alone, if that comes soon, and at most
-	 * DVT_EDGE_MEMORY_TURNS times in ten minutes.
+	 * Devices seen there lately that this key cannot tell apart; 0 or 1:
+	 * it is alone. When there are several, a chain that one of them
+	 * accepted stays the one shown although another refuses it (or
+	 * somebody who only says so); a refusal then gives the next attempt a
+	 * turn, if that comes soon: DVT_EDGE_MEMORY_TURNS in ten minutes, and
+	 * one back for each turn that ended well. Over DVT_EDGE_MEMORY_CROWD
+	 * nothing is remembered of who has no ticket.
 	 */
-	bool shared;
+	unsigned devices;
 };
 #define DVT_EDGE_MEMORY_TURNS 6
+#define DVT_EDGE_MEMORY_CROWD 32
 
 /* Forgotten after this long without news: hours, as clients retry late. */
 #define DVT_EDGE_MEMORY_S (6 * 3600)
@@ -48,15 +54,16 @@ struct dvt_edge_client {
  * dvt_edge_memory_recall() - what this client did with these chains
  *
  * Once per attempt: it may use up a turn of a shared client.
- * @out: room for DVT_OFFERS_MAX; roots are borrowed from @offers
+ * @out:  room for DVT_OFFERS_MAX; roots are borrowed from @offers
+ * @turn: out: this attempt has the turn
  * Return: how many.
  */
 size_t dvt_edge_memory_recall(struct dvt_edge_memory *m,
     const struct dvt_edge_client *c, const struct dvt_offer *offers, size_t n,
-    int64_t now, struct dvt_choice_memory *out);
+    int64_t now, struct dvt_choice_memory *out, bool *turn);
 /* It took or refused a chain. Before the connection is closed. */
 void dvt_edge_memory_learn(struct dvt_edge_memory *m,
-    const struct dvt_edge_client *c, const char *root, enum dvt_chain_form form,
+    const struct dvt_edge_client *c, const struct dvt_offer *shown,
     bool accepted, int64_t now);
 
 /* A device proved its certificate from there. */
@@ -69,5 +76,8 @@ void dvt_edge_memory_device_seen(struct dvt_edge_memory *m, const char *address,
  */
 enum dvt_confidence dvt_edge_memory_device_at(struct dvt_edge_memory *m,
     const char *address, int64_t now, char device[DVT_DEVICE_ID_MAX + 1]);
+/* How many devices were seen there lately, about. */
+unsigned dvt_edge_memory_devices(
+    struct dvt_edge_memory *m, const char *address, int64_t now);
 
 #endif

@@ -15,12 +15,25 @@
 #define OLD "aa11bb22aa11bb22aa11bb22aa11bb22aa11bb22aa11bb22aa11bb22aa11bb22"
 #define NEW "cc33dd44cc33dd44cc33dd44cc33dd44cc33dd44cc33dd44cc33dd44cc33dd44"
 
+static const struct dvt_offer old_pure = {.root = OLD, .form = DVT_FORM_PURE};
+static const struct dvt_offer new_pure = {.root = NEW, .form = DVT_FORM_PURE};
+static const struct dvt_offer new_cross = {.root = NEW, .form = DVT_FORM_CROSS};
 static const struct dvt_offer offers[] = {
     {.root = OLD, .form = DVT_FORM_PURE },
     {.root = NEW, .form = DVT_FORM_PURE },
     {.root = NEW, .form = DVT_FORM_CROSS},
 };
 static const int64_t now = 1764547200;
+
+static size_t
+recall(struct dvt_edge_memory *m, const struct dvt_edge_client *c,
+    const struct dvt_offer *of, size_t n, int64_t t,
+    struct dvt_choice_memory *out)
+{
+	bool turn;
+
+	return dvt_edge_memory_recall(m, c, of, n, t, out, &turn);
+}
 
 static struct dvt_edge_memory *
 table(size_t lines)
@@ -35,7 +48,7 @@ static void
 what_one_client_did_is_recalled_for_it_alone(void **state)
 {
 	struct dvt_edge_memory *m = table(1024);
-	struct dvt_edge_client a = {"192.0.2.1", "p1", "", false}, b = a, t = a,
+	struct dvt_edge_client a = {"192.0.2.1", "p1", "", 0}, b = a, t = a,
 			       o = a;
 	struct dvt_choice_memory got[DVT_OFFERS_MAX];
 
@@ -43,21 +56,20 @@ what_one_client_did_is_recalled_for_it_alone(void **state)
 	b.print = "p2";
 	t.device = "dev-7";
 	o.address = "192.0.2.2";
-	dvt_edge_memory_learn(m, &a, NEW, DVT_FORM_CROSS, false, now);
-	dvt_edge_memory_learn(m, &a, NEW, DVT_FORM_PURE, false, now);
-	dvt_edge_memory_learn(m, &a, NEW, DVT_FORM_CROSS, true, now);
-	assert_int_equal(dvt_edge_memory_recall(m, &a, offers, 3, now, got), 2);
+	dvt_edge_memory_learn(m, &a, &new_cross, false, now);
+	dvt_edge_memory_learn(m, &a, &new_pure, false, now);
+	dvt_edge_memory_learn(m, &a, &new_cross, true, now);
+	assert_int_equal(recall(m, &a, offers, 3, now, got), 2);
 	assert_string_equal(got[0].root, NEW);
 	assert_int_equal(got[0].form, DVT_FORM_PURE);
 	assert_false(got[0].accepted);
 	assert_true(got[1].accepted);
 	assert_true(got[1].at > got[0].at);
-	assert_int_equal(dvt_edge_memory_recall(m, &b, offers, 3, now, got), 0);
-	assert_int_equal(dvt_edge_memory_recall(m, &t, offers, 3, now, got), 0);
-	assert_int_equal(dvt_edge_memory_recall(m, &o, offers, 3, now, got), 0);
-	assert_int_equal(dvt_edge_memory_recall(
-			     m, &a, offers, 3, now + DVT_EDGE_MEMORY_S, got),
-	    0);
+	assert_int_equal(recall(m, &b, offers, 3, now, got), 0);
+	assert_int_equal(recall(m, &t, offers, 3, now, got), 0);
+	assert_int_equal(recall(m, &o, offers, 3, now, got), 0);
+	assert_int_equal(
+	    recall(m, &a, offers, 3, now + DVT_EDGE_MEMORY_S, got), 0);
 	dvt_edge_memory_free(m);
 }
 
@@ -65,22 +77,20 @@ static void
 an_address_cannot_push_out_others(void **state)
 {
 	struct dvt_edge_memory *m = table(8); /* one set for all */
-	struct dvt_edge_client quiet = {"192.0.2.1", "p", "", false};
+	struct dvt_edge_client quiet = {"192.0.2.1", "p", "", 0};
 	struct dvt_choice_memory got[DVT_OFFERS_MAX];
 
 	(void)state;
-	dvt_edge_memory_learn(m, &quiet, OLD, DVT_FORM_PURE, false, now);
+	dvt_edge_memory_learn(m, &quiet, &old_pure, false, now);
 	for (int i = 0; i < 10000; i++) {
 		char print[16];
-		struct dvt_edge_client loud = {
-		    "198.51.100.9", print, "", false};
+		struct dvt_edge_client loud = {"198.51.100.9", print, "", 0};
 
 		snprintf(print, sizeof(print), "p%d", i);
 		dvt_edge_memory_learn(
-		    m, &loud, OLD, DVT_FORM_PURE, false, now + i / 1000);
+		    m, &loud, &old_pure, false, now + i / 1000);
 	}
-	assert_int_equal(
-	    dvt_edge_memory_recall(m, &quiet, offers, 3, now + 10, got), 1);
+	assert_int_equal(recall(m, &quiet, offers, 3, now + 10, got), 1);
 	dvt_edge_memory_free(m);
 }
 
@@ -88,7 +98,7 @@ static void
 another_process_sees_it(void **state)
 {
 	struct dvt_edge_memory *m = table(64);
-	struct dvt_edge_client a = {"192.0.2.1", "p1", "", false};
+	struct dvt_edge_client a = {"192.0.2.1", "p1", "", 0};
 	struct dvt_choice_memory got[DVT_OFFERS_MAX];
 	pid_t pid = fork();
 	int status;
@@ -96,11 +106,11 @@ another_process_sees_it(void **state)
 	(void)state;
 	assert_true(pid >= 0);
 	if (pid == 0) {
-		dvt_edge_memory_learn(m, &a, OLD, DVT_FORM_PURE, false, now);
+		dvt_edge_memory_learn(m, &a, &old_pure, false, now);
 		_exit(0);
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
-	assert_int_equal(dvt_edge_memory_recall(m, &a, offers, 3, now, got), 1);
+	assert_int_equal(recall(m, &a, offers, 3, now, got), 1);
 	dvt_edge_memory_free(m);
 }
 
@@ -109,7 +119,7 @@ shows_new(struct dvt_edge_memory *m, const struct dvt_edge_client *c, int64_t t)
 {
 	struct dvt_choice_memory got[DVT_OFFERS_MAX];
 
-	assert_int_equal(dvt_edge_memory_recall(m, c, offers, 3, t, got), 1);
+	assert_int_equal(recall(m, c, offers, 3, t, got), 1);
 	return got[0].accepted;
 }
 
@@ -117,32 +127,30 @@ static void
 what_one_of_many_took_is_not_taken_from_them(void **state)
 {
 	struct dvt_edge_memory *m = table(8);
-	struct dvt_edge_client c = {"198.51.100.9", "good", "", false}, s = c;
+	struct dvt_edge_client c = {"198.51.100.9", "good", "", 0}, s = c;
 	int moved = 0;
 
 	(void)state;
-	s.shared = true;
-	dvt_edge_memory_learn(m, &c, NEW, DVT_FORM_PURE, true, now);
+	s.devices = 5;
+	dvt_edge_memory_learn(m, &c, &new_pure, true, now);
 	/* alone there, it refuses by now */
-	dvt_edge_memory_learn(m, &c, NEW, DVT_FORM_PURE, false, now);
+	dvt_edge_memory_learn(m, &c, &new_pure, false, now);
 	assert_false(shows_new(m, &c, now));
 	/* many there: one turn for the one that refused, if it comes soon */
 	assert_true(shows_new(m, &s, now));
-	dvt_edge_memory_learn(m, &s, NEW, DVT_FORM_PURE, false, now);
+	dvt_edge_memory_learn(m, &s, &new_pure, false, now);
 	assert_false(shows_new(m, &s, now + 1));
 	assert_true(shows_new(m, &s, now + 1));
-	dvt_edge_memory_learn(m, &s, NEW, DVT_FORM_PURE, false, now);
+	dvt_edge_memory_learn(m, &s, &new_pure, false, now);
 	assert_true(shows_new(m, &s, now + 100));
 	/* forged, with every print: the others are moved a few times at most */
 	for (int i = 0; i < 10000; i++) {
 		char print[16];
-		struct dvt_edge_client f = {"198.51.100.9", print, "", true};
+		struct dvt_edge_client f = {"198.51.100.9", print, "", 5};
 
 		snprintf(print, sizeof(print), "p%d", i);
-		dvt_edge_memory_learn(
-		    m, &f, NEW, DVT_FORM_PURE, false, now + i / 100);
-		dvt_edge_memory_learn(
-		    m, &s, NEW, DVT_FORM_PURE, false, now + i / 100);
+		dvt_edge_memory_learn(m, &f, &new_pure, false, now + i / 100);
+		dvt_edge_memory_learn(m, &s, &new_pure, false, now + i / 100);
 		moved += shows_new(m, &s, now + i / 100) ? 0 : 1;
 	}
 	assert_in_range(moved, 0, DVT_EDGE_MEMORY_TURNS);
@@ -183,23 +191,103 @@ the_only_device_at_an_address_is_named(void **state)
 }
 
 static void
-the_fifth_chain_takes_the_place_of_the_oldest(void **state)
+the_chain_of_longest_ago_makes_room(void **state)
 {
 	struct dvt_edge_memory *m = table(64);
-	struct dvt_edge_client a = {"192.0.2.1", "p1", "", false};
+	struct dvt_edge_client a = {"192.0.2.1", "p1", "", 0};
 	struct dvt_choice_memory got[DVT_OFFERS_MAX];
-	char root[DVT_DEVICE_ID_MAX];
+	struct dvt_offer other = old_pure;
 
 	(void)state;
-	dvt_edge_memory_learn(m, &a, OLD, DVT_FORM_PURE, false, now);
-	for (int i = 0; i < 4; i++) {
-		snprintf(root, sizeof(root), "%08x", i);
-		dvt_edge_memory_learn(m, &a, root, DVT_FORM_PURE, false, now);
+	dvt_edge_memory_learn(m, &a, &old_pure, false, now);
+	dvt_edge_memory_learn(m, &a, &new_pure, true, now);
+	for (other.generation = 1; other.generation < 9; other.generation++)
+		dvt_edge_memory_learn(m, &a, &other, false, now);
+	/* what let it in is worth more */
+	assert_int_equal(recall(m, &a, offers, 3, now, got), 1);
+	assert_string_equal(got[0].root, NEW);
+	assert_true(got[0].accepted);
+	for (int i = 0; i < 70000; i++) { /* past the counter's end */
+		dvt_edge_memory_learn(m, &a, &new_pure, false, now);
+		dvt_edge_memory_learn(m, &a, &new_cross, true, now);
 	}
-	assert_int_equal(dvt_edge_memory_recall(m, &a, offers, 3, now, got), 0);
-	for (int i = 0; i < 70000; i++) /* past the counter's end */
-		dvt_edge_memory_learn(m, &a, NEW, DVT_FORM_PURE, true, now);
-	assert_int_equal(dvt_edge_memory_recall(m, &a, offers, 3, now, got), 1);
+	assert_int_equal(recall(m, &a, offers, 3, now, got), 2);
+	assert_false(got[0].accepted);
+	assert_true(got[1].accepted && got[1].at > got[0].at);
+	dvt_edge_memory_free(m);
+}
+
+static void
+generations_of_one_root_are_told_apart_and_pairs_are_not(void **state)
+{
+	struct dvt_edge_memory *m = table(64);
+	struct dvt_edge_client a = {"192.0.2.1", "p1", "", 0};
+	static const struct dvt_offer three[] = {
+	    {.root = OLD, .generation = 1, .credential = "ec" },
+	    {.root = OLD, .generation = 1, .credential = "rsa", .rsa = true},
+	    {.root = OLD,           .generation = 2,                .credential = "ec"         },
+	};
+	struct dvt_choice_memory got[DVT_OFFERS_MAX];
+
+	(void)state;
+	dvt_edge_memory_learn(m, &a, &three[0], false, now);
+	assert_int_equal(recall(m, &a, three, 3, now, got), 2);
+	assert_int_equal(got[0].generation, 1);
+	assert_int_equal(got[1].generation, 1);
+	dvt_edge_memory_free(m);
+}
+
+/* Who never comes in uses up its turns; who does gets them back. */
+static void
+turns_are_for_those_that_come_in(void **state)
+{
+	struct dvt_edge_memory *m = table(64);
+	struct dvt_edge_client s = {"198.51.100.9", "p", "", 5};
+	struct dvt_choice_memory got[DVT_OFFERS_MAX];
+	bool turn;
+
+	(void)state;
+	dvt_edge_memory_learn(m, &s, &new_cross, true, now);
+	for (int i = 0; i < 50; i++) { /* pinned: refuses one, takes one */
+		dvt_edge_memory_learn(m, &s, &new_cross, false, now);
+		dvt_edge_memory_recall(m, &s, offers, 3, now, got, &turn);
+		assert_true(turn);
+		dvt_edge_memory_learn(m, &s, &old_pure, true, now);
+		dvt_edge_memory_recall(m, &s, offers, 3, now, got, &turn);
+		assert_false(turn);
+	}
+	for (int i = 0; i < 50; i++) { /* a stranger refuses all */
+		dvt_edge_memory_learn(m, &s, &new_cross, false, now);
+		dvt_edge_memory_recall(m, &s, offers, 3, now, got, &turn);
+		assert_int_equal(turn, i < DVT_EDGE_MEMORY_TURNS);
+	}
+	dvt_edge_memory_free(m);
+}
+
+static void
+a_crowd_is_not_remembered_but_for_its_tickets(void **state)
+{
+	struct dvt_edge_memory *m = table(64);
+	struct dvt_edge_client c = {"198.51.100.9", "p", "", 0}, t = c;
+	struct dvt_choice_memory got[DVT_OFFERS_MAX];
+	char id[16];
+
+	(void)state;
+	t.device = "dev-1";
+	t.devices = 1;
+	for (int i = 0; i < 100; i++) {
+		snprintf(id, sizeof(id), "dev-%d", i);
+		assert_in_range(dvt_edge_memory_devices(m, c.address, now),
+		    i * 7 / 10, i * 13 / 10);
+		dvt_edge_memory_device_seen(m, c.address, id, now);
+		dvt_edge_memory_device_seen(m, c.address, id, now);
+	}
+	c.devices = dvt_edge_memory_devices(m, c.address, now);
+	assert_true(c.devices > DVT_EDGE_MEMORY_CROWD);
+	dvt_edge_memory_learn(m, &c, &old_pure, false, now);
+	assert_int_equal(recall(m, &c, offers, 3, now, got), 0);
+	dvt_edge_memory_learn(m, &t, &old_pure, false, now);
+	assert_int_equal(recall(m, &t, offers, 3, now, got), 1);
 	dvt_edge_memory_free(m);
 }
 
@@ -212,7 +300,11 @@ main(void)
 	    cmocka_unit_test(another_process_sees_it),
 	    cmocka_unit_test(what_one_of_many_took_is_not_taken_from_them),
 	    cmocka_unit_test(the_only_device_at_an_address_is_named),
-	    cmocka_unit_test(the_fifth_chain_takes_the_place_of_the_oldest),
+	    cmocka_unit_test(the_chain_of_longest_ago_makes_room),
+	    cmocka_unit_test(
+		generations_of_one_root_are_told_apart_and_pairs_are_not),
+	    cmocka_unit_test(turns_are_for_those_that_come_in),
+	    cmocka_unit_test(a_crowd_is_not_remembered_but_for_its_tickets),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -418,6 +418,18 @@ push(STACK_OF(X509) * st, X509 *cert)
 	sk_X509_push(st, cert);
 }
 
+/* Bytes of the Certificate message (RFC 8446 section 4.4.2; in TLS 1.2 it is a
+ * little shorter), with its header. */
+static size_t
+flight_size(X509 *leaf, STACK_OF(X509) * rest)
+{
+	size_t n = 4 + 1 + 3 + 5 + (size_t)i2d_X509(leaf, NULL);
+
+	for (int i = 0; i < sk_X509_num(rest); i++)
+		n += 5 + (size_t)i2d_X509(sk_X509_value(rest, i), NULL);
+	return n;
+}
+
 static void
 form_add(struct dvt_edge_set *s, const struct held *h, enum dvt_chain_form form)
 {
@@ -448,6 +460,7 @@ form_add(struct dvt_edge_set *s, const struct held *h, enum dvt_chain_form form)
 		push(c->rest, h->chain.cert[i]);
 	if (form == DVT_FORM_CROSS)
 		push(c->rest, h->cross);
+	o->flight = flight_size(c->leaf, c->rest);
 }
 
 void

@@ -221,6 +221,7 @@ struct client {
 	bool tells;  /* certificate_authorities */
 	bool keep;   /* offers and keeps the ticket */
 	const char *from;
+	uint8_t fragment; /* RFC 6066 section 4; 0: not asked for */
 };
 
 static int
@@ -293,6 +294,8 @@ pair_begin(struct pair *p, const struct client *c)
 	BIO_new_bio_pair(&a, 1 << 18, &b, 1 << 18);
 	SSL_set_bio(p->client, a, a);
 	SSL_set_bio(p->server, b, b);
+	if (c->fragment != 0)
+		SSL_set_tlsext_max_fragment_length(p->client, c->fragment);
 	if (c->name != NULL)
 		SSL_set_tlsext_host_name(p->client, c->name);
 	if (c->keep && ticket != NULL)
@@ -494,6 +497,45 @@ each_root_store_gets_in_at_once_with_the_cross_certificate(void **state)
 		assert_true(attempt(&c));
 		assert_string_equal(last.form, "cross");
 		assert_string_equal(last.root, fp_new);
+	}
+}
+
+static void
+a_flight_fits_the_fragment_that_was_agreed_on(void **state)
+{
+	static const struct {
+		uint8_t fragment;
+		const char *form;
+		bool again; /* it can put more together than it asked for */
+	} rows[] = {
+	    {TLSEXT_max_fragment_length_4096, "cross", false},
+	    {TLSEXT_max_fragment_length_1024, "pure",  false},
+	    {TLSEXT_max_fragment_length_512,  "leaf",  true },
+	};
+	struct pair p;
+
+	(void)state;
+	use("NN+");
+	for (size_t i = 0; i < 2 * DVT_COUNT(rows); i++) {
+		char from[] = "203.0.113.20:1";
+		struct client c = {.cert = &dev[0],
+		    .trusts = "N",
+		    .version = versions[i % 2],
+		    .fragment = rows[i / 2].fragment,
+		    .from = from};
+
+		from[11] = (char)('0' + i);
+		pair_open(&p, &c);
+		assert_int_equal(SSL_SESSION_get_max_fragment_length(
+				     SSL_get_session(p.server)),
+		    rows[i / 2].fragment);
+		assert_int_equal(pair_talk(&p), !rows[i / 2].again);
+		pair_close(&p);
+		assert_string_equal(last.form, rows[i / 2].form);
+		for (int more = 0; rows[i / 2].again && more < 4; more++)
+			if (attempt(&c))
+				break;
+		assert_int_equal(last.outcome, DVT_HS_OK);
 	}
 }
 
@@ -809,6 +851,7 @@ main(void)
 	    cmocka_unit_test(a_device_that_rejects_us_gets_another_chain),
 	    cmocka_unit_test(
 		each_root_store_gets_in_at_once_with_the_cross_certificate),
+	    cmocka_unit_test(a_flight_fits_the_fragment_that_was_agreed_on),
 	    cmocka_unit_test(
 		a_client_that_names_its_roots_is_shown_one_of_them),
 	    cmocka_unit_test(probe_names_count_when_left_in_order),

@@ -113,6 +113,26 @@ read_signatures(struct dvt_span body, struct dvt_hello *out, uint64_t *h)
 	}
 }
 
+/* TLS 1.2 binds the kind of key to the cipher (RFC 5246 section 7.4.2). */
+static void
+read_ciphers(struct dvt_span list, bool *ecdsa, bool *rsa)
+{
+	static const uint16_t ec[] = {0xc009, 0xc00a, 0xc023, 0xc024, 0xc02b,
+	    0xc02c, 0xc0ac, 0xc0ad, 0xcca9};
+	static const uint16_t r[] = {
+	    0xc013, 0xc014, 0xc027, 0xc028, 0xc02f, 0xc030, 0xcca8};
+
+	*ecdsa = *rsa = false;
+	for (; list.n >= 2; list = dvt_span_from(list, 2)) {
+		uint64_t v = dvt_be_uint(list.p, 2);
+
+		for (size_t i = 0; i < DVT_COUNT(ec); i++)
+			*ecdsa |= v == ec[i];
+		for (size_t i = 0; i < DVT_COUNT(r); i++)
+			*rsa |= v == r[i];
+	}
+}
+
 static void
 read_versions(struct dvt_span body, struct dvt_hello *out, uint64_t *h)
 {
@@ -192,6 +212,7 @@ read_body(struct dvt_span b, struct dvt_hello *out, struct dvt_err *err)
 	uint64_t h = 0xcbf29ce484222325u;
 	uint8_t bytes[8];
 	struct dvt_span part, exts;
+	bool ecdsa, rsa;
 
 	if (b.n < 34)
 		return dvt_fail(err, DVT_E_INPUT, "hello: cut off");
@@ -203,6 +224,7 @@ read_body(struct dvt_span b, struct dvt_hello *out, struct dvt_err *err)
 	if (!take_vector(&b, 2, &part) || part.n % 2 != 0)
 		return dvt_fail(err, DVT_E_INPUT, "hello: ciphers");
 	mix_u16s(&h, part);
+	read_ciphers(part, &ecdsa, &rsa);
 	if (!take_vector(&b, 1, &part) || part.n == 0)
 		return dvt_fail(err, DVT_E_INPUT, "hello: compression");
 	/* without signature_algorithms: SHA-1 with either (RFC 5246 7.4.1.4.1)
@@ -222,6 +244,10 @@ read_body(struct dvt_span b, struct dvt_hello *out, struct dvt_err *err)
 			return dvt_fail(
 			    err, DVT_E_INPUT, "hello: extension %u", type);
 		read_extension(type, part, out, &h);
+	}
+	if (!out->tls13) {
+		out->ecdsa &= ecdsa;
+		out->rsa &= rsa;
 	}
 	for (size_t i = 0; i < sizeof(bytes); i++)
 		bytes[i] = (uint8_t)(h >> (56 - 8 * i));

@@ -15,7 +15,8 @@ struct dvt_hello {
 	char server_name[DVT_HOST_MAX + 1]; /* lower case; "" none sent */
 	bool tls13;                         /* offers TLS 1.3 */
 	bool ticket;     /* offers a TLS 1.3 ticket (pre_shared_key) */
-	bool ecdsa, rsa; /* takes such signatures in the handshake */
+	bool ecdsa, rsa; /* takes a leaf with such a key: by its signature
+			    algorithms, in TLS 1.2 by its ciphers too */
 	/*
 	 * DistinguishedNames of certificate_authorities, each with its two
 	 * bytes of length; borrowed from the hello. n 0: none sent.

@@ -97,8 +97,10 @@ a_hello_tells_name_version_and_algorithms(void **state)
 	assert_int_equal(strlen(h.print), DVT_HELLO_PRINT - 1);
 	h = parsed(SIG_EC);
 	assert_true(h.ecdsa && !h.rsa && !h.tls13);
+	h = parsed(SIG); /* TLS 1.2 alone, with a cipher for EC keys alone */
+	assert_true(h.ecdsa && !h.rsa && !h.tls13);
 	h = parsed("");
-	assert_true(h.ecdsa && h.rsa);
+	assert_true(h.ecdsa && !h.rsa);
 	assert_string_equal(h.server_name, "");
 }
 
