@@ -17,15 +17,20 @@ struct dvt_arena_block {
 	_Alignas(16) uint8_t bytes[];
 };
 
-static void *
-checked(void *p)
+_Noreturn void
+dvt_out_of_memory(void)
 {
 	static const char text[] = "event=memory.out severity=crit\n";
 
-	if (p == NULL) {
-		(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
-		_exit(71);
-	}
+	(void)!write(STDERR_FILENO, text, sizeof(text) - 1);
+	_exit(71);
+}
+
+static void *
+checked(void *p)
+{
+	if (p == NULL)
+		dvt_out_of_memory();
 	return p;
 }
 

@@ -16,6 +16,7 @@ void *dvt_realloc(void *p, size_t n); /* never NULL */
 char *dvt_strdup(const char *s);      /* NULL gives NULL */
 char *dvt_strndup(const void *p, size_t n);
 char *dvt_asprintf(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+_Noreturn void dvt_out_of_memory(void); /* what a failed one ends in */
 void dvt_cleanse(void *p, size_t n); /* not optimised away */
 
 /* Copy into a fixed array; 0, or -1 when it does not fit (then @to is ""). */

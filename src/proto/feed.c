@@ -2,6 +2,7 @@
 #include "proto/feed.h"
 
 #include "base/mem.h"
+#include "proto/feed_shelf.h"
 #include "wire/json.h"
 
 #include <stdlib.h>
@@ -14,24 +15,44 @@ struct item {
 	UT_hash_handle hh;
 };
 
-/* Fingerprint of a client certificate to the device it belongs to. */
-struct owner {
-	char fingerprint[DVT_DIGEST_HEX];
-	const struct dvt_feed_entry *device;
-	UT_hash_handle hh;
-};
+#define VIEWS     4 /* entries of the shelf lent out at one time */
+#define VALUE_MAX (DVT_FEED_LINE_MAX + 65536)
 
+/*
+ * Devices and denials, of which there may be millions, are records of a shelf,
+ * which an edge's processes share; the few others are entries of their own.
+ */
 struct dvt_feed {
 	struct item *items[DVT_FEED_KIND_N];
-	struct owner *owners;
+	struct dvt_shelf *shelf;
+	const struct dvt_shelf *denied_too; /* borrowed, or NULL */
+	struct dvt_feed_view *view[VIEWS];
+	unsigned next_view;
+	struct dvt_buf packed; /* within one call */
 	int64_t position;
 	int64_t epoch;
 };
 
+static struct dvt_feed *
+new_with(struct dvt_shelf *shelf)
+{
+	struct dvt_feed *f = dvt_alloc(sizeof(*f));
+
+	f->shelf = shelf;
+	dvt_buf_init(&f->packed, VALUE_MAX);
+	return f;
+}
+
 struct dvt_feed *
 dvt_feed_new(void)
 {
-	return dvt_alloc(sizeof(struct dvt_feed));
+	return new_with(dvt_shelf_new(false));
+}
+
+struct dvt_feed *
+dvt_feed_new_shared(void)
+{
+	return new_with(dvt_shelf_new(true));
 }
 
 static void
@@ -50,18 +71,211 @@ items_free(struct dvt_feed *f, enum dvt_feed_kind kind)
 void
 dvt_feed_free(struct dvt_feed *f)
 {
-	struct owner *o, *tmp;
-
 	if (f == NULL)
 		return;
-	HASH_ITER(hh, f->owners, o, tmp)
-	{
-		HASH_DEL(f->owners, o);
-		free(o);
-	}
 	for (int k = 0; k < DVT_FEED_KIND_N; k++)
 		items_free(f, (enum dvt_feed_kind)k);
+	for (int i = 0; i < VIEWS; i++)
+		free(f->view[i]);
+	dvt_shelf_free(f->shelf);
+	dvt_buf_fini(&f->packed);
 	free(f);
+}
+
+/* --- the shelf --- */
+
+enum dvt_code
+dvt_feed_attach(struct dvt_feed *f, int fd, struct dvt_err *err)
+{
+	struct dvt_shelf *fresh;
+	enum dvt_code rc = dvt_shelf_attach(fd, &fresh, err);
+
+	if (rc != DVT_OK)
+		return rc;
+	dvt_shelf_free(f->shelf);
+	f->shelf = fresh;
+	return DVT_OK;
+}
+
+int
+dvt_feed_shelf_fd(struct dvt_feed *f)
+{
+	return dvt_shelf_fd(f->shelf);
+}
+
+uint64_t
+dvt_feed_shelf_generation(const struct dvt_feed *f)
+{
+	return dvt_shelf_generation(f->shelf);
+}
+
+void
+dvt_feed_denied_too(struct dvt_feed *f, const struct dvt_shelf *denied)
+{
+	f->denied_too = denied;
+}
+
+static bool
+is_shelved(enum dvt_feed_kind kind)
+{
+	return kind == DVT_FEED_DEVICE || kind == DVT_FEED_DENY;
+}
+
+static unsigned
+shelf_kind(enum dvt_feed_kind kind)
+{
+	return kind == DVT_FEED_DEVICE ? DVT_SHELF_DEVICE : DVT_SHELF_DENY;
+}
+
+/* A record as an entry: good until VIEWS - 1 more were asked for. */
+static const struct dvt_feed_entry *
+lend(const struct dvt_feed *feed, enum dvt_feed_kind kind, const char *key,
+    struct dvt_span value)
+{
+	struct dvt_feed *f = (struct dvt_feed *)(uintptr_t)feed;
+	unsigned at = f->next_view++ % VIEWS;
+	struct dvt_feed_view *v = f->view[at];
+
+	if (v == NULL)
+		v = f->view[at] = dvt_alloc(sizeof(*v));
+	v->e.kind = kind;
+	v->e.key = v->key;
+	if (key != v->key &&
+	    dvt_copy_str(v->key, sizeof(v->key), key) != 0)
+		return NULL;
+	return dvt_feed_unpack(value, v) ? &v->e : NULL;
+}
+
+static const struct dvt_feed_entry *
+shelf_find(
+    const struct dvt_feed *f, enum dvt_feed_kind kind, const char *key)
+{
+	struct dvt_shelf_key k;
+	struct dvt_span name = dvt_shelf_key_of(key, &k), value;
+
+	if (dvt_shelf_get(f->shelf, shelf_kind(kind), name, &value) ||
+	    (kind == DVT_FEED_DENY && f->denied_too != NULL &&
+		dvt_shelf_get(f->denied_too, DVT_SHELF_DENY, name, &value)))
+		return lend(f, kind, key, value);
+	return NULL;
+}
+
+static const struct dvt_feed_entry *
+shelf_next(const struct dvt_feed *f, enum dvt_feed_kind kind,
+    const struct dvt_feed_entry *after)
+{
+	struct dvt_shelf_walk w = DVT_SHELF_WALK;
+	struct dvt_shelf_key k;
+	char key[DVT_FEED_KEY_MAX + 2];
+
+	if (after != NULL && !dvt_shelf_walk_at(f->shelf, shelf_kind(kind),
+				 dvt_shelf_key_of(after->key, &k), &w))
+		return NULL;
+	if (!dvt_shelf_next(f->shelf, shelf_kind(kind), &w))
+		return NULL;
+	dvt_shelf_key_text(w.key, key, sizeof(key));
+	return lend(f, kind, key, w.value);
+}
+
+/* --- who owns which client certificate --- */
+
+static void
+owner_put(struct dvt_feed *f, const char *fp, const char *device)
+{
+	struct dvt_shelf_key k;
+
+	if (fp[0] != '\0')
+		dvt_shelf_put(f->shelf, DVT_SHELF_OWNER,
+		    dvt_shelf_key_of(fp, &k),
+		    (struct dvt_span){
+			(const uint8_t *)device, strlen(device) + 1});
+}
+
+static void
+owner_drop(struct dvt_feed *f, const char *fp, const char *device)
+{
+	struct dvt_shelf_key k;
+	struct dvt_span key = dvt_shelf_key_of(fp, &k), value;
+
+	if (dvt_shelf_get(f->shelf, DVT_SHELF_OWNER, key, &value) &&
+	    dvt_span_eq_str(
+		(struct dvt_span){value.p, value.n > 0 ? value.n - 1 : 0},
+		device)) /* else another device's by now */
+		dvt_shelf_drop(f->shelf, DVT_SHELF_OWNER, key);
+}
+
+static void
+owners_update(struct dvt_feed *f, const struct dvt_feed_entry *e,
+    void (*update)(struct dvt_feed *, const char *, const char *))
+{
+	const struct dvt_feed_device *d = &e->u.device;
+
+	for (size_t i = 0; i < d->certificates.n; i++)
+		update(f, d->certificates.v[i], e->key);
+	update(f, d->pin, e->key);
+}
+
+static bool
+lists(const struct dvt_feed_entry *e, const char *fingerprint)
+{
+	return strcmp(e->u.device.pin, fingerprint) == 0 ||
+	       dvt_feed_list_has(&e->u.device.certificates, fingerprint);
+}
+
+/* Certificates that @e does not have any more. The texts of @old are borrowed
+ * from the shelf, which does not move while records are dropped. */
+static void
+owners_leave(struct dvt_feed *f, const struct dvt_feed_entry *old,
+    const struct dvt_feed_entry *e)
+{
+	const struct dvt_feed_device *d = &old->u.device;
+
+	for (size_t i = 0; i < d->certificates.n; i++)
+		if (e->gone || !lists(e, d->certificates.v[i]))
+			owner_drop(f, d->certificates.v[i], e->key);
+	if (d->pin[0] != '\0' && (e->gone || !lists(e, d->pin)))
+		owner_drop(f, d->pin, e->key);
+}
+
+const struct dvt_feed_entry *
+dvt_feed_device_by_certificate(
+    const struct dvt_feed *f, const char *fingerprint)
+{
+	struct dvt_shelf_key k;
+	const struct dvt_feed_entry *e;
+	struct dvt_span id;
+
+	if (!dvt_shelf_get(f->shelf, DVT_SHELF_OWNER,
+		dvt_shelf_key_of(fingerprint, &k), &id) ||
+	    id.n == 0 || id.p[id.n - 1] != '\0')
+		return NULL;
+	/* the writer changes one record after the other: ask both */
+	e = shelf_find(f, DVT_FEED_DEVICE, (const char *)id.p);
+	return e != NULL && lists(e, fingerprint) ? e : NULL;
+}
+
+static void
+shelf_put(struct dvt_feed *f, const struct dvt_feed_entry *e)
+{
+	const struct dvt_feed_entry *old;
+	struct dvt_shelf_key k;
+	struct dvt_span key = dvt_shelf_key_of(e->key, &k);
+
+	if (dvt_shelf_is_reader(f->shelf))
+		return;
+	if (e->kind == DVT_FEED_DEVICE &&
+	    (old = shelf_find(f, DVT_FEED_DEVICE, e->key)) != NULL)
+		owners_leave(f, old, e);
+	if (e->gone) {
+		dvt_shelf_drop(f->shelf, shelf_kind(e->kind), key);
+		return;
+	}
+	dvt_buf_reset(&f->packed);
+	dvt_feed_pack(e, &f->packed);
+	dvt_shelf_put(
+	    f->shelf, shelf_kind(e->kind), key, dvt_buf_span(&f->packed));
+	if (e->kind == DVT_FEED_DEVICE)
+		owners_update(f, e, owner_put);
 }
 
 int64_t
@@ -83,60 +297,6 @@ dvt_feed_position_set(struct dvt_feed *f, int64_t position, int64_t epoch)
 	f->epoch = epoch;
 }
 
-/* --- who owns which client certificate --- */
-
-static void
-owner_put(struct dvt_feed *f, const char *fp, const struct dvt_feed_entry *e)
-{
-	struct owner *o;
-
-	if (fp[0] == '\0')
-		return;
-	HASH_FIND_STR(f->owners, fp, o);
-	if (o == NULL) {
-		o = dvt_alloc(sizeof(*o));
-		memcpy(o->fingerprint, fp, DVT_DIGEST_HEX);
-		HASH_ADD_STR(f->owners, fingerprint, o);
-	}
-	o->device = e;
-}
-
-static void
-owner_drop(struct dvt_feed *f, const char *fp, const struct dvt_feed_entry *e)
-{
-	struct owner *o;
-
-	HASH_FIND_STR(f->owners, fp, o);
-	if (o == NULL || o->device != e)
-		return; /* another device's by now */
-	HASH_DEL(f->owners, o);
-	free(o);
-}
-
-static void
-owners_update(struct dvt_feed *f, const struct dvt_feed_entry *e,
-    void (*update)(
-	struct dvt_feed *, const char *, const struct dvt_feed_entry *))
-{
-	const struct dvt_feed_device *d = &e->u.device;
-
-	if (e->kind != DVT_FEED_DEVICE || e->gone)
-		return;
-	for (size_t i = 0; i < d->certificates.n; i++)
-		update(f, d->certificates.v[i], e);
-	update(f, d->pin, e);
-}
-
-const struct dvt_feed_entry *
-dvt_feed_device_by_certificate(
-    const struct dvt_feed *f, const char *fingerprint)
-{
-	struct owner *o;
-
-	HASH_FIND_STR(f->owners, fingerprint, o);
-	return o != NULL ? o->device : NULL;
-}
-
 /* --- entries --- */
 
 static struct item *
@@ -151,8 +311,11 @@ find(const struct dvt_feed *f, enum dvt_feed_kind kind, const char *key)
 const struct dvt_feed_entry *
 dvt_feed_get(const struct dvt_feed *f, enum dvt_feed_kind kind, const char *key)
 {
-	struct item *i = find(f, kind, key);
+	struct item *i;
 
+	if (is_shelved(kind))
+		return shelf_find(f, kind, key);
+	i = find(f, kind, key);
 	return i != NULL ? i->e : NULL;
 }
 
@@ -160,24 +323,27 @@ const struct dvt_feed_entry *
 dvt_feed_next(const struct dvt_feed *f, enum dvt_feed_kind kind,
     const struct dvt_feed_entry *after)
 {
-	struct item *i = after == NULL
-			     ? f->items[kind]
-			     : (struct item *)find(f, kind, after->key)
-				   ->hh.next;
+	struct item *i;
 
+	if (is_shelved(kind))
+		return shelf_next(f, kind, after);
+	i = after == NULL
+		? f->items[kind]
+		: (struct item *)find(f, kind, after->key)->hh.next;
 	return i != NULL ? i->e : NULL;
 }
 
 size_t
 dvt_feed_count(const struct dvt_feed *f, enum dvt_feed_kind kind)
 {
+	if (is_shelved(kind))
+		return dvt_shelf_count(f->shelf, shelf_kind(kind));
 	return HASH_COUNT(f->items[kind]);
 }
 
 static void
 drop(struct dvt_feed *f, struct item *i)
 {
-	owners_update(f, i->e, owner_drop);
 	HASH_DEL(f->items[i->e->kind], i);
 	dvt_feed_entry_free(i->e);
 	free(i);
@@ -186,9 +352,15 @@ drop(struct dvt_feed *f, struct item *i)
 void
 dvt_feed_put(struct dvt_feed *f, struct dvt_feed_entry *e)
 {
-	struct item *i = e->kind < DVT_FEED_KIND_N ? find(f, e->kind, e->key)
-						   : NULL;
+	struct item *i = NULL;
 
+	if (is_shelved(e->kind)) {
+		shelf_put(f, e);
+		dvt_feed_entry_free(e);
+		return;
+	}
+	if (e->kind < DVT_FEED_KIND_N)
+		i = find(f, e->kind, e->key);
 	if (i != NULL)
 		drop(f, i);
 	if (e->gone) {
@@ -199,7 +371,6 @@ dvt_feed_put(struct dvt_feed *f, struct dvt_feed_entry *e)
 	i->e = e;
 	HASH_ADD_KEYPTR(
 	    hh, f->items[e->kind], e->key, (unsigned)strlen(e->key), i);
-	owners_update(f, e, owner_put);
 }
 
 /* --- answers --- */

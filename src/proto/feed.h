@@ -163,6 +163,20 @@ void dvt_feed_head_format(const struct dvt_feed_head *h, struct dvt_buf *out);
 struct dvt_feed;
 
 struct dvt_feed *dvt_feed_new(void);    /* empty, position 0, epoch 0 */
+/*
+ * The same with its devices and denials in memory that other processes can
+ * read (proto/shelf.h): they attach what _shelf_fd() gives, and again when the
+ * generation is another. Putting devices and denials into a feed that reads
+ * another's does nothing.
+ */
+struct dvt_feed *dvt_feed_new_shared(void);
+int dvt_feed_shelf_fd(struct dvt_feed *f); /* borrowed; -1: not shared */
+uint64_t dvt_feed_shelf_generation(const struct dvt_feed *f);
+DVT_MUST_USE enum dvt_code dvt_feed_attach(
+    struct dvt_feed *f, int fd, struct dvt_err *err); /* @fd borrowed */
+/* Denials of a file stand beside those of the feed; borrowed, or NULL. */
+struct dvt_shelf;
+void dvt_feed_denied_too(struct dvt_feed *f, const struct dvt_shelf *denied);
 void dvt_feed_free(struct dvt_feed *f); /* NULL-safe */
 int64_t dvt_feed_position(const struct dvt_feed *f);
 int64_t dvt_feed_epoch(const struct dvt_feed *f);
@@ -188,7 +202,8 @@ void dvt_feed_put(struct dvt_feed *f, struct dvt_feed_entry *e);
 /* As told by another process or a file with the same state. */
 void dvt_feed_position_set(struct dvt_feed *f, int64_t position, int64_t epoch);
 
-/* By kind and key; NULL when there is none. Borrowed until the next change. */
+/* By kind and key; NULL when there is none. Borrowed until the next change, and
+ * of devices and denials until the third one more that is asked for. */
 const struct dvt_feed_entry *dvt_feed_get(
     const struct dvt_feed *f, enum dvt_feed_kind kind, const char *key);
 /* The first (@after NULL) or next of a kind, in no order that matters. */
