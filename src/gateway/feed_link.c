@@ -229,6 +229,7 @@ take_answer(struct gw_feed *f, struct dvt_span body, struct dvt_err *err)
 	if (f->aside == NULL) {
 		if (dvt_feed_position(f->feed) == before)
 			return DVT_OK;
+		gw_feed_send_shelf(f); /* before the news of what is in it */
 		gw_feed_send_answer(f, body);
 		state_changed(f);
 	} else if (!head.more) {
@@ -259,13 +260,13 @@ poll_done(void *user, const struct dvt_http_answer *a)
 		log_event(LOG_WARNING, "gateway.feed.refused", LE(&err));
 	if (rc == DVT_E_CONFLICT && f->aside == NULL) {
 		/* another epoch, or a restored control plane: from the start */
-		f->aside = dvt_feed_new();
+		f->aside = dvt_feed_new_shared();
 		poll_again(f, false);
 		return;
 	}
 	if (rc != DVT_OK) {
 		dvt_feed_free(f->aside);
-		f->aside = dvt_feed_new();
+		f->aside = dvt_feed_new_shared();
 		f->poll.failures++;
 		poll_again(f, true);
 		return;
@@ -291,7 +292,7 @@ poll_send(void *feed)
 	if (f->poll.busy || f->stopping)
 		return;
 	if (f->aside == NULL && dvt_feed_position(f->feed) == 0)
-		f->aside = dvt_feed_new();
+		f->aside = dvt_feed_new_shared();
 	snprintf(target, sizeof(target),
 	    "/v1/gateway/feed?after=%" PRId64 "&wait=%d",
 	    dvt_feed_position(f->aside != NULL ? f->aside : f->feed),

@@ -13,7 +13,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define STOP_MS 3000 /* for a last report */
+#define STOP_MS        3000   /* for a last report */
+#define FORGET_MS      10000  /* between two looks at ended denials */
+#define FORGET_SLOTS   200000 /* looked at in one: two million in 4 minutes */
+#define FORGET_AFTER_S 86400  /* clocks may differ so much */
 
 /* --- the record file --- */
 
@@ -90,8 +93,8 @@ on_reload(void *user)
 	record_open(f);
 	gw_feed_send_files(f);
 	gw_link_report(f);
-	log_event(
-	    LOG_NOTICE, "gateway.reloaded", LI("denied", f->files.denied_n));
+	log_event(LOG_NOTICE, "gateway.reloaded",
+	    LI("denied", dvt_feed_shelved(f->files.denied, DVT_FEED_DENY)));
 }
 
 /* --- start --- */
@@ -115,6 +118,17 @@ control_ca_read(struct gw_feed *f, struct dvt_err *err)
 	return DVT_OK;
 }
 
+/* Denials of certificates that have ended; a slice of them each time. */
+static void
+on_forget(void *ctx)
+{
+	struct gw_feed *f = ctx;
+	int64_t now = dvt_loop_time(f->loop).wall_s;
+
+	dvt_feed_forget(
+	    f->feed, now - FORGET_AFTER_S, FORGET_SLOTS, &f->forget_at);
+}
+
 static enum dvt_code
 control_start(struct gw_feed *f, struct dvt_err *err)
 {
@@ -136,6 +150,8 @@ control_start(struct gw_feed *f, struct dvt_err *err)
 		return rc;
 	}
 	gw_cache_load(f);
+	f->forgetter = dvt_timer_new(f->loop, on_forget, f);
+	dvt_timer_repeat(f->forgetter, FORGET_MS);
 	return gw_link_start(f, err);
 }
 
@@ -257,6 +273,7 @@ stop(struct gw_feed *f)
 	gw_files_fini(&f->files);
 	dvt_timer_free(f->cache_timer);
 	dvt_timer_free(f->gather);
+	dvt_timer_free(f->forgetter);
 	dvt_timer_free(f->stop_timer);
 	dvt_control_free(f->control);
 	if (f->record != NULL && f->record != stdout)
@@ -275,7 +292,7 @@ gw_feed_run(struct dvt_child *me, void *program)
 
 	f->program = program;
 	gw_log_start(f->program, dvt_child_name(me));
-	f->feed = dvt_feed_new();
+	f->feed = dvt_feed_new_shared();
 	rc = start(f, me, &err);
 	if (rc == DVT_OK)
 		dvt_loop_run(f->loop);

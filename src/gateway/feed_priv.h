@@ -21,6 +21,7 @@
 /* A message that waits for room in a worker's queue; shared by workers. */
 struct gw_blob {
 	int refs;
+	int fd; /* goes along, or -1; owned */
 	struct dvt_buf body;
 };
 
@@ -58,7 +59,10 @@ struct gw_feed {
 	struct gw_keyring *keys;
 	struct gw_spool *spool;
 	struct dvt_timer *gather;
+	struct dvt_timer *forgetter;
+	uint64_t forget_at;
 	struct dvt_feed *feed;  /* what workers have */
+	uint64_t shelf_told;    /* generation of its shelf that workers have */
 	struct dvt_feed *aside; /* from position 0, until it is whole */
 	int64_t heard_at;       /* Unix seconds; 0: never */
 	bool caught_up;         /* the last answer had no more to come */
@@ -90,6 +94,8 @@ void gw_feed_peer(struct gw_feed *f, unsigned index, int fd);
 void gw_feed_send_files(struct gw_feed *f);
 void gw_feed_send_key(struct gw_feed *f, const char *digest, EVP_PKEY *key);
 void gw_feed_send_state(struct gw_feed *f); /* a snapshot, to all */
+/* Devices and denials, if they have moved to another mapping. */
+void gw_feed_send_shelf(struct gw_feed *f);
 void gw_feed_send_answer(struct gw_feed *f, struct dvt_span answer);
 void gw_feed_send_heard(struct gw_feed *f);
 /* The position that every worker has in force. */

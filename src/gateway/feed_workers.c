@@ -6,7 +6,9 @@
 #include "ipc/fields.h"
 #include "pki/key.h"
 
+#include <fcntl.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define GATHER_MS 200 /* records make one batch */
 
@@ -18,6 +20,7 @@ blob_new(size_t max)
 	struct gw_blob *b = dvt_alloc(sizeof(*b));
 
 	b->refs = 1;
+	b->fd = -1;
 	dvt_buf_init(&b->body, max);
 	return b;
 }
@@ -28,6 +31,8 @@ blob_unref(struct gw_blob *b)
 	if (--b->refs > 0)
 		return;
 	dvt_buf_cleanse(&b->body); /* it may hold a key */
+	if (b->fd >= 0)
+		close(b->fd);
 	free(b);
 }
 
@@ -44,7 +49,7 @@ blob_send(struct gw_peer *p, const struct gw_blob *b)
 {
 	struct dvt_msg m = {.type = DVT_MSG_EDGE_CONFIG,
 	    .body = dvt_buf_span(&b->body),
-	    .fd = -1};
+	    .fd = b->fd};
 	struct dvt_err err;
 	enum dvt_code rc = dvt_channel_send(p->channel, &m, &err);
 
@@ -102,10 +107,21 @@ message(enum gw_what what)
 	return b;
 }
 
+/* With a descriptor of its own: the shelf may have moved when it is sent. */
+static struct gw_blob *
+message_with(enum gw_what what, int fd)
+{
+	struct gw_blob *b = message(what);
+
+	b->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	return b;
+}
+
 static void
 tell_files(struct gw_feed *f, struct gw_peer *only)
 {
-	struct gw_blob *b = message(GW_FILES);
+	struct gw_blob *b = message_with(
+	    GW_FILES, dvt_shelf_fd(f->files.denied));
 
 	dvt_put_u64(&b->body, ++f->serial);
 	gw_files_put(&f->files, &b->body);
@@ -151,12 +167,14 @@ tell_state(struct gw_feed *f, struct gw_peer *only)
 	struct dvt_buf lines;
 	struct gw_blob *b;
 
-	tell_take(f, only, message(GW_BEGIN));
+	tell_take(f, only, message_with(GW_BEGIN, dvt_feed_shelf_fd(f->feed)));
 	dvt_buf_init(&lines, GW_LINES_MAX);
 	for (int k = 0; k < DVT_FEED_KIND_N; k++) {
 		const struct dvt_feed_entry *e = NULL;
 		enum dvt_feed_kind kind = (enum dvt_feed_kind)k;
 
+		if (kind == DVT_FEED_DEVICE || kind == DVT_FEED_DENY)
+			continue; /* these are in the shelf */
 		while ((e = dvt_feed_next(f->feed, kind, e)) != NULL) {
 			if (lines.n > GW_LINES_MAX - DVT_FEED_LINE_MAX)
 				tell_lines(f, only, &lines);
@@ -196,7 +214,19 @@ gw_feed_send_key(struct gw_feed *f, const char *digest, EVP_PKEY *key)
 void
 gw_feed_send_state(struct gw_feed *f)
 {
+	f->shelf_told = dvt_feed_shelf_generation(f->feed);
 	tell_state(f, NULL);
+}
+
+void
+gw_feed_send_shelf(struct gw_feed *f)
+{
+	uint64_t generation = dvt_feed_shelf_generation(f->feed);
+
+	if (generation == f->shelf_told)
+		return;
+	f->shelf_told = generation;
+	tell_take(f, NULL, message_with(GW_SHELF, dvt_feed_shelf_fd(f->feed)));
 }
 
 void

@@ -2,6 +2,7 @@
 #include "gateway/files.h"
 
 #include "base/mem.h"
+#include "gateway/denied.h"
 #include "ipc/fields.h"
 #include "pki/key.h"
 #include "pki/x509.h"
@@ -22,7 +23,7 @@ gw_files_fini(struct gw_files *f)
 	dvt_feed_list_fini(&f->names);
 	for (size_t i = 0; i < f->anchor_n; i++)
 		X509_free(f->anchor[i]);
-	free(f->denied);
+	dvt_shelf_free(f->denied);
 	*f = (struct gw_files){0};
 }
 
@@ -105,42 +106,8 @@ anchors_read(struct gw_files *f, struct dvt_span pem, struct dvt_err *err)
 	return DVT_OK;
 }
 
-/* A fingerprint on each line; "#" begins a comment. */
-static enum dvt_code
-denied_read(struct gw_files *f, char *text, struct dvt_err *err)
-{
-	size_t cap = 0, line = 0;
-
-	for (char *s = text, *next; s != NULL; s = next) {
-		char fp[DVT_DIGEST_HEX];
-
-		line++;
-		next = strchr(s, '\n');
-		if (next != NULL)
-			*next++ = '\0';
-		s[strcspn(s, "#\r")] = '\0';
-		s += strspn(s, " \t");
-		if (*s == '\0')
-			continue;
-		if (dvt_hex_normal(s, fp, sizeof(fp)) != 0 ||
-		    strlen(fp) != DVT_DIGEST_HEX - 1)
-			return dvt_fail(err, DVT_E_INPUT,
-			    "line %zu: no SHA-256 fingerprint", line);
-		if (f->denied_n == GW_DENIED_MAX)
-			return dvt_fail(err, DVT_E_LIMIT,
-			    "over %d fingerprints", GW_DENIED_MAX);
-		if (f->denied_n == cap) {
-			cap = cap == 0 ? 64 : 2 * cap;
-			f->denied = dvt_realloc(
-			    f->denied, cap * sizeof(*f->denied));
-		}
-		memcpy(f->denied[f->denied_n++], fp, sizeof(fp));
-	}
-	return DVT_OK;
-}
-
 /* Read @path (NULL: nothing) and hand its bytes to one of the above. */
-enum what { CHAIN, KEY, ANCHORS, DENIED };
+enum what { CHAIN, KEY, ANCHORS };
 
 static enum dvt_code
 load_one(struct gw_files *f, enum what what, const char *path, int64_t now,
@@ -151,8 +118,7 @@ load_one(struct gw_files *f, enum what what, const char *path, int64_t now,
 
 	if (path == NULL)
 		return DVT_OK;
-	dvt_buf_init(&b,
-	    what == DENIED ? GW_DENIED_BYTES : GW_CLIENT_CA * DVT_CERT_PEM_MAX);
+	dvt_buf_init(&b, GW_CLIENT_CA * DVT_CERT_PEM_MAX);
 	if ((rc = gw_file_read(path, &b, err)) != DVT_OK)
 		goto out;
 	switch (what) {
@@ -164,10 +130,6 @@ load_one(struct gw_files *f, enum what what, const char *path, int64_t now,
 		break;
 	case ANCHORS:
 		rc = anchors_read(f, dvt_buf_span(&b), err);
-		break;
-	case DENIED:
-		(void)dvt_buf_str(&b);
-		rc = denied_read(f, (char *)b.p, err);
 		break;
 	}
 	if (rc != DVT_OK)
@@ -187,7 +149,7 @@ gw_files_load(const struct gw_settings *s, int64_t now, struct gw_files *out,
 	if ((rc = load_one(out, CHAIN, s->certificate, now, err)) == DVT_OK &&
 	    (rc = load_one(out, KEY, s->key, now, err)) == DVT_OK &&
 	    (rc = load_one(out, ANCHORS, s->client_ca, now, err)) == DVT_OK &&
-	    (rc = load_one(out, DENIED, s->deny, now, err)) == DVT_OK &&
+	    (rc = gw_denied_load(s->deny, &out->denied, err)) == DVT_OK &&
 	    out->chain.n > 0)
 		rc = dvt_key_matches(out->key, out->chain.cert[0], err);
 	if (rc != DVT_OK)
@@ -228,9 +190,6 @@ gw_files_put(const struct gw_files *f, struct dvt_buf *out)
 			dvt_put_bytes(out, dvt_buf_span(&der));
 		dvt_buf_fini(&der);
 	}
-	dvt_put_count(out, f->denied_n);
-	for (size_t i = 0; i < f->denied_n; i++)
-		dvt_put_str(out, f->denied[i]);
 }
 
 static enum dvt_code
@@ -249,7 +208,8 @@ chain_get(struct dvt_fields *in, struct gw_files *out, struct dvt_err *err)
 }
 
 enum dvt_code
-gw_files_get(struct dvt_fields *in, struct gw_files *out, struct dvt_err *err)
+gw_files_get(struct dvt_fields *in, int denied, struct gw_files *out,
+    struct dvt_err *err)
 {
 	enum dvt_code rc;
 	size_t n;
@@ -260,12 +220,10 @@ gw_files_get(struct dvt_fields *in, struct gw_files *out, struct dvt_err *err)
 	for (; rc == DVT_OK && out->anchor_n < n; out->anchor_n++)
 		rc = dvt_x509_from_der(dvt_get_bytes(in, DVT_CERT_DER_MAX),
 		    &out->anchor[out->anchor_n], err);
-	n = dvt_get_count(in, GW_DENIED_MAX);
-	out->denied = dvt_alloc_array(n + 1, sizeof(*out->denied));
-	for (; rc == DVT_OK && out->denied_n < n; out->denied_n++)
-		dvt_get_str(in, out->denied[out->denied_n], DVT_DIGEST_HEX);
 	if (rc == DVT_OK)
 		rc = dvt_fields_end(in, "files", err);
+	if (rc == DVT_OK)
+		rc = dvt_shelf_attach(denied, &out->denied, err);
 	if (rc != DVT_OK)
 		gw_files_fini(out);
 	return rc;

@@ -6,11 +6,10 @@
 #include "gateway/settings.h"
 #include "pki/chain.h"
 #include "proto/feed_report.h"
+#include "proto/shelf.h"
 
-#define GW_FILE_ID      "file" /* the credential's id in records and reports */
-#define GW_CLIENT_CA    64     /* anchors in client-ca */
-#define GW_DENIED_MAX   100000 /* fingerprints in a deny file: one message */
-#define GW_DENIED_BYTES 20000000 /* bytes of that file */
+#define GW_FILE_ID   "file" /* the credential's id in records and reports */
+#define GW_CLIENT_CA 64     /* anchors in client-ca */
 
 struct gw_files {
 	struct dvt_chain chain; /* n 0: none */
@@ -18,8 +17,7 @@ struct gw_files {
 	struct dvt_feed_list names; /* DNS names of the leaf */
 	X509 *anchor[GW_CLIENT_CA];
 	size_t anchor_n;
-	char (*denied)[DVT_DIGEST_HEX];
-	size_t denied_n;
+	struct dvt_shelf *denied; /* of the deny file, never NULL */
 };
 
 void gw_files_fini(struct gw_files *f); /* NULL-safe; empty afterwards */
@@ -39,11 +37,12 @@ DVT_MUST_USE enum dvt_code gw_files_load(const struct gw_settings *s,
 DVT_MUST_USE enum dvt_code gw_file_read(
     const char *path, struct dvt_buf *out, struct dvt_err *err);
 
-/* As fields of a message to a worker, and back; keys included. */
+/* As fields of a message to a worker, and back; keys included. What is denied
+ * goes beside it: @denied is attached to dvt_shelf_fd() of it. */
 void gw_files_put(const struct gw_files *f, struct dvt_buf *out);
 struct dvt_fields;
-DVT_MUST_USE enum dvt_code gw_files_get(
-    struct dvt_fields *in, struct gw_files *out, struct dvt_err *err);
+DVT_MUST_USE enum dvt_code gw_files_get(struct dvt_fields *in, int denied,
+    struct gw_files *out, struct dvt_err *err);
 
 /* What a report says of them; @out is the caller's (texts are copied). */
 DVT_MUST_USE enum dvt_code gw_files_report(const struct gw_files *f,

@@ -38,9 +38,10 @@ int gw_worker_run(struct dvt_child *me, void *program);
  * that asks for it by EDGE_APPLIED: serial, position, epoch, open sessions.
  */
 enum gw_what {
-	GW_FILES,  /* serial, then gw_files_put() */
+	GW_FILES,  /* serial, then gw_files_put(); with the deny file's shelf */
 	GW_KEY,    /* digest, PKCS#8: a key made here */
-	GW_BEGIN,  /* a snapshot begins: built aside */
+	GW_SHELF,  /* devices and denials have moved: with their new shelf */
+	GW_BEGIN,  /* a snapshot begins, built aside; with its shelf */
 	GW_LINES,  /* text: lines of it */
 	GW_END,    /* serial, position, epoch: take it into use */
 	GW_ANSWER, /* serial, text: an answer of the feed, as it came */

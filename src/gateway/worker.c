@@ -213,7 +213,7 @@ on_message(void *user, struct dvt_channel *ch, struct dvt_msg *m)
 	(void)ch;
 	if (m->type != DVT_MSG_EDGE_CONFIG)
 		return;
-	if (!gw_worker_state(w, m->body)) {
+	if (!gw_worker_state(w, m->body, m->fd)) {
 		/* started again, a worker gets all of it again */
 		dvt_loop_stop(w->loop);
 		return;

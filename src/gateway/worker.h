@@ -71,8 +71,9 @@ enum gw_admission { GW_ADMIT, GW_WAIT, GW_REJECT };
 enum gw_admission gw_worker_admission(
     struct gw_worker *w, const struct dvt_edge_peer *peer, bool waited);
 
-/* worker_state.c: a message of the feed process. false: it is broken. */
-bool gw_worker_state(struct gw_worker *w, struct dvt_span body);
+/* worker_state.c: a message of the feed process with its descriptor (borrowed,
+ * or -1). false: it is broken. */
+bool gw_worker_state(struct gw_worker *w, struct dvt_span body, int fd);
 /* Build what is shown and trusted from files, keys and feed anew. */
 void gw_worker_refresh(struct gw_worker *w);
 /* Check every connection, in slices. */

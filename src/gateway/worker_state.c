@@ -194,51 +194,20 @@ gw_worker_pace_step(void *worker)
 
 /* --- the state --- */
 
-/* The file's denials stand whatever the feed says. */
-static void
-deny_files(struct gw_worker *w, struct dvt_feed *f)
-{
-	for (size_t i = 0; i < w->files.denied_n; i++) {
-		struct dvt_feed_entry *e;
-
-		if (dvt_feed_get(f, DVT_FEED_DENY, w->files.denied[i]) != NULL)
-			continue;
-		e = dvt_feed_entry_new(DVT_FEED_DENY, w->files.denied[i], 0);
-		e->u.deny.reason = DVT_DENY_REVOKED;
-		e->u.deny.not_after = INT64_MAX;
-		dvt_feed_put(f, e);
-	}
-}
-
-static void
-undeny_files(struct gw_worker *w)
-{
-	for (size_t i = 0; i < w->files.denied_n; i++) {
-		const struct dvt_feed_entry *e = dvt_feed_get(
-		    w->feed, DVT_FEED_DENY, w->files.denied[i]);
-		struct dvt_feed_entry *gone;
-
-		if (e == NULL || e->position != 0)
-			continue; /* the feed's own */
-		gone = dvt_feed_entry_new(DVT_FEED_DENY, w->files.denied[i], 0);
-		gone->gone = true;
-		dvt_feed_put(w->feed, gone);
-	}
-}
-
 static enum dvt_code
-take_files(struct gw_worker *w, struct dvt_fields *in, struct dvt_err *err)
+take_files(
+    struct gw_worker *w, struct dvt_fields *in, int fd, struct dvt_err *err)
 {
 	struct gw_files fresh;
 	enum dvt_code rc;
 
-	if ((rc = gw_files_get(in, &fresh, err)) != DVT_OK)
+	if ((rc = gw_files_get(in, fd, &fresh, err)) != DVT_OK)
 		return rc;
-	undeny_files(w);
 	gw_files_fini(&w->files);
 	w->files = fresh;
 	w->has_files = true;
-	deny_files(w, w->feed);
+	/* the file's denials stand whatever the feed says */
+	dvt_feed_denied_too(w->feed, w->files.denied);
 	gw_worker_refresh(w);
 	gw_worker_sweep(w);
 	return DVT_OK;
@@ -299,7 +268,7 @@ take_end(struct gw_worker *w, struct dvt_fields *in, struct dvt_err *err)
 			   ? rc
 			   : dvt_fail(err, DVT_E_CONFLICT, "END before BEGIN");
 	dvt_feed_position_set(w->aside, position, epoch);
-	deny_files(w, w->aside);
+	dvt_feed_denied_too(w->aside, w->files.denied);
 	w->feed = w->aside;
 	w->aside = NULL;
 	gw_worker_refresh(w); /* from here on the old one is out of use */
@@ -325,8 +294,6 @@ take_answer(struct gw_worker *w, struct dvt_fields *in, struct dvt_err *err)
 	rc = dvt_feed_apply(w->feed, text, NULL, &changed, err);
 	if (rc != DVT_OK)
 		return rc;
-	if ((changed & 1u << DVT_FEED_DENY) != 0)
-		deny_files(w, w->feed);
 	if ((changed & shown) != 0)
 		gw_worker_refresh(w);
 	if ((changed & 1u << DVT_FEED_RECONNECT) != 0)
@@ -336,8 +303,17 @@ take_answer(struct gw_worker *w, struct dvt_fields *in, struct dvt_err *err)
 	return DVT_OK;
 }
 
+/* Devices and denials are read where the feed process writes them. */
+static enum dvt_code
+take_begin(struct gw_worker *w, int fd, struct dvt_err *err)
+{
+	dvt_feed_free(w->aside);
+	w->aside = dvt_feed_new();
+	return dvt_feed_attach(w->aside, fd, err);
+}
+
 bool
-gw_worker_state(struct gw_worker *w, struct dvt_span body)
+gw_worker_state(struct gw_worker *w, struct dvt_span body, int fd)
 {
 	struct dvt_fields in = dvt_fields_of(body);
 	enum gw_what what = (enum gw_what)dvt_get_u64(&in, GW_WHAT_N);
@@ -349,14 +325,16 @@ gw_worker_state(struct gw_worker *w, struct dvt_span body)
 		serial = dvt_get_u64(&in, UINT64_MAX);
 	switch (what) {
 	case GW_FILES:
-		rc = take_files(w, &in, &err);
+		rc = take_files(w, &in, fd, &err);
 		break;
 	case GW_KEY:
 		rc = take_key(w, &in, &err);
 		break;
 	case GW_BEGIN:
-		dvt_feed_free(w->aside);
-		w->aside = dvt_feed_new();
+		rc = take_begin(w, fd, &err);
+		break;
+	case GW_SHELF:
+		rc = dvt_feed_attach(w->feed, fd, &err);
 		break;
 	case GW_LINES:
 		rc = take_lines(w, &in, &err);

@@ -109,6 +109,12 @@ dvt_feed_shelf_generation(const struct dvt_feed *f)
 	return dvt_shelf_generation(f->shelf);
 }
 
+size_t
+dvt_feed_shelf_bytes(const struct dvt_feed *f)
+{
+	return dvt_shelf_bytes(f->shelf);
+}
+
 void
 dvt_feed_denied_too(struct dvt_feed *f, const struct dvt_shelf *denied)
 {
@@ -127,6 +133,25 @@ shelf_kind(enum dvt_feed_kind kind)
 	return kind == DVT_FEED_DEVICE ? DVT_SHELF_DEVICE : DVT_SHELF_DENY;
 }
 
+void
+dvt_feed_shelve(struct dvt_shelf *s, const struct dvt_feed_entry *e)
+{
+	struct dvt_shelf_key k;
+	struct dvt_buf value;
+
+	dvt_buf_init(&value, VALUE_MAX);
+	dvt_feed_pack(e, &value);
+	dvt_shelf_put(s, shelf_kind(e->kind), dvt_shelf_key_of(e->key, &k),
+	    dvt_buf_span(&value));
+	dvt_buf_fini(&value);
+}
+
+size_t
+dvt_feed_shelved(const struct dvt_shelf *s, enum dvt_feed_kind kind)
+{
+	return dvt_shelf_count(s, shelf_kind(kind));
+}
+
 /* A record as an entry: good until VIEWS - 1 more were asked for. */
 static const struct dvt_feed_entry *
 lend(const struct dvt_feed *feed, enum dvt_feed_kind kind, const char *key,
@@ -140,15 +165,13 @@ lend(const struct dvt_feed *feed, enum dvt_feed_kind kind, const char *key,
 		v = f->view[at] = dvt_alloc(sizeof(*v));
 	v->e.kind = kind;
 	v->e.key = v->key;
-	if (key != v->key &&
-	    dvt_copy_str(v->key, sizeof(v->key), key) != 0)
+	if (key != v->key && dvt_copy_str(v->key, sizeof(v->key), key) != 0)
 		return NULL;
 	return dvt_feed_unpack(value, v) ? &v->e : NULL;
 }
 
 static const struct dvt_feed_entry *
-shelf_find(
-    const struct dvt_feed *f, enum dvt_feed_kind kind, const char *key)
+shelf_find(const struct dvt_feed *f, enum dvt_feed_kind kind, const char *key)
 {
 	struct dvt_shelf_key k;
 	struct dvt_span name = dvt_shelf_key_of(key, &k), value;
@@ -175,6 +198,24 @@ shelf_next(const struct dvt_feed *f, enum dvt_feed_kind kind,
 		return NULL;
 	dvt_shelf_key_text(w.key, key, sizeof(key));
 	return lend(f, kind, key, w.value);
+}
+
+size_t
+dvt_feed_forget(
+    struct dvt_feed *f, int64_t before, uint64_t slots, uint64_t *at)
+{
+	struct dvt_shelf_walk w = {.at = *at, .left = slots};
+	size_t n = 0;
+
+	while (dvt_shelf_next(f->shelf, DVT_SHELF_DENY, &w)) {
+		const struct dvt_feed_entry *e = lend(
+		    f, DVT_FEED_DENY, "", w.value);
+
+		if (e == NULL || e->u.deny.not_after < before)
+			n += dvt_shelf_drop(f->shelf, DVT_SHELF_DENY, w.key);
+	}
+	*at = w.at;
+	return n;
 }
 
 /* --- who owns which client certificate --- */
@@ -327,9 +368,8 @@ dvt_feed_next(const struct dvt_feed *f, enum dvt_feed_kind kind,
 
 	if (is_shelved(kind))
 		return shelf_next(f, kind, after);
-	i = after == NULL
-		? f->items[kind]
-		: (struct item *)find(f, kind, after->key)->hh.next;
+	i = after == NULL ? f->items[kind]
+			  : (struct item *)find(f, kind, after->key)->hh.next;
 	return i != NULL ? i->e : NULL;
 }
 

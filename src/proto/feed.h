@@ -162,7 +162,7 @@ void dvt_feed_head_format(const struct dvt_feed_head *h, struct dvt_buf *out);
 
 struct dvt_feed;
 
-struct dvt_feed *dvt_feed_new(void);    /* empty, position 0, epoch 0 */
+struct dvt_feed *dvt_feed_new(void); /* empty, position 0, epoch 0 */
 /*
  * The same with its devices and denials in memory that other processes can
  * read (proto/shelf.h): they attach what _shelf_fd() gives, and again when the
@@ -172,11 +172,15 @@ struct dvt_feed *dvt_feed_new(void);    /* empty, position 0, epoch 0 */
 struct dvt_feed *dvt_feed_new_shared(void);
 int dvt_feed_shelf_fd(struct dvt_feed *f); /* borrowed; -1: not shared */
 uint64_t dvt_feed_shelf_generation(const struct dvt_feed *f);
+size_t dvt_feed_shelf_bytes(const struct dvt_feed *f);
 DVT_MUST_USE enum dvt_code dvt_feed_attach(
     struct dvt_feed *f, int fd, struct dvt_err *err); /* @fd borrowed */
 /* Denials of a file stand beside those of the feed; borrowed, or NULL. */
 struct dvt_shelf;
 void dvt_feed_denied_too(struct dvt_feed *f, const struct dvt_shelf *denied);
+/* A denial (@e borrowed) into such a shelf; how many are in it. */
+void dvt_feed_shelve(struct dvt_shelf *s, const struct dvt_feed_entry *e);
+size_t dvt_feed_shelved(const struct dvt_shelf *s, enum dvt_feed_kind kind);
 void dvt_feed_free(struct dvt_feed *f); /* NULL-safe */
 int64_t dvt_feed_position(const struct dvt_feed *f);
 int64_t dvt_feed_epoch(const struct dvt_feed *f);
@@ -201,6 +205,16 @@ DVT_MUST_USE enum dvt_code dvt_feed_apply(struct dvt_feed *f,
 void dvt_feed_put(struct dvt_feed *f, struct dvt_feed_entry *e);
 /* As told by another process or a file with the same state. */
 void dvt_feed_position_set(struct dvt_feed *f, int64_t position, int64_t epoch);
+
+/**
+ * dvt_feed_forget() - drop denials of certificates that are over
+ * @before: Unix seconds; those whose not_after is smaller go
+ * @slots:  places to look at in this call
+ * @at:     where to go on; 0 at first, and again after a whole round
+ * Return: how many went.
+ */
+size_t dvt_feed_forget(
+    struct dvt_feed *f, int64_t before, uint64_t slots, uint64_t *at);
 
 /* By kind and key; NULL when there is none. Borrowed until the next change, and
  * of devices and denials until the third one more that is asked for. */

@@ -172,7 +172,7 @@ dvt_feed_cache_parse(struct dvt_span file, EVP_PKEY *key,
 		dvt_err_prefix(err, "feed cache");
 		return rc;
 	}
-	f = dvt_feed_new();
+	f = dvt_feed_new_shared();
 	if ((rc = body_parse(body, meta, f, err)) != DVT_OK) {
 		dvt_err_prefix(err, "feed cache");
 		dvt_feed_free(f);

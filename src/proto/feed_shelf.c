@@ -12,27 +12,40 @@
 #define FLAG_PEM    2
 #define STATE_BYTES 16
 
-static int
-digit(char c)
-{
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
+/* 1 to 16 for a lower-case digit, 0 for anything else. */
+static const uint8_t digits[256] = {
+    ['0'] = 1,
+    ['1'] = 2,
+    ['2'] = 3,
+    ['3'] = 4,
+    ['4'] = 5,
+    ['5'] = 6,
+    ['6'] = 7,
+    ['7'] = 8,
+    ['8'] = 9,
+    ['9'] = 10,
+    ['a'] = 11,
+    ['b'] = 12,
+    ['c'] = 13,
+    ['d'] = 14,
+    ['e'] = 15,
+    ['f'] = 16,
+};
 
 /* 64 lower-case digits to bytes; false for anything else. */
 static bool
 digest_of(const char *text, uint8_t out[DIGEST])
 {
-	for (size_t i = 0; i < DIGEST; i++) {
-		int high = digit(text[2 * i]);
-		int low = high < 0 ? -1 : digit(text[2 * i + 1]);
+	const uint8_t *p = (const uint8_t *)text;
 
-		if (low < 0)
+	for (size_t i = 0; i < DIGEST; i++, p += 2) {
+		unsigned high = digits[p[0]], low;
+
+		if (high == 0 || (low = digits[p[1]]) == 0)
 			return false;
-		out[i] = (uint8_t)(high << 4 | low);
+		out[i] = (uint8_t)((high - 1) << 4 | (low - 1));
 	}
-	return text[(size_t)2 * DIGEST] == '\0';
+	return *p == '\0';
 }
 
 /* --- keys --- */

@@ -261,6 +261,93 @@ later_kinds_fields_and_reasons_do_not_stop_an_edge(void **state)
 	dvt_feed_free(f);
 }
 
+static void
+another_process_reads_devices_and_denials_where_they_are(void **state)
+{
+	static const char gone[] = HEAD(21, 3, false)
+	    LINE(21, "deny", B64, "null");
+	struct dvt_feed *f = dvt_feed_new_shared(), *r = dvt_feed_new();
+	uint64_t generation;
+
+	(void)state;
+	assert_int_equal(
+	    dvt_feed_apply(f, text(one_of_each), NULL, NULL, NULL), DVT_OK);
+	generation = dvt_feed_shelf_generation(f);
+	assert_int_equal(
+	    dvt_feed_attach(r, dvt_feed_shelf_fd(f), NULL), DVT_OK);
+	assert_string_equal(
+	    dvt_feed_device_by_certificate(r, A64)->key, "dev-7");
+	assert_non_null(dvt_feed_get(r, DVT_FEED_DENY, B64));
+	assert_null(dvt_feed_get(r, DVT_FEED_ANCHOR, A64));
+	/* it hears the same answer: the rest of it is its own */
+	assert_int_equal(
+	    dvt_feed_apply(r, text(one_of_each), NULL, NULL, NULL), DVT_OK);
+	assert_non_null(dvt_feed_get(r, DVT_FEED_ANCHOR, A64));
+	assert_int_equal(dvt_feed_count(r, DVT_FEED_DEVICE), 1);
+	/* what the writer changes counts at once; what the reader hears not */
+	assert_int_equal(
+	    dvt_feed_apply(r, text(gone), NULL, NULL, NULL), DVT_OK);
+	assert_non_null(dvt_feed_get(r, DVT_FEED_DENY, B64));
+	assert_int_equal(
+	    dvt_feed_apply(f, text(gone), NULL, NULL, NULL), DVT_OK);
+	assert_int_equal(dvt_feed_shelf_generation(f), generation);
+	assert_null(dvt_feed_get(r, DVT_FEED_DENY, B64));
+	dvt_feed_free(f);
+	dvt_feed_free(r);
+}
+
+static void
+denials_are_forgotten_when_their_certificates_are_over(void **state)
+{
+	struct dvt_feed *f = dvt_feed_new();
+	uint64_t at = 0;
+	char key[DVT_DIGEST_HEX];
+	size_t n = 0, rounds = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 1000; i++) {
+		struct dvt_feed_entry *e;
+
+		snprintf(key, sizeof(key), "%064x", i);
+		e = dvt_feed_entry_new(DVT_FEED_DENY, key, i);
+		e->u.deny.not_after = i;
+		dvt_feed_put(f, e);
+	}
+	do {
+		n += dvt_feed_forget(f, 600, 128, &at);
+		rounds++;
+	} while (at != 0);
+	assert_int_equal(n, 600);
+	assert_in_range(rounds, 8, 64);
+	assert_int_equal(dvt_feed_count(f, DVT_FEED_DENY), 400);
+	snprintf(key, sizeof(key), "%064x", 600);
+	assert_non_null(dvt_feed_get(f, DVT_FEED_DENY, key));
+	dvt_feed_free(f);
+}
+
+static void
+keys_of_any_length_are_told_apart(void **state)
+{
+	struct dvt_feed *f = dvt_feed_new();
+	char key[DVT_DIGEST_HEX + 1];
+	size_t n = 0;
+
+	(void)state;
+	for (size_t len = 1; len <= 65; len++) {
+		memset(key, 'a', len);
+		key[len] = '\0';
+		dvt_feed_put(f, dvt_feed_entry_new(DVT_FEED_DENY, key, 1));
+	}
+	for (const struct dvt_feed_entry *e = NULL;
+	     (e = dvt_feed_next(f, DVT_FEED_DENY, e)) != NULL; n++) {
+		memset(key, 'a', sizeof(key));
+		key[strlen(e->key)] = '\0';
+		assert_string_equal(e->key, key);
+	}
+	assert_int_equal(n, 65);
+	dvt_feed_free(f);
+}
+
 int
 main(void)
 {
@@ -272,6 +359,11 @@ main(void)
 	    cmocka_unit_test(lists_and_answers_have_limits),
 	    cmocka_unit_test(
 		later_kinds_fields_and_reasons_do_not_stop_an_edge),
+	    cmocka_unit_test(
+		another_process_reads_devices_and_denials_where_they_are),
+	    cmocka_unit_test(
+		denials_are_forgotten_when_their_certificates_are_over),
+	    cmocka_unit_test(keys_of_any_length_are_told_apart),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -122,8 +122,8 @@ is_key(const struct record *r, unsigned kind, struct dvt_span key)
  * take it. Bounded even if every slot were taken.
  */
 static uint64_t
-find(const struct dvt_shelf *s, unsigned kind, struct dvt_span key,
-    uint64_t h, uint64_t *free_at)
+find(const struct dvt_shelf *s, unsigned kind, struct dvt_span key, uint64_t h,
+    uint64_t *free_at)
 {
 	uint64_t tag = h & ~PLACE_MASK;
 
@@ -333,17 +333,16 @@ place_new(struct dvt_shelf *s, unsigned kind, struct dvt_span key,
 	    EMPTY)
 		s->used++;
 	publish(s, at, (h & ~PLACE_MASK) | append(s, kind, key, value));
-	atomic_fetch_add_explicit(
-	    &s->m->count[kind], 1, memory_order_relaxed);
+	atomic_fetch_add_explicit(&s->m->count[kind], 1, memory_order_relaxed);
 }
 
 static void
 move_all(struct dvt_shelf *to, const struct dvt_shelf *from)
 {
 	for (uint64_t i = 0; i < from->slots; i++) {
-		const struct record *r = record_of(from,
-		    atomic_load_explicit(
-			&from->m->slot[i], memory_order_relaxed));
+		const struct record *r = record_of(
+		    from, atomic_load_explicit(
+			      &from->m->slot[i], memory_order_relaxed));
 		struct dvt_span key;
 		uint64_t h, at;
 
@@ -394,8 +393,8 @@ dvt_shelf_put(struct dvt_shelf *s, unsigned kind, struct dvt_span key,
 	uint64_t h, at, free_at;
 	const struct record *old;
 
-	if (s->reader || kind >= DVT_SHELF_KINDS ||
-	    key.n > DVT_SHELF_KEY_MAX || value.n > DVT_SHELF_VALUE_MAX)
+	if (s->reader || kind >= DVT_SHELF_KINDS || key.n > DVT_SHELF_KEY_MAX ||
+	    value.n > DVT_SHELF_VALUE_MAX)
 		return false;
 	make_room(s, record_bytes(key.n, value.n));
 	h = hash(s->m->salt, kind, key);
@@ -424,8 +423,7 @@ dvt_shelf_drop(struct dvt_shelf *s, unsigned kind, struct dvt_span key)
 	r = record_of(s, s->m->slot[at]);
 	s->live -= record_bytes(r->key_n, r->value_n);
 	publish(s, at, DROPPED);
-	atomic_fetch_sub_explicit(
-	    &s->m->count[kind], 1, memory_order_relaxed);
+	atomic_fetch_sub_explicit(&s->m->count[kind], 1, memory_order_relaxed);
 	return true;
 }
 
@@ -444,8 +442,8 @@ dvt_shelf_get(const struct dvt_shelf *s, unsigned kind, struct dvt_span key,
 	if (at == UINT64_MAX)
 		return false;
 	/* once more: the writer may have put another in its place */
-	r = record_of(s,
-	    atomic_load_explicit(&s->m->slot[at], memory_order_acquire));
+	r = record_of(
+	    s, atomic_load_explicit(&s->m->slot[at], memory_order_acquire));
 	if (r == NULL || !is_key(r, kind, key))
 		return false;
 	if (value != NULL)
@@ -475,9 +473,9 @@ dvt_shelf_next(
     const struct dvt_shelf *s, unsigned kind, struct dvt_shelf_walk *w)
 {
 	for (; s->m != NULL && w->at < s->slots && w->left > 0; w->left--) {
-		const struct record *r = record_of(s,
-		    atomic_load_explicit(
-			&s->m->slot[w->at++], memory_order_acquire));
+		const struct record *r = record_of(
+		    s, atomic_load_explicit(
+			   &s->m->slot[w->at++], memory_order_acquire));
 
 		if (r == NULL || r->kind != kind)
 			continue;
@@ -491,8 +489,8 @@ dvt_shelf_next(
 }
 
 bool
-dvt_shelf_walk_at(const struct dvt_shelf *s, unsigned kind,
-    struct dvt_span key, struct dvt_shelf_walk *w)
+dvt_shelf_walk_at(const struct dvt_shelf *s, unsigned kind, struct dvt_span key,
+    struct dvt_shelf_walk *w)
 {
 	uint64_t at, free_at;
 

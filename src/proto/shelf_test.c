@@ -90,8 +90,7 @@ it_grows_and_loses_nothing(void **state)
 	assert_in_range(moves, 5, 60);
 	assert_int_equal(dvt_shelf_count(s, 0), 20000 - 6667);
 	for (unsigned i = 0; i < 20000; i++) {
-		bool there = dvt_shelf_get(
-		    s, 0, numbered(key, "k", i), &got);
+		bool there = dvt_shelf_get(s, 0, numbered(key, "k", i), &got);
 
 		assert_int_equal(there, i % 3 != 0);
 		numbered(value, i % 2 == 0 ? "w" : "v", i);
@@ -255,8 +254,8 @@ a_writer_killed_anywhere_leaves_nothing_torn(void **state)
 		pid_t pid;
 
 		for (unsigned i = 0; i < KEYS; i++)
-			dvt_shelf_put(s, 0, numbered(key, "k", i),
-			    whole(value, i % 4));
+			dvt_shelf_put(
+			    s, 0, numbered(key, "k", i), whole(value, i % 4));
 		assert_int_equal(
 		    dvt_shelf_attach(dvt_shelf_fd(s), &r, NULL), DVT_OK);
 		assert_int_equal(pipe(go), 0);
