@@ -4,6 +4,7 @@
 #define DVT_LOOP_EDGE_CONN_H
 
 #include "loop/edge_tls.h"
+#include "loop/verdict_cache.h"
 #include "proto/hello.h"
 
 struct dvt_edge {
@@ -17,6 +18,7 @@ struct dvt_edge {
 	SSL_CTX *ctx;
 	struct dvt_edge_set *set;
 	const struct dvt_feed *feed;
+	struct dvt_verdict_cache *verdicts; /* under set */
 };
 
 /* One attempt; hangs on its SSL. */

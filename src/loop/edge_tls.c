@@ -225,6 +225,7 @@ dvt_edge_new(
 	e->clock = c->clock;
 	e->user = c->user;
 	e->tickets = c->ticket_key != NULL;
+	e->verdicts = dvt_verdict_cache_new(DVT_EDGE_VERDICTS);
 	if ((rc = ctx_new(e, c->ticket_key, err)) != DVT_OK) {
 		dvt_edge_free(e);
 		return rc;
@@ -240,6 +241,7 @@ dvt_edge_free(struct dvt_edge *e)
 		return;
 	SSL_CTX_free(e->ctx);
 	dvt_edge_set_unref(e->set);
+	dvt_verdict_cache_free(e->verdicts);
 	free(e->listener);
 	free(e);
 }
@@ -248,6 +250,7 @@ void
 dvt_edge_use(
     struct dvt_edge *e, struct dvt_edge_set *set, const struct dvt_feed *feed)
 {
+	dvt_verdict_cache_forget(e->verdicts);
 	dvt_edge_set_unref(e->set);
 	e->set = set;
 	e->feed = feed;

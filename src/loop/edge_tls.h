@@ -20,7 +20,8 @@
 
 #include <openssl/ssl.h>
 
-#define DVT_EDGE_TICKET_KEY 80 /* bytes; OpenSSL's ticket keys */
+#define DVT_EDGE_VERDICTS   131072 /* client certificates known as good */
+#define DVT_EDGE_TICKET_KEY 80     /* bytes; OpenSSL's ticket keys */
 
 enum dvt_edge_flag {
 	/* a client without a certificate may come in (fronts: EST by secret) */

@@ -116,8 +116,44 @@ flight_of(
 	return DVT_OK;
 }
 
+/*
+ * A verdict on the same certificate, under the set that is in use: a
+ * connection that began with the one before is not helped by it, nor helps.
+ */
+static struct dvt_verdict_cache *
+verdicts_of(const struct dvt_edge_conn *c)
+{
+	return c->set == c->edge->set ? c->edge->verdicts : NULL;
+}
+
+static bool
+is_known_good(struct dvt_edge_conn *c, const uint8_t *digest, int64_t now)
+{
+	struct dvt_verdict_cache *v = verdicts_of(c);
+	struct dvt_verdict_dates dates;
+
+	if (v == NULL || !dvt_verdict_cache_get(v, digest, now, &dates))
+		return false;
+	c->not_after = dates.not_after;
+	return true;
+}
+
+static void
+keep_verdict(struct dvt_edge_conn *c, const uint8_t *digest,
+    const struct dvt_verdict *verdict)
+{
+	struct dvt_verdict_cache *v = verdicts_of(c);
+	struct dvt_verdict_dates dates = {
+	    verdict->not_before, verdict->not_after};
+
+	c->not_after = verdict->not_after;
+	if (v != NULL)
+		dvt_verdict_cache_put(v, digest, &dates);
+}
+
 static struct refusal
-check_path(struct dvt_edge_conn *c, X509_STORE_CTX *ctx, int64_t now)
+check_path(struct dvt_edge_conn *c, X509_STORE_CTX *ctx, const uint8_t *digest,
+    int64_t now)
 {
 	struct dvt_chain flight = {0};
 	struct dvt_verify how = {.purpose = DVT_FOR_CLIENT,
@@ -141,7 +177,7 @@ check_path(struct dvt_edge_conn *c, X509_STORE_CTX *ctx, int64_t now)
 		if (r.error == X509_V_ERR_APPLICATION_VERIFICATION)
 			r.error = X509_V_ERR_INVALID_PURPOSE; /* its alert */
 	} else {
-		c->not_after = verdict.not_after;
+		keep_verdict(c, digest, &verdict);
 	}
 	dvt_chain_fini(&flight);
 	return r;
@@ -149,12 +185,18 @@ check_path(struct dvt_edge_conn *c, X509_STORE_CTX *ctx, int64_t now)
 
 /* Fill in who it says it is; proven only when the handshake is complete. */
 static const struct dvt_feed_entry *
-identify(struct dvt_edge_conn *c, X509 *leaf)
+identify(struct dvt_edge_conn *c, X509 *leaf, uint8_t digest[DVT_VERDICT_KEY])
 {
 	const struct dvt_feed_entry *device = NULL;
 	char cn[DVT_DN_TEXT];
 
+	size_t n;
+
 	dvt_x509_fingerprint(leaf, c->peer.certificate);
+	if (dvt_unhex(c->peer.certificate, digest, DVT_VERDICT_KEY, &n, NULL) !=
+		DVT_OK ||
+	    n != DVT_VERDICT_KEY)
+		abort(); /* out of memory: base/mem.h's rule */
 	if (dvt_copy_str(c->peer.common_name, sizeof(c->peer.common_name),
 		dvt_x509_common_name(leaf, cn)) != 0)
 		c->peer.common_name[0] = '\0';
@@ -193,6 +235,7 @@ dvt_edge_verify_cb(X509_STORE_CTX *ctx, void *arg)
 	struct dvt_edge_conn *c = dvt_edge_conn_of(ssl);
 	X509 *leaf = X509_STORE_CTX_get0_cert(ctx);
 	const struct dvt_feed_entry *device;
+	uint8_t digest[DVT_VERDICT_KEY];
 	struct refusal r;
 	int64_t now;
 
@@ -200,15 +243,15 @@ dvt_edge_verify_cb(X509_STORE_CTX *ctx, void *arg)
 	if (c == NULL || c->set == NULL || leaf == NULL)
 		return 0;
 	now = dvt_edge_wall_s(c->edge);
-	device = identify(c, leaf);
+	device = identify(c, leaf, digest);
 	name_it(c, device);
 	r = check_denied(c->edge, c->peer.certificate, device);
 	if (r.error == X509_V_OK) {
 		if (device != NULL &&
 		    strcmp(device->u.device.pin, c->peer.certificate) == 0)
 			r = check_dates(leaf, now);
-		else
-			r = check_path(c, ctx, now);
+		else if (!is_known_good(c, digest, now))
+			r = check_path(c, ctx, digest, now);
 	}
 	if (r.error == X509_V_OK) {
 		c->peer.unlisted = dvt_edge_has_inventory(c->edge) &&

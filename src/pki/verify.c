@@ -34,9 +34,13 @@ fill_accepted(struct dvt_verdict *v, const STACK_OF(X509) * path)
 	int n = sk_X509_num(path);
 
 	v->not_after = INT64_MAX;
+	v->not_before = INT64_MIN;
 	for (int i = 0; i < n; i++) {
-		int64_t end = dvt_x509_not_after(sk_X509_value(path, i));
+		X509 *cert = sk_X509_value(path, i);
+		int64_t begin = dvt_x509_not_before(cert);
+		int64_t end = dvt_x509_not_after(cert);
 
+		v->not_before = begin > v->not_before ? begin : v->not_before;
 		v->not_after = end < v->not_after ? end : v->not_after;
 	}
 	if (n > 0)

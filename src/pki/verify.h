@@ -74,13 +74,14 @@ struct dvt_verify {
 };
 
 struct dvt_verdict {
-	int error;         /* X509_V_OK or OpenSSL's X509_V_ERR_... */
-	int depth;         /* of the certificate it complains about; leaf 0 */
-	int64_t not_after; /* smallest of the path when it verified */
-	bool stale_crl;    /* a list was past its nextUpdate */
-	char text[256];    /* "unable to get local issuer certificate (depth 1,
-			    * CN=..)"
-			    */
+	int error;          /* X509_V_OK or OpenSSL's X509_V_ERR_... */
+	int depth;          /* of the certificate it complains about; leaf 0 */
+	int64_t not_after;  /* smallest of the path when it verified */
+	int64_t not_before; /* largest of the path when it verified */
+	bool stale_crl;     /* a list was past its nextUpdate */
+	char text[256];     /* "unable to get local issuer certificate (depth 1,
+			     * CN=..)"
+			     */
 	char anchor[DVT_DIGEST_HEX]; /* the anchor it ended in, or "" */
 };
 
