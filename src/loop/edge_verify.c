@@ -6,6 +6,7 @@
 
 #include <openssl/x509_vfy.h>
 
+#include <stdlib.h>
 #include <string.h>
 
 /* A refusal: OpenSSL's number (it chooses the alert by it) and our word. */
@@ -189,7 +190,6 @@ identify(struct dvt_edge_conn *c, X509 *leaf, uint8_t digest[DVT_VERDICT_KEY])
 {
 	const struct dvt_feed_entry *device = NULL;
 	char cn[DVT_DN_TEXT];
-
 	size_t n;
 
 	dvt_x509_fingerprint(leaf, c->peer.certificate);

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Who may come in, and what is remembered of it. */
+#include "loop/edge_kit.h"
+#include "pki/crl.h"
+
+#include <string.h>
+
+#include <openssl/err.h>
+
+static void
+what_the_edge_refuses_it_names(void **state)
+{
+	struct row {
+		const char *what;
+		const struct testca *cert;
+		enum dvt_hs_reason reason;
+		int alert; /* in TLS 1.3 */
+		const char *device;
+	} rows[] = {
+	    {"no certificate", NULL,          DVT_HR_NO_CERTIFICATE,  116, ""     },
+	    {"blocked",        &dev[1],       DVT_HR_DENIED_BLOCKED,  42,  "dev-1"},
+	    {"denied",         &dev[2],       DVT_HR_DENIED_REVOKED,  44,  "dev-2"},
+	    {"expired",        &expired,      DVT_HR_EXPIRED,         45,  ""     },
+	    {"not begun",      &early,        DVT_HR_NOT_YET_VALID,   42,  ""     },
+	    {"a CA",           &is_ca,        DVT_HR_BAD_CERTIFICATE, 43,  ""     },
+	    {"for servers",    &wrong_eku,    DVT_HR_BAD_CERTIFICATE, 43,  ""     },
+	    {"unknown issuer", &foreign,      DVT_HR_UNKNOWN_CA,      48,  ""     },
+	    {"self-signed",    &foreign_root, DVT_HR_UNKNOWN_CA,      48,  ""     },
+	};
+
+	(void)state;
+	use("ON");
+	feed_deny(dev[2].cert, DVT_DENY_REVOKED);
+	for (size_t i = 0; i < DVT_COUNT(rows) * 2; i++) {
+		struct row *r = &rows[i / 2];
+		struct client c = {.cert = r->cert,
+		    .trusts = "O",
+		    .version = versions[i % 2],
+		    .from = "198.51.100.1:1"};
+
+		if (attempt(&c) || last.outcome != DVT_HS_EDGE_REFUSED ||
+		    last.reason != r->reason || !last.alert_out ||
+		    (i % 2 == 1 && last.alert != r->alert) ||
+		    strcmp(last.device, r->device) != 0 ||
+		    last.certificate[0] != '\0')
+			fail_msg("%s: %s %s, alert %d, device '%s'", r->what,
+			    dvt_outcome_name(last.outcome),
+			    dvt_hs_reason_name(last.reason), last.alert,
+			    last.device);
+		if (r->reason != DVT_HR_NO_CERTIFICATE)
+			assert_int_not_equal(last.x509_error, 0);
+	}
+}
+
+static void
+superseded_certificates_are_refused_here_and_pins_taken(void **state)
+{
+	struct client c = {
+	    .cert = &dev[2], .trusts = "O", .version = TLS1_3_VERSION};
+
+	(void)state;
+	use("ON");
+	feed_deny(dev[2].cert, DVT_DENY_SUPERSEDED);
+	assert_false(attempt(&c));
+	assert_int_equal(last.reason, DVT_HR_DENIED_SUPERSEDED);
+	c.cert = &pinned;
+	assert_true(attempt(&c));
+	assert_string_equal(last.device, "dev-p");
+	assert_string_equal(last.confidence, "certificate");
+}
+
+static void
+an_unlisted_certificate_waits_for_the_inventory(void **state)
+{
+	struct client c = {.cert = &stranger,
+	    .trusts = "O",
+	    .version = TLS1_3_VERSION,
+	    .from = "203.0.113.90:1"};
+	struct pair p;
+	char b = 'x';
+
+	(void)state;
+	use("ON");
+	for (int admitted = 0; admitted < 2; admitted++) {
+		pair_open(&p, &c);
+		assert_true(p.client_ok && p.server_ok);
+		assert_true(dvt_edge_peer(p.server)->unlisted);
+		assert_string_equal(
+		    dvt_edge_peer(p.server)->common_name, "nobody");
+		assert_int_equal(SSL_write(p.client, &b, 1), 1);
+		assert_int_equal(SSL_read(p.server, &b, 1), 1);
+		assert_int_equal(records, 0);
+		assert_int_equal(
+		    dvt_edge_check(p.server), DVT_HR_UNKNOWN_DEVICE);
+		if (admitted) {
+			feed_device("dev-n", stranger.cert, "active", false);
+			assert_int_equal(dvt_edge_check(p.server), DVT_HR_OK);
+			dvt_edge_admit(p.server, "dev-n");
+			dvt_edge_settle(p.server);
+		} else {
+			dvt_edge_admit(p.server, NULL);
+		}
+		pair_close(&p);
+		assert_int_equal(records, 1);
+		assert_int_equal(
+		    last.reason, admitted ? DVT_HR_OK : DVT_HR_UNKNOWN_DEVICE);
+		assert_string_equal(last.device, admitted ? "dev-n" : "");
+	}
+}
+
+static void
+without_an_inventory_the_common_name_names(void **state)
+{
+	struct client c = {
+	    .cert = &stranger, .trusts = "O", .version = TLS1_3_VERSION};
+
+	(void)state;
+	use("ON");
+	dvt_edge_use(edge,
+	    dvt_edge_set_ref(
+		(struct dvt_edge_set *)(uintptr_t)dvt_edge_set_used(edge)),
+	    NULL);
+	assert_true(attempt(&c));
+	assert_string_equal(last.device, "nobody");
+	assert_string_equal(last.confidence, "certificate");
+}
+
+/* --- verdicts that are remembered --- */
+
+/*
+ * Its issuing CA is in no set of ours: who sends it comes in, and who sends
+ * the leaf alone only while the verdict on it is remembered.
+ */
+static bool
+comes_in(bool with_issuer)
+{
+	struct client c = {.cert = &below,
+	    .above = with_issuer ? &sub_dev : NULL,
+	    .trusts = "O",
+	    .version = TLS1_3_VERSION};
+
+	return attempt(&c);
+}
+
+static void
+a_verdict_is_remembered_for_the_certificate_alone(void **state)
+{
+	(void)state;
+	use("ON");
+	assert_false(comes_in(false));
+	assert_int_equal(last.reason, DVT_HR_UNKNOWN_CA);
+	assert_true(comes_in(true));
+	assert_true(comes_in(false));
+	assert_string_equal(last.device, "dev-b");
+	assert_string_equal(last.confidence, "certificate");
+}
+
+static void
+every_change_of_what_is_trusted_ends_a_verdict(void **state)
+{
+	(void)state;
+	use("ON");
+	assert_true(comes_in(true));
+	use("ON"); /* the same again is a change as well */
+	assert_false(comes_in(false));
+	assert_int_equal(last.reason, DVT_HR_UNKNOWN_CA);
+}
+
+static void
+a_connection_that_began_under_the_former_set_neither_asks_nor_teaches(
+    void **state)
+{
+	struct client c = {.cert = &below,
+	    .above = &sub_dev,
+	    .trusts = "O",
+	    .version = TLS1_3_VERSION};
+	struct pair p = {0};
+
+	(void)state;
+	use("ON");
+	pair_begin(&p, &c);
+	SSL_do_handshake(p.client);
+	use("ON");
+	for (int i = 0; i < 10; i++) {
+		p.server_ok = SSL_do_handshake(p.server) == 1;
+		p.client_ok = SSL_do_handshake(p.client) == 1;
+	}
+	assert_true(pair_talk(&p));
+	pair_close(&p);
+	assert_false(comes_in(false));
+}
+
+static X509_CRL *
+crl_naming(const struct testca *leaf, const struct testca *issuer)
+{
+	const ASN1_INTEGER *serial = X509_get0_serialNumber(leaf->cert);
+	struct dvt_crl *c;
+	struct dvt_buf der;
+	const uint8_t *p;
+	X509_CRL *crl;
+
+	dvt_buf_init(&der, 4096);
+	assert_int_equal(dvt_crl_new(issuer->cert, 1, TESTCA_NOW - DAY_S,
+			     TESTCA_NOW + DAY_S, &c, NULL),
+	    DVT_OK);
+	dvt_crl_add(c,
+	    (struct dvt_span){ASN1_STRING_get0_data(serial),
+		(size_t)ASN1_STRING_length(serial)},
+	    TESTCA_NOW - 60, DVT_CRL_KEY_COMPROMISE);
+	assert_int_equal(dvt_crl_finish(c, issuer->key, &der, NULL), DVT_OK);
+	dvt_crl_free(c);
+	p = der.p;
+	crl = d2i_X509_CRL(NULL, &p, (long)der.n);
+	assert_non_null(crl);
+	dvt_buf_fini(&der);
+	return crl;
+}
+
+static void
+a_crl_that_names_it_ends_a_verdict(void **state)
+{
+	struct dvt_edge_set *s = set_begin("ON");
+	X509_CRL *crl = crl_naming(&below, &sub_dev);
+
+	(void)state;
+	use("ON");
+	assert_true(comes_in(true));
+	dvt_edge_set_crl(s, crl);
+	X509_CRL_free(crl);
+	set_use(s);
+	assert_false(comes_in(true));
+	assert_int_equal(last.reason, DVT_HR_DENIED_REVOKED);
+}
+
+static void
+dates_of_the_path_end_a_verdict(void **state)
+{
+	static const struct {
+		int64_t days;
+		bool good;
+	} rows[] = {
+	    {0,     true },
+            {4000,  false},
+            {-4000, false},
+	    {0,     true }, /* the clock was wrong, not the certificate */
+	};
+
+	(void)state;
+	use("ON");
+	assert_true(comes_in(true));
+	for (size_t i = 0; i < DVT_COUNT(rows); i++) {
+		clock_s = TESTCA_NOW + rows[i].days * DAY_S;
+		assert_int_equal(comes_in(false), rows[i].good);
+		clock_s = TESTCA_NOW;
+		if (!rows[i].good)
+			assert_int_not_equal(last.x509_error, 0);
+	}
+}
+
+static void
+a_denied_certificate_or_blocked_device_is_refused_in_spite_of_it(void **state)
+{
+	(void)state;
+	use("ON");
+	assert_true(comes_in(true));
+	feed_device("dev-b", below.cert, "blocked", false);
+	assert_false(comes_in(false));
+	assert_int_equal(last.reason, DVT_HR_DENIED_BLOCKED);
+	feed_device("dev-b", below.cert, "active", false);
+	assert_true(comes_in(false));
+	feed_deny(below.cert, DVT_DENY_REVOKED); /* from here on */
+	assert_false(comes_in(false));
+	assert_int_equal(last.reason, DVT_HR_DENIED_REVOKED);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(what_the_edge_refuses_it_names),
+	    cmocka_unit_test(
+		superseded_certificates_are_refused_here_and_pins_taken),
+	    cmocka_unit_test(an_unlisted_certificate_waits_for_the_inventory),
+	    cmocka_unit_test(without_an_inventory_the_common_name_names),
+	    cmocka_unit_test(a_verdict_is_remembered_for_the_certificate_alone),
+	    cmocka_unit_test(every_change_of_what_is_trusted_ends_a_verdict),
+	    cmocka_unit_test(
+		a_connection_that_began_under_the_former_set_neither_asks_nor_teaches),
+	    cmocka_unit_test(a_crl_that_names_it_ends_a_verdict),
+	    cmocka_unit_test(dates_of_the_path_end_a_verdict),
+	    cmocka_unit_test(
+		a_denied_certificate_or_blocked_device_is_refused_in_spite_of_it),
+	};
+
+	return cmocka_run_group_tests(tests, world_make, world_drop);
+}
