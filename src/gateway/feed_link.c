@@ -361,15 +361,16 @@ add_files(struct gw_feed *f, struct dvt_report *r)
 	struct dvt_err err;
 
 	f->report_files = f->files_unreported;
-	if (!f->files_unreported || f->files.chain.n == 0)
+	if (!f->files_unreported || f->files.pairs_n == 0)
 		return;
-	r->credentials = dvt_alloc(sizeof(*r->credentials));
-	r->credentials_n = 1;
-	if (gw_files_report(&f->files, r->credentials, &err) != DVT_OK) {
-		log_event(LOG_ERR, "gateway.files.refused", LE(&err));
-		r->credentials_n = 0;
-		free(r->credentials);
-		r->credentials = NULL;
+	r->credentials = dvt_alloc_array(
+	    f->files.pairs_n, sizeof(*r->credentials));
+	for (size_t i = 0; i < f->files.pairs_n; i++) {
+		if (gw_files_report(&f->files, &f->files.pair[i],
+			&r->credentials[r->credentials_n], &err) == DVT_OK)
+			r->credentials_n++;
+		else
+			log_event(LOG_ERR, "gateway.files.refused", LE(&err));
 	}
 }
 

@@ -20,8 +20,8 @@
 
 /* --- the record file --- */
 
-static void
-record_open(struct gw_feed *f)
+void
+gw_feed_record_open(struct gw_feed *f)
 {
 	const char *to = f->program->settings.record;
 	struct dvt_err err;
@@ -47,54 +47,10 @@ record_open(struct gw_feed *f)
 		close(fd);
 }
 
-/* --- reload --- */
-
-/* What needs other sockets or processes needs a start. */
-static void
-note_unchanged(const struct gw_settings *now, const struct gw_settings *want)
-{
-	static const char why
-	    [] = "name, listen, upstream, workers and control need a restart";
-
-	if (strcmp(now->listen, want->listen) != 0 ||
-	    now->workers != want->workers ||
-	    strcmp(now->upstream_text, want->upstream_text) != 0 ||
-	    strcmp(now->control_host, want->control_host) != 0 ||
-	    strcmp(now->name, want->name) != 0)
-		log_event(
-		    LOG_WARNING, "gateway.reload.part", LS("why", &why[0]));
-}
-
 static void
 on_reload(void *user)
 {
-	struct gw_feed *f = user;
-	struct gw_program *p = f->program;
-	struct dvt_config *config = NULL;
-	struct gw_settings want;
-	struct gw_files fresh;
-	struct dvt_err err;
-
-	if (gw_settings_load(p->config_path, &config, &want, &err) != DVT_OK ||
-	    gw_files_load(&want, dvt_loop_time(f->loop).wall_s, &fresh, &err) !=
-		DVT_OK) {
-		log_event(LOG_ERR, "gateway.reload.refused", LE(&err));
-		dvt_config_free(config);
-		return;
-	}
-	note_unchanged(&p->settings, &want);
-	want.workers = p->settings.workers;
-	dvt_config_free(p->config);
-	p->config = config;
-	p->settings = want;
-	gw_files_fini(&f->files);
-	f->files = fresh;
-	f->files_unreported = true;
-	record_open(f);
-	gw_feed_send_files(f);
-	gw_link_report(f);
-	log_event(LOG_NOTICE, "gateway.reloaded",
-	    LI("denied", dvt_feed_shelved(f->files.denied, DVT_FEED_DENY)));
+	(void)gw_reload(user, NULL);
 }
 
 /* --- start --- */
@@ -189,7 +145,7 @@ on_peer(void *user, int role, unsigned index, int fd)
 		close(fd);
 }
 
-#define PATHS_MAX 16
+#define PATHS_MAX 128
 
 struct reach {
 	struct dvt_sandbox_path path[PATHS_MAX];
@@ -209,6 +165,20 @@ reach_folder(struct reach *r, const char *file, bool write)
 	r->n++;
 }
 
+static void
+reach_pairs(struct reach *r, const struct gw_settings *s)
+{
+	for (size_t i = 0; i < s->pairs_n; i++) {
+		const struct gw_pair_setting *p = &s->pair[i];
+
+		reach_folder(r, p->certificate, false);
+		reach_folder(r, p->key, false);
+		reach_folder(r, p->cross, false);
+		reach_folder(r, p->root, false);
+		reach_folder(r, p->staple, false);
+	}
+}
+
 static enum dvt_code
 sandbox(struct gw_feed *f, struct dvt_err *err)
 {
@@ -217,9 +187,10 @@ sandbox(struct gw_feed *f, struct dvt_err *err)
 	enum dvt_code rc;
 
 	reach_folder(&r, f->program->config_path, false);
-	reach_folder(&r, s->certificate, false);
-	reach_folder(&r, s->key, false);
+	reach_pairs(&r, s);
 	reach_folder(&r, s->client_ca, false);
+	for (size_t i = 0; i < s->crl_n; i++)
+		reach_folder(&r, s->crl[i], false);
 	reach_folder(&r, s->deny, false);
 	reach_folder(&r, s->control_ca, false);
 	if (s->secret != NULL && strncmp(s->secret, "file:", 5) == 0)
@@ -247,12 +218,13 @@ start(struct gw_feed *f, struct dvt_child *me, struct dvt_err *err)
 	if ((rc = dvt_loop_new(&f->loop, err)) != DVT_OK)
 		return rc;
 	f->stop_timer = dvt_timer_new(f->loop, on_stop_timer, f);
-	record_open(f);
+	gw_feed_record_open(f);
 	if ((rc = sandbox(f, err)) != DVT_OK ||
 	    (rc = gw_files_load(&f->program->settings,
 		 dvt_loop_time(f->loop).wall_s, &f->files, err)) != DVT_OK ||
 	    (rc = control_start(f, err)) != DVT_OK)
 		return rc;
+	gw_reload_start(f);
 	f->control = dvt_control_new(f->loop, me, &control);
 	dvt_control_ready(f->control);
 	return DVT_OK;
@@ -262,6 +234,7 @@ static void
 stop(struct gw_feed *f)
 {
 	gw_cache_write(f);
+	gw_reload_end(f);
 	gw_feed_workers_end(f);
 	gw_link_end(f);
 	gw_enrol_end(f);

@@ -85,9 +85,23 @@ struct gw_feed {
 	int64_t cache_sequence;
 	int64_t cached_position, cached_epoch, cached_heard_at;
 
+	struct gw_reload *reload;
+
 	bool stopping;
 	struct dvt_timer *stop_timer;
 };
+
+/* feed_main.c */
+void gw_feed_record_open(struct gw_feed *f);
+
+/* feed_reload.c */
+void gw_reload_start(struct gw_feed *f);
+void gw_reload_end(struct gw_feed *f);
+/*
+ * Read settings and files again and put them into use, or keep the old ones:
+ * the reason is logged, and in @err (or NULL).
+ */
+enum dvt_code gw_reload(struct gw_feed *f, struct dvt_err *err);
 
 /* feed_workers.c */
 void gw_feed_peer(struct gw_feed *f, unsigned index, int fd);

@@ -117,12 +117,33 @@ message_with(enum gw_what what, int fd)
 	return b;
 }
 
+/* Each list in pieces that a message can hold. */
+static void
+tell_crls(struct gw_feed *f, struct gw_peer *only)
+{
+	for (size_t i = 0; i < f->files.crl_n; i++) {
+		size_t from = 0, n;
+
+		do {
+			struct gw_blob *b = message(GW_CRL);
+
+			n = gw_crl_part_put(&f->files, i, from, &b->body);
+			from += n;
+			if (n > 0)
+				tell_take(f, only, b);
+			else
+				blob_unref(b);
+		} while (n > 0);
+	}
+}
+
 static void
 tell_files(struct gw_feed *f, struct gw_peer *only)
 {
-	struct gw_blob *b = message_with(
-	    GW_FILES, dvt_shelf_fd(f->files.denied));
+	struct gw_blob *b;
 
+	tell_crls(f, only);
+	b = message_with(GW_FILES, dvt_shelf_fd(f->files.denied));
 	dvt_put_u64(&b->body, ++f->serial);
 	gw_files_put(&f->files, &b->body);
 	tell_take(f, only, b);

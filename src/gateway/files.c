@@ -3,26 +3,41 @@
 
 #include "base/mem.h"
 #include "gateway/denied.h"
-#include "ipc/fields.h"
+#include "pki/crl_read.h"
 #include "pki/key.h"
+#include "pki/staple.h"
 #include "pki/x509.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+static void
+pair_fini(struct gw_pair *p)
+{
+	dvt_chain_fini(&p->chain);
+	EVP_PKEY_free(p->key);
+	dvt_feed_list_fini(&p->names);
+	X509_free(p->cross);
+	X509_free(p->root);
+	free(p->staple);
+}
 
 void
 gw_files_fini(struct gw_files *f)
 {
 	if (f == NULL)
 		return;
-	dvt_chain_fini(&f->chain);
-	EVP_PKEY_free(f->key);
-	dvt_feed_list_fini(&f->names);
+	for (size_t i = 0; i < f->pairs_n; i++)
+		pair_fini(&f->pair[i]);
 	for (size_t i = 0; i < f->anchor_n; i++)
 		X509_free(f->anchor[i]);
+	for (size_t i = 0; i < f->crl_n; i++)
+		X509_CRL_free(f->crl[i]);
 	dvt_shelf_free(f->denied);
 	*f = (struct gw_files){0};
 }
@@ -67,17 +82,16 @@ names_of(X509 *leaf, struct dvt_feed_list *out, struct dvt_err *err)
 
 static enum dvt_code
 chain_read(
-    struct gw_files *f, struct dvt_span pem, int64_t now, struct dvt_err *err)
+    struct gw_pair *p, struct dvt_span pem, int64_t now, struct dvt_err *err)
 {
 	enum dvt_code rc;
 
-	if ((rc = dvt_chain_from_pem(pem, &f->chain, err)) != DVT_OK ||
-	    (rc = dvt_chain_check(&f->chain, err)) != DVT_OK)
+	if ((rc = dvt_chain_from_pem(pem, &p->chain, err)) != DVT_OK ||
+	    (rc = dvt_chain_check(&p->chain, err)) != DVT_OK ||
+	    (rc = dvt_chain_check_time(&p->chain, now, err)) != DVT_OK)
 		return rc;
-	if (now != 0 &&
-	    (rc = dvt_chain_check_time(&f->chain, now, err)) != DVT_OK)
-		return rc;
-	return names_of(f->chain.cert[0], &f->names, err);
+	return p->names.n > 0 ? DVT_OK
+			      : names_of(p->chain.cert[0], &p->names, err);
 }
 
 static enum dvt_code
@@ -106,36 +120,139 @@ anchors_read(struct gw_files *f, struct dvt_span pem, struct dvt_err *err)
 	return DVT_OK;
 }
 
-/* Read @path (NULL: nothing) and hand its bytes to one of the above. */
-enum what { CHAIN, KEY, ANCHORS };
+static enum dvt_code
+crls_read(struct gw_files *f, struct dvt_span text, struct dvt_err *err)
+{
+	size_t n = 0;
+	enum dvt_code rc = dvt_crls_read(
+	    text, GW_CRLS_MAX - f->crl_n, f->crl + f->crl_n, &n, err);
+
+	for (size_t i = 0; rc == DVT_OK && i < n; i++)
+		rc = dvt_crl_check(
+		    f->crl[f->crl_n + i], f->anchor, f->anchor_n, err);
+	f->crl_n += n;
+	return rc;
+}
+
+/* Judged when the anchors are known. */
+static enum dvt_code
+staple_read(struct gw_pair *p, struct dvt_span der)
+{
+	p->staple = dvt_alloc(der.n + 1);
+	if (der.n > 0)
+		memcpy(p->staple, der.p, der.n);
+	p->staple_n = der.n;
+	return DVT_OK;
+}
+
+/* What a file is, and the most bytes it may have. */
+enum what { CHAIN, KEY, CROSS, ROOT, STAPLE, ANCHORS, CRLS };
+static const size_t most[] = {
+    [CHAIN] = DVT_CHAIN_PEM_MAX,
+    [KEY] = DVT_KEY_PEM_MAX,
+    [CROSS] = DVT_CERT_PEM_MAX,
+    [ROOT] = DVT_CERT_PEM_MAX,
+    [STAPLE] = DVT_STAPLE_MAX,
+    [ANCHORS] = GW_CLIENT_CA * DVT_CERT_PEM_MAX,
+    [CRLS] = DVT_CRL_DER_MAX,
+};
 
 static enum dvt_code
-load_one(struct gw_files *f, enum what what, const char *path, int64_t now,
-    struct dvt_err *err)
+take(struct gw_files *f, struct gw_pair *p, enum what what,
+    struct dvt_span text, int64_t now, struct dvt_err *err)
+{
+	switch (what) {
+	case CHAIN:
+		return chain_read(p, text, now, err);
+	case KEY:
+		return dvt_key_from_pem(text, &p->key, err);
+	case CROSS:
+		return dvt_x509_from_pem(text, &p->cross, err);
+	case ROOT:
+		return dvt_x509_from_pem(text, &p->root, err);
+	case STAPLE:
+		return staple_read(p, text);
+	case ANCHORS:
+		return anchors_read(f, text, err);
+	case CRLS:
+		break;
+	}
+	return crls_read(f, text, err);
+}
+
+/* Read @path (NULL: nothing) and hand its bytes to one of the above. */
+static enum dvt_code
+load_one(struct gw_files *f, struct gw_pair *p, enum what what,
+    const char *path, int64_t now, struct dvt_err *err)
 {
 	struct dvt_buf b;
 	enum dvt_code rc;
 
 	if (path == NULL)
 		return DVT_OK;
-	dvt_buf_init(&b, GW_CLIENT_CA * DVT_CERT_PEM_MAX);
-	if ((rc = gw_file_read(path, &b, err)) != DVT_OK)
-		goto out;
-	switch (what) {
-	case CHAIN:
-		rc = chain_read(f, dvt_buf_span(&b), now, err);
-		break;
-	case KEY:
-		rc = dvt_key_from_pem(dvt_buf_span(&b), &f->key, err);
-		break;
-	case ANCHORS:
-		rc = anchors_read(f, dvt_buf_span(&b), err);
-		break;
+	dvt_buf_init(&b, most[what]);
+	if ((rc = gw_file_read(path, &b, err)) == DVT_OK) {
+		rc = take(f, p, what, dvt_buf_span(&b), now, err);
+		if (rc != DVT_OK)
+			dvt_err_prefix(err, "%s", path);
 	}
-	if (rc != DVT_OK)
-		dvt_err_prefix(err, "%s", path);
-out:
 	dvt_buf_cleanse(&b);
+	return rc;
+}
+
+/* --- a certificate of ours --- */
+
+static X509 *
+issuer_of(const struct gw_files *f, const struct gw_pair *p)
+{
+	X509 *leaf = p->chain.cert[0];
+
+	if (p->chain.n > 1)
+		return p->chain.cert[1];
+	if (p->root != NULL && dvt_x509_is_issued_by(leaf, p->root))
+		return p->root;
+	for (size_t i = 0; i < f->anchor_n; i++)
+		if (dvt_x509_is_issued_by(leaf, f->anchor[i]))
+			return f->anchor[i];
+	return NULL;
+}
+
+static void
+staple_judge(const struct gw_files *f, struct gw_pair *p, int64_t now)
+{
+	X509 *issuer = issuer_of(f, p);
+	struct dvt_err err = {0};
+
+	if (p->staple == NULL)
+		return;
+	if (issuer == NULL)
+		(void)dvt_fail(&err, DVT_E_ABSENT,
+		    "OCSP response: the issuer's certificate is in no file");
+	else if (dvt_staple_check((struct dvt_span){p->staple, p->staple_n},
+		     p->chain.cert[0], issuer, now, &p->staple_until,
+		     &err) == DVT_OK)
+		return;
+	(void)snprintf(
+	    p->staple_why, sizeof(p->staple_why), "%.150s", err.text);
+}
+
+static enum dvt_code
+pair_load(struct gw_files *f, const struct gw_pair_setting *s, int64_t now,
+    struct dvt_err *err)
+{
+	struct gw_pair *p = &f->pair[f->pairs_n++];
+	enum dvt_code rc;
+
+	(void)dvt_copy_str(p->id, sizeof(p->id), s->id);
+	for (size_t i = 0; i < s->names_n; i++)
+		dvt_feed_list_add(&p->names, s->names[i]);
+	if ((rc = load_one(f, p, CHAIN, s->certificate, now, err)) == DVT_OK &&
+	    (rc = load_one(f, p, KEY, s->key, now, err)) == DVT_OK &&
+	    (rc = load_one(f, p, CROSS, s->cross, now, err)) == DVT_OK &&
+	    (rc = load_one(f, p, ROOT, s->root, now, err)) == DVT_OK &&
+	    (rc = load_one(f, p, STAPLE, s->staple, now, err)) == DVT_OK &&
+	    (rc = dvt_key_matches(p->key, p->chain.cert[0], err)) != DVT_OK)
+		dvt_err_prefix(err, "%s", s->key);
 	return rc;
 }
 
@@ -145,113 +262,62 @@ gw_files_load(const struct gw_settings *s, int64_t now, struct gw_files *out,
 {
 	enum dvt_code rc;
 
-	*out = (struct gw_files){0};
-	if ((rc = load_one(out, CHAIN, s->certificate, now, err)) == DVT_OK &&
-	    (rc = load_one(out, KEY, s->key, now, err)) == DVT_OK &&
-	    (rc = load_one(out, ANCHORS, s->client_ca, now, err)) == DVT_OK &&
-	    (rc = gw_denied_load(s->deny, &out->denied, err)) == DVT_OK &&
-	    out->chain.n > 0)
-		rc = dvt_key_matches(out->key, out->chain.cert[0], err);
+	*out = (struct gw_files){.max_depth = s->max_depth};
+	rc = load_one(out, NULL, ANCHORS, s->client_ca, now, err);
+	for (size_t i = 0; rc == DVT_OK && i < s->pairs_n; i++)
+		rc = pair_load(out, &s->pair[i], now, err);
+	for (size_t i = 0; rc == DVT_OK && i < s->crl_n; i++)
+		rc = load_one(out, NULL, CRLS, s->crl[i], now, err);
+	if (rc == DVT_OK)
+		rc = gw_denied_load(s->deny, &out->denied, err);
+	for (size_t i = 0; rc == DVT_OK && i < out->pairs_n; i++)
+		staple_judge(out, &out->pair[i], now);
 	if (rc != DVT_OK)
 		gw_files_fini(out);
 	return rc;
 }
 
-/* --- to workers --- */
+/* --- doubts --- */
 
-static void
-chain_put(const struct gw_files *f, struct dvt_buf *out)
+static const char *
+crl_doubt(X509_CRL *crl, int64_t now, char text[320])
 {
-	struct dvt_secret key = {0};
-	struct dvt_buf pem;
+	int64_t end = dvt_crl_next_update(crl);
+	char name[DVT_DN_TEXT];
 
-	dvt_buf_init(&pem, DVT_CHAIN_PEM_MAX);
-	if (dvt_chain_to_pem(&f->chain, &pem, NULL) == DVT_OK &&
-	    dvt_key_to_pkcs8(f->key, &key, NULL) == DVT_OK) {
-		dvt_put_bytes(out, dvt_buf_span(&pem));
-		dvt_put_bytes(out, (struct dvt_span){key.p, key.n});
-	}
-	dvt_buf_fini(&pem);
-	dvt_secret_free(&key);
+	if (end >= now)
+		return NULL;
+	(void)snprintf(text, 320,
+	    "CRL of %.200s: out of date for %" PRId64
+	    " s; what it names stays refused",
+	    dvt_crl_issuer(crl, name), now - end);
+	return text;
 }
 
-void
-gw_files_put(const struct gw_files *f, struct dvt_buf *out)
+static const char *
+staple_doubt(const struct gw_pair *p, int64_t now, char text[320])
 {
-	dvt_put_bool(out, f->chain.n > 0);
-	if (f->chain.n > 0)
-		chain_put(f, out);
-	dvt_put_count(out, f->anchor_n);
-	for (size_t i = 0; i < f->anchor_n; i++) {
-		struct dvt_buf der;
+	const char *why = p->staple_why;
 
-		dvt_buf_init(&der, DVT_CERT_DER_MAX);
-		if (dvt_x509_to_der(f->anchor[i], &der, NULL) == DVT_OK)
-			dvt_put_bytes(out, dvt_buf_span(&der));
-		dvt_buf_fini(&der);
-	}
+	if (p->staple == NULL || p->staple_until > now)
+		return NULL;
+	if (p->staple_until > 0)
+		why = "OCSP response: is over";
+	(void)snprintf(text, 320, "credential %s: %s", p->id, why);
+	return text;
 }
 
-static enum dvt_code
-chain_get(struct dvt_fields *in, struct gw_files *out, struct dvt_err *err)
+const char *
+gw_files_doubt(const struct gw_files *f, int64_t now, size_t i,
+    const char **event, char text[320])
 {
-	struct dvt_span pem, key;
-	enum dvt_code rc;
-
-	if (!dvt_get_bool(in))
-		return DVT_OK;
-	pem = dvt_get_bytes(in, DVT_CHAIN_PEM_MAX);
-	key = dvt_get_bytes(in, DVT_KEY_PEM_MAX);
-	if ((rc = chain_read(out, pem, 0, err)) != DVT_OK)
-		return rc;
-	return dvt_key_from_pkcs8(key, &out->key, err);
-}
-
-enum dvt_code
-gw_files_get(struct dvt_fields *in, int denied, struct gw_files *out,
-    struct dvt_err *err)
-{
-	enum dvt_code rc;
-	size_t n;
-
-	*out = (struct gw_files){0};
-	rc = chain_get(in, out, err);
-	n = dvt_get_count(in, GW_CLIENT_CA);
-	for (; rc == DVT_OK && out->anchor_n < n; out->anchor_n++)
-		rc = dvt_x509_from_der(dvt_get_bytes(in, DVT_CERT_DER_MAX),
-		    &out->anchor[out->anchor_n], err);
-	if (rc == DVT_OK)
-		rc = dvt_fields_end(in, "files", err);
-	if (rc == DVT_OK)
-		rc = dvt_shelf_attach(denied, &out->denied, err);
-	if (rc != DVT_OK)
-		gw_files_fini(out);
-	return rc;
-}
-
-enum dvt_code
-gw_files_report(const struct gw_files *f, struct dvt_report_credential *out,
-    struct dvt_err *err)
-{
-	struct dvt_buf pem;
-	X509 *top;
-	enum dvt_code rc;
-
-	dvt_buf_init(&pem, DVT_CHAIN_PEM_MAX);
-	if ((rc = dvt_chain_to_pem(&f->chain, &pem, err)) != DVT_OK) {
-		dvt_buf_fini(&pem);
-		return rc;
-	}
-	strcpy(out->id, GW_FILE_ID);
-	out->chain_pem = dvt_buf_take_str(&pem);
-	dvt_x509_key_digest(f->chain.cert[0], out->key_digest);
-	for (size_t i = 0; i < f->names.n; i++)
-		dvt_feed_list_add(&out->names, f->names.v[i]);
-	top = f->chain.cert[f->chain.n - 1];
-	if (dvt_x509_is_self_signed(top))
-		dvt_x509_fingerprint(top, out->root);
-	for (size_t i = 0; out->root[0] == '\0' && i < f->anchor_n; i++)
-		if (dvt_x509_is_issued_by(top, f->anchor[i]))
-			dvt_x509_fingerprint(f->anchor[i], out->root);
-	return DVT_OK;
+	*event = "gateway.crl.stale";
+	for (size_t k = 0; k < f->crl_n; k++)
+		if (crl_doubt(f->crl[k], now, text) != NULL && i-- == 0)
+			return text;
+	*event = "gateway.staple.refused";
+	for (size_t k = 0; k < f->pairs_n; k++)
+		if (staple_doubt(&f->pair[k], now, text) != NULL && i-- == 0)
+			return text;
+	return NULL;
 }

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What the settings name: certificate, key, client anchors, denied list. */
+/*
+ * What the settings name: certificates with keys, client anchors, CRLs and
+ * the denied list. Read whole by the feed process, handed to each worker.
+ */
 #ifndef DVT_GATEWAY_FILES_H
 #define DVT_GATEWAY_FILES_H
 
@@ -8,15 +11,32 @@
 #include "proto/feed_report.h"
 #include "proto/shelf.h"
 
-#define GW_FILE_ID   "file" /* the credential's id in records and reports */
-#define GW_CLIENT_CA 64     /* anchors in client-ca */
+#define GW_FILE_ID   "file"  /* id in records; of the sections "file:NAME" */
+#define GW_CLIENT_CA 64      /* anchors in client-ca */
+#define GW_CRLS_MAX  64      /* lists in all files of crl */
+#define GW_CRL_PART  4194304 /* bytes of a list in one message */
+
+/* A certificate of ours. */
+struct gw_pair {
+	char id[DVT_NAME_MAX + 1];
+	struct dvt_chain chain;
+	EVP_PKEY *key;
+	struct dvt_feed_list names; /* host names it is for; n 0: any */
+	X509 *cross, *root;         /* or NULL */
+	uint8_t *staple;            /* OCSP response as DER, or NULL */
+	size_t staple_n;
+	int64_t staple_until; /* Unix seconds; 0: it is not good */
+	char staple_why[160]; /* why not */
+};
 
 struct gw_files {
-	struct dvt_chain chain; /* n 0: none */
-	EVP_PKEY *key;
-	struct dvt_feed_list names; /* DNS names of the leaf */
+	struct gw_pair pair[GW_PAIRS_MAX];
+	size_t pairs_n;
 	X509 *anchor[GW_CLIENT_CA];
 	size_t anchor_n;
+	X509_CRL *crl[GW_CRLS_MAX];
+	size_t crl_n;
+	int max_depth;            /* as dvt_verify.max_depth */
 	struct dvt_shelf *denied; /* of the deny file, never NULL */
 };
 
@@ -27,25 +47,55 @@ void gw_files_fini(struct gw_files *f); /* NULL-safe; empty afterwards */
  * @now: Unix seconds
  * @out: out: the caller's; empty on failure
  *
- * Return: DVT_OK; DVT_E_INPUT, DVT_E_CONFLICT (key and certificate),
- *         DVT_E_LIMIT, DVT_E_SYSTEM, each naming the file.
+ * A staple that is not good and a CRL that is out of date are no failures:
+ * the edge must go on; see gw_files_doubt().
+ * Return: DVT_OK; DVT_E_INPUT, DVT_E_CONFLICT (key and certificate; a CRL
+ *         its issuer did not sign), DVT_E_LIMIT, DVT_E_SYSTEM, each naming the
+ *         file.
  */
 DVT_MUST_USE enum dvt_code gw_files_load(const struct gw_settings *s,
     int64_t now, struct gw_files *out, struct dvt_err *err);
+
+/**
+ * gw_files_doubt() - what an operator should see to
+ * @i: from 0; counts up until NULL is returned
+ *
+ * Return: "credential ...: OCSP response: ..." or "CRL of ...: out of date
+ *         since ..."; @event the name for the log.
+ */
+const char *gw_files_doubt(const struct gw_files *f, int64_t now, size_t i,
+    const char **event, char text[320]);
 
 /* The whole file; DVT_E_LIMIT over @out's limit; DVT_E_SYSTEM. */
 DVT_MUST_USE enum dvt_code gw_file_read(
     const char *path, struct dvt_buf *out, struct dvt_err *err);
 
-/* As fields of a message to a worker, and back; keys included. What is denied
- * goes beside it: @denied is attached to dvt_shelf_fd() of it. */
-void gw_files_put(const struct gw_files *f, struct dvt_buf *out);
-struct dvt_fields;
-DVT_MUST_USE enum dvt_code gw_files_get(struct dvt_fields *in, int denied,
-    struct gw_files *out, struct dvt_err *err);
+/* --- files_wire.c: to a worker, keys included --- */
 
-/* What a report says of them; @out is the caller's (texts are copied). */
+/* CRLs come first, in pieces, each one message's fields. */
+struct gw_crl_parts {
+	struct dvt_buf der[GW_CRLS_MAX];
+	size_t n;
+};
+struct dvt_fields;
+/* Bytes of list @i from @from on as a message; how many; 0: no more. */
+size_t gw_crl_part_put(
+    const struct gw_files *f, size_t i, size_t from, struct dvt_buf *out);
+DVT_MUST_USE enum dvt_code gw_crl_part_get(
+    struct dvt_fields *in, struct gw_crl_parts *parts, struct dvt_err *err);
+void gw_crl_parts_fini(struct gw_crl_parts *parts);
+
+/* All else; what is denied goes beside it: @denied is attached to
+ * dvt_shelf_fd() of it. */
+void gw_files_put(const struct gw_files *f, struct dvt_buf *out);
+/* @parts: the lists that came before; empty afterwards. */
+DVT_MUST_USE enum dvt_code gw_files_get(struct dvt_fields *in,
+    int denied, struct gw_crl_parts *parts, struct gw_files *out,
+    struct dvt_err *err);
+
+/* What a report says of one pair; @out is the caller's (texts are copied). */
 DVT_MUST_USE enum dvt_code gw_files_report(const struct gw_files *f,
-    struct dvt_report_credential *out, struct dvt_err *err);
+    const struct gw_pair *p, struct dvt_report_credential *out,
+    struct dvt_err *err);
 
 #endif

@@ -117,11 +117,31 @@ print_and_exit(const struct dvt_config *config)
 	exit(0);
 }
 
+/*
+ * What does not stop a gateway that runs, but an operator who asks wants to
+ * hear: a late CRL as a warning, a staple that would not be shown as a fault.
+ */
+static enum dvt_code
+doubts_print(const struct gw_files *files, int64_t now, struct dvt_err *err)
+{
+	const char *event;
+	char text[320];
+
+	for (size_t i = 0; gw_files_doubt(files, now, i, &event, text) != NULL;
+	     i++) {
+		if (strcmp(event, "gateway.staple.refused") == 0)
+			return dvt_fail(err, DVT_E_INPUT, "%s", text);
+		fprintf(stderr, "dovetail-gateway: warning: %s\n", text);
+	}
+	return DVT_OK;
+}
+
 static enum dvt_code
 settings_read(
     const struct arguments *a, struct gw_program *p, struct dvt_err *err)
 {
 	struct gw_files files;
+	int64_t now = dvt_time_now().wall_s;
 	enum dvt_code rc;
 
 	if (a->man)
@@ -131,10 +151,12 @@ settings_read(
 		return dvt_fail_errno(err, "%s", a->config);
 	if ((rc = gw_settings_load(
 		 p->config_path, &p->config, &p->settings, err)) != DVT_OK ||
-	    (rc = gw_files_load(
-		 &p->settings, dvt_time_now().wall_s, &files, err)) != DVT_OK)
+	    (rc = gw_files_load(&p->settings, now, &files, err)) != DVT_OK)
 		return rc;
+	rc = a->check ? doubts_print(&files, now, err) : DVT_OK;
 	gw_files_fini(&files);
+	if (rc != DVT_OK)
+		return rc;
 	if (a->check)
 		print_and_exit(p->config);
 	gw_log_start(p, "parent");

@@ -39,6 +39,7 @@ int gw_worker_run(struct dvt_child *me, void *program);
  */
 enum gw_what {
 	GW_FILES,  /* serial, then gw_files_put(); with the deny file's shelf */
+	GW_CRL,    /* gw_crl_part_put(): what the next GW_FILES goes with */
 	GW_KEY,    /* digest, PKCS#8: a key made here */
 	GW_SHELF,  /* devices and denials have moved: with their new shelf */
 	GW_BEGIN,  /* a snapshot begins, built aside; with its shelf */

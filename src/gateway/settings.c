@@ -24,11 +24,33 @@ const struct dvt_setting gw_settings[] = {
 	"Chain shown until the control plane gives others, leaf first."),
     S("gateway.key", DVT_SET_PATH, NULL, 0, 0, "",
 	"Private key of the certificate."),
+    S("gateway.cross", DVT_SET_PATH, NULL, 0, 0, "",
+	"Cross-certificate to be shown with it."),
+    S("gateway.root", DVT_SET_PATH, NULL, 0, 0, "",
+	"Root above the certificate, when neither chain nor client-ca hold "
+	"it."),
+    S("gateway.staple", DVT_SET_PATH, NULL, 0, 0, "",
+	"OCSP response of the certificate (DER), shown to who asks for it."),
+    S("credential *.certificate", DVT_SET_PATH, NULL, 0, 0, NULL,
+	"Chain of a further certificate, leaf first."),
+    S("credential *.key", DVT_SET_PATH, NULL, 0, 0, NULL, "Its private key."),
+    S("credential *.names", DVT_SET_LIST, NULL, 0, 0, "",
+	"Host names it is for; empty: those in the certificate."),
+    S("credential *.cross", DVT_SET_PATH, NULL, 0, 0, "",
+	"Cross-certificate to be shown with it."),
+    S("credential *.root", DVT_SET_PATH, NULL, 0, 0, "",
+	"Root above it, when neither chain nor client-ca hold it."),
+    S("credential *.staple", DVT_SET_PATH, NULL, 0, 0, "",
+	"OCSP response of it (DER)."),
     S("gateway.client-ca", DVT_SET_PATH, NULL, 0, 0, "",
 	"Anchors of client certificates, until the control plane gives "
 	"others."),
     S("gateway.deny", DVT_SET_PATH, NULL, 0, 0, "",
 	"File of client certificate fingerprints to refuse, one on a line."),
+    S("gateway.crl", DVT_SET_PATHS, NULL, 0, 0, "",
+	"CRLs (PEM or DER) of those who issue client certificates."),
+    S("gateway.verify-depth", DVT_SET_INT, NULL, 0, DVT_CHAIN_MAX, "12",
+	"Most intermediates in the path of a client certificate."),
     S("gateway.record", DVT_SET_TEXT, NULL, 0, 0, "",
 	"File for handshake records as JSON lines, or - for standard output."),
     S("gateway.state", DVT_SET_PATH, NULL, 0, 0, "",
@@ -122,15 +144,96 @@ control_check(const struct gw_settings *s, struct dvt_err *err)
 static enum dvt_code
 together_check(const struct gw_settings *s, struct dvt_err *err)
 {
-	if ((s->certificate == NULL) != (s->key == NULL))
-		return dvt_fail(err, DVT_E_INPUT,
-		    "gateway.certificate and gateway.key go together");
+	for (size_t i = 0; i < s->pairs_n; i++)
+		if ((s->pair[i].certificate == NULL) !=
+		    (s->pair[i].key == NULL))
+			return dvt_fail(err, DVT_E_INPUT,
+			    "gateway.certificate and gateway.key go together");
 	if (s->control_n > 0)
 		return control_check(s, err);
-	if (s->certificate == NULL || s->client_ca == NULL)
+	if (s->pairs_n == 0 || s->client_ca == NULL)
 		return dvt_fail(err, DVT_E_INPUT,
 		    "without gateway.control a gateway needs certificate, key "
 		    "and client-ca");
+	return DVT_OK;
+}
+
+/* The certificate of [gateway], when there is one. */
+static void
+first_pair_read(const struct dvt_config *c, struct gw_settings *s)
+{
+	struct gw_pair_setting p = {
+	    .id = "file",
+	    .certificate = dvt_config_text(c, "gateway.certificate"),
+	    .key = dvt_config_text(c, "gateway.key"),
+	    .cross = dvt_config_text(c, "gateway.cross"),
+	    .root = dvt_config_text(c, "gateway.root"),
+	    .staple = dvt_config_text(c, "gateway.staple"),
+	};
+
+	if (p.certificate != NULL || p.key != NULL)
+		s->pair[s->pairs_n++] = p;
+}
+
+static enum dvt_code
+pair_read(const struct dvt_config *c, struct gw_settings *s, const char *name,
+    struct dvt_err *err)
+{
+	static const char kind[] = "credential";
+	struct gw_pair_setting p = {
+	    .certificate = dvt_config_group_text(c, kind, name, "certificate"),
+	    .key = dvt_config_group_text(c, kind, name, "key"),
+	    .cross = dvt_config_group_text(c, kind, name, "cross"),
+	    .root = dvt_config_group_text(c, kind, name, "root"),
+	    .staple = dvt_config_group_text(c, kind, name, "staple"),
+	};
+	char key[DVT_NAME_MAX];
+	const char *host;
+
+	(void)snprintf(p.id, sizeof(p.id), "file:%s", name);
+	(void)snprintf(key, sizeof(key), "%s %.64s.names", kind, name);
+	while ((host = dvt_config_item(c, key, p.names_n)) != NULL) {
+		if (p.names_n == GW_NAMES_MAX || strlen(host) > DVT_HOST_MAX)
+			return dvt_fail(err, DVT_E_INPUT,
+			    "%s: at most %d names of %d characters", key,
+			    GW_NAMES_MAX, DVT_HOST_MAX);
+		p.names[p.names_n++] = host;
+	}
+	if (p.certificate == NULL || p.key == NULL)
+		return dvt_fail(err, DVT_E_INPUT,
+		    "[credential %s]: certificate and key must not be empty",
+		    name);
+	if (s->pairs_n == GW_PAIRS_MAX)
+		return dvt_fail(err, DVT_E_INPUT,
+		    "[credential %s]: over %d certificates", name,
+		    GW_PAIRS_MAX);
+	s->pair[s->pairs_n++] = p;
+	return DVT_OK;
+}
+
+static enum dvt_code
+lists_read(
+    const struct dvt_config *c, struct gw_settings *s, struct dvt_err *err)
+{
+	const char *item;
+
+	first_pair_read(c, s);
+	for (size_t i = 0;
+	     (item = dvt_config_group(c, "credential", i)) != NULL; i++) {
+		enum dvt_code rc = pair_read(c, s, item, err);
+
+		if (rc != DVT_OK)
+			return rc;
+	}
+	while ((item = dvt_config_item(c, "gateway.crl", s->crl_n)) != NULL) {
+		if (s->crl_n == GW_CRL_FILES)
+			return dvt_fail(err, DVT_E_INPUT,
+			    "gateway.crl: over %d files", GW_CRL_FILES);
+		s->crl[s->crl_n++] = item;
+	}
+	s->max_depth = (int)dvt_config_int(c, "gateway.verify-depth");
+	if (s->max_depth == 0)
+		s->max_depth = -1; /* no intermediate at all */
 	return DVT_OK;
 }
 
@@ -140,8 +243,6 @@ texts_read(const struct dvt_config *c, struct gw_settings *s)
 	s->name = dvt_config_text(c, "gateway.name");
 	s->listen = dvt_config_text(c, "gateway.listen");
 	s->upstream_text = dvt_config_text(c, "gateway.upstream");
-	s->certificate = dvt_config_text(c, "gateway.certificate");
-	s->key = dvt_config_text(c, "gateway.key");
 	s->client_ca = dvt_config_text(c, "gateway.client-ca");
 	s->deny = dvt_config_text(c, "gateway.deny");
 	s->record = dvt_config_text(c, "gateway.record");
@@ -171,7 +272,8 @@ gw_settings_load(const char *path, struct dvt_config **config,
 	if (out->workers > GW_WORKERS_MAX)
 		out->workers = GW_WORKERS_MAX;
 	control = dvt_config_text(*config, "gateway.control");
-	if ((rc = upstream_read(out, err)) == DVT_OK &&
+	if ((rc = lists_read(*config, out, err)) == DVT_OK &&
+	    (rc = upstream_read(out, err)) == DVT_OK &&
 	    (control == NULL ||
 		(rc = control_read(out, control, err)) == DVT_OK))
 		rc = together_check(out, err);

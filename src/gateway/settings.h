@@ -10,6 +10,19 @@
 #define GW_WORKERS_MAX 64
 #define GW_CONTROL_MAX 8 /* addresses of the control plane */
 
+#define GW_PAIRS_MAX 14 /* certificates of files; the edge holds 16 */
+#define GW_NAMES_MAX 32 /* host names of a section */
+#define GW_CRL_FILES 16
+
+/* A certificate of files: [gateway], or a section [credential NAME]. */
+struct gw_pair_setting {
+	char id[DVT_NAME_MAX + 1]; /* "file", "file:NAME" */
+	const char *certificate, *key;
+	const char *cross, *root, *staple; /* paths or NULL */
+	const char *names[GW_NAMES_MAX];   /* n 0: those of the certificate */
+	size_t names_n;
+};
+
 extern const struct dvt_setting gw_settings[];
 extern const size_t gw_settings_count;
 
@@ -20,9 +33,14 @@ struct gw_settings {
 	struct dvt_addr upstream;
 	const char *upstream_text;
 	unsigned workers;
-	const char *certificate, *key, *client_ca, *deny; /* paths or NULL */
-	const char *record;                               /* or NULL */
-	const char *state;                                /* or NULL */
+	struct gw_pair_setting pair[GW_PAIRS_MAX];
+	size_t pairs_n;
+	const char *client_ca, *deny; /* paths or NULL */
+	const char *crl[GW_CRL_FILES];
+	size_t crl_n;
+	int max_depth;      /* as dvt_verify.max_depth */
+	const char *record; /* or NULL */
+	const char *state;  /* or NULL */
 	/* the control plane; control_n 0: none */
 	struct dvt_addr control[GW_CONTROL_MAX];
 	size_t control_n;

@@ -330,6 +330,7 @@ stop(struct gw_worker *w)
 	dvt_feed_free(w->feed);
 	dvt_feed_free(w->aside);
 	gw_files_fini(&w->files);
+	gw_crl_parts_fini(&w->crl_parts);
 	for (size_t i = 0; i < w->keys_n; i++)
 		EVP_PKEY_free(w->keys[i].key);
 	free(w->keys);

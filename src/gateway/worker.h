@@ -43,6 +43,7 @@ struct gw_worker {
 	struct dvt_feed *feed;  /* never NULL */
 	struct dvt_feed *aside; /* a snapshot being built, or NULL */
 	struct gw_files files;
+	struct gw_crl_parts crl_parts; /* of the files to come */
 	bool has_files; /* told, perhaps that there are none */
 	struct gw_key *keys;
 	size_t keys_n;

@@ -29,14 +29,14 @@ key_find(void *ctx, const char *digest)
 /* Does the feed say that the chain of the files is not to be shown? It means
  * the one it names: a file that was exchanged since is shown. */
 static bool
-file_is_gone(struct gw_worker *w)
+file_is_gone(struct gw_worker *w, const struct gw_pair *p)
 {
-	char key[DVT_NAME_MAX + 16];
+	char key[2 * DVT_NAME_MAX + 2];
 	char told[DVT_DIGEST_HEX], ours[DVT_DIGEST_HEX];
 	const struct dvt_feed_entry *e;
 	struct dvt_chain chain = {.n = 0};
 
-	snprintf(key, sizeof(key), "%s/" GW_FILE_ID, w->program->settings.name);
+	snprintf(key, sizeof(key), "%s/%s", w->program->settings.name, p->id);
 	e = dvt_feed_get(w->feed, DVT_FEED_CREDENTIAL, key);
 	if (e == NULL || e->gone ||
 	    strcmp(e->u.credential.slot, DVT_EDGE_GONE) != 0 ||
@@ -44,29 +44,44 @@ file_is_gone(struct gw_worker *w)
 		NULL) != DVT_OK)
 		return false;
 	dvt_x509_fingerprint(chain.cert[0], told);
-	dvt_x509_fingerprint(w->files.chain.cert[0], ours);
+	dvt_x509_fingerprint(p->chain.cert[0], ours);
 	dvt_chain_fini(&chain);
 	return strcmp(told, ours) == 0;
+}
+
+static void
+set_add_pair(struct dvt_edge_set *set, const struct gw_pair *p, int64_t now)
+{
+	struct dvt_edge_credential c = {
+	    .id = p->id,
+	    .listener = "main",
+	    .slot = DVT_SLOT_CURRENT,
+	    .names = {(const char *const *)p->names.v, p->names.n },
+	    .chain = &p->chain,
+	    .cross = p->cross,
+	    .key = p->key,
+	    .staple = {p->staple,                       p->staple_n},
+	};
+	struct dvt_err err;
+
+	if (p->root != NULL)
+		dvt_edge_set_root(set, p->root);
+	if (dvt_edge_set_add(set, &c, now, &err) != DVT_OK)
+		log_event(LOG_WARNING, "edge.credential-refused",
+		    LS("id", c.id), LE(&err));
 }
 
 static void
 set_add_files(struct gw_worker *w, struct dvt_edge_set *set, int64_t now)
 {
 	const struct gw_files *f = &w->files;
-	struct dvt_edge_credential c = {
-	    .id = GW_FILE_ID,
-	    .listener = "main",
-	    .slot = DVT_SLOT_CURRENT,
-	    .names = {(const char *const *)f->names.v, f->names.n},
-	    .chain = &f->chain,
-	    .key = f->key,
-	};
-	struct dvt_err err;
 
-	if (f->chain.n > 0 && !file_is_gone(w) &&
-	    dvt_edge_set_add(set, &c, now, &err) != DVT_OK)
-		log_event(LOG_WARNING, "edge.credential-refused",
-		    LS("id", c.id), LE(&err));
+	for (size_t i = 0; i < f->pairs_n; i++)
+		if (!file_is_gone(w, &f->pair[i]))
+			set_add_pair(set, &f->pair[i], now);
+	for (size_t i = 0; i < f->crl_n; i++)
+		dvt_edge_set_crl(set, f->crl[i]);
+	dvt_edge_set_depth(set, f->max_depth);
 	for (size_t i = 0; i < f->anchor_n; i++) {
 		dvt_edge_set_root(set, f->anchor[i]);
 		/* once the control plane speaks, it says whom to trust */
@@ -201,7 +216,8 @@ take_files(
 	struct gw_files fresh;
 	enum dvt_code rc;
 
-	if ((rc = gw_files_get(in, fd, &fresh, err)) != DVT_OK)
+	rc = gw_files_get(in, fd, &w->crl_parts, &fresh, err);
+	if (rc != DVT_OK)
 		return rc;
 	gw_files_fini(&w->files);
 	w->files = fresh;
@@ -326,6 +342,9 @@ gw_worker_state(struct gw_worker *w, struct dvt_span body, int fd)
 	switch (what) {
 	case GW_FILES:
 		rc = take_files(w, &in, fd, &err);
+		break;
+	case GW_CRL:
+		rc = gw_crl_part_get(&in, &w->crl_parts, &err);
 		break;
 	case GW_KEY:
 		rc = take_key(w, &in, &err);

@@ -136,17 +136,17 @@ group_add(struct dvt_config *c, const struct dvt_setting *like,
 		return rc;
 	}
 	for (size_t i = 0; i < c->fixed; i++) {
-		const char *star = star_of(&c->table[i]);
+		const struct dvt_setting s = c->table[i]; /* it may move */
+		const char *star = star_of(&s);
 
-		if (star == NULL ||
-		    strncmp(c->table[i].key, like->key, kind_n + 2) != 0)
+		if (star == NULL || strncmp(s.key, kind, kind_n) != 0 ||
+		    star != s.key + kind_n + 1)
 			continue;
 		c->table = dvt_realloc(
 		    c->table, (c->n + 1) * sizeof(*c->table));
 		c->values = dvt_realloc(
 		    c->values, (c->n + 1) * sizeof(*c->values));
-		star = star_of(&c->table[i]);
-		c->table[c->n] = c->table[i];
+		c->table[c->n] = s;
 		c->table[c->n].key = dvt_asprintf(
 		    "%s %s%s", kind, name, star + 1);
 		c->values[c->n++] = (struct value){0};

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Settings and files read again: asked for by a signal or the admin listener,
+ * or because a CRL, a staple or the denied list was replaced. And a look at
+ * what goes out of date while nobody touches it.
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "gateway/feed_priv.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define LOOK_MS       1000
+#define DOUBT_AGAIN_S 3600 /* a doubt that stays is told once an hour */
+#define WATCHED_MAX   (GW_CRL_FILES + GW_PAIRS_MAX + 1)
+
+/* A file as it was seen; zero: not there. */
+struct mark {
+	int64_t size, changed_ns;
+	uint64_t inode;
+};
+
+struct gw_reload {
+	struct dvt_timer *timer;
+	struct mark used[WATCHED_MAX]; /* when the files were read */
+	struct mark last[WATCHED_MAX]; /* at the last look */
+	size_t doubts;
+	int64_t doubts_told_at;
+};
+
+/* --- what may be replaced without a word --- */
+
+static struct mark
+mark_of(const char *path)
+{
+	struct stat st;
+
+	if (path == NULL || stat(path, &st) != 0)
+		return (struct mark){0};
+	return (struct mark){
+	    .size = st.st_size,
+	    .changed_ns = (int64_t)st.st_mtim.tv_sec * 1000000000 +
+			  st.st_mtim.tv_nsec,
+	    .inode = st.st_ino,
+	};
+}
+
+static bool
+is_same(const struct mark *a, const struct mark *b)
+{
+	for (size_t i = 0; i < WATCHED_MAX; i++)
+		if (a[i].size != b[i].size || a[i].inode != b[i].inode ||
+		    a[i].changed_ns != b[i].changed_ns)
+			return false;
+	return true;
+}
+
+static void
+look(const struct gw_settings *s, struct mark *out)
+{
+	size_t n = 0;
+
+	memset(out, 0, WATCHED_MAX * sizeof(*out));
+	for (size_t i = 0; i < s->crl_n; i++)
+		out[n++] = mark_of(s->crl[i]);
+	for (size_t i = 0; i < s->pairs_n; i++)
+		out[n++] = mark_of(s->pair[i].staple);
+	out[n] = mark_of(s->deny);
+}
+
+/* --- reload --- */
+
+/* What needs other sockets or processes needs a start. */
+static void
+note_unchanged(const struct gw_settings *now, const struct gw_settings *want)
+{
+	static const char why
+	    [] = "name, listen, upstream, workers and control need a restart";
+
+	if (strcmp(now->listen, want->listen) != 0 ||
+	    now->workers != want->workers ||
+	    strcmp(now->upstream_text, want->upstream_text) != 0 ||
+	    strcmp(now->control_host, want->control_host) != 0 ||
+	    strcmp(now->name, want->name) != 0)
+		log_event(
+		    LOG_WARNING, "gateway.reload.part", LS("why", &why[0]));
+}
+
+static void
+use(struct gw_feed *f, struct dvt_config *config, struct gw_settings *want,
+    struct gw_files *fresh)
+{
+	struct gw_program *p = f->program;
+
+	note_unchanged(&p->settings, want);
+	want->workers = p->settings.workers;
+	dvt_config_free(p->config);
+	p->config = config;
+	p->settings = *want;
+	gw_files_fini(&f->files);
+	f->files = *fresh;
+	f->files_unreported = true;
+	gw_feed_record_open(f);
+	gw_feed_send_files(f);
+	gw_link_report(f);
+}
+
+enum dvt_code
+gw_reload(struct gw_feed *f, struct dvt_err *err)
+{
+	struct dvt_config *config = NULL;
+	struct gw_settings want;
+	struct mark mark[WATCHED_MAX];
+	struct gw_files fresh;
+	struct dvt_err why = {0};
+	enum dvt_code rc;
+
+	rc = gw_settings_load(f->program->config_path, &config, &want, &why);
+	if (rc == DVT_OK) {
+		/* before they are read: what is replaced meanwhile is seen */
+		look(&want, mark);
+		rc = gw_files_load(
+		    &want, dvt_loop_time(f->loop).wall_s, &fresh, &why);
+	}
+	if (rc != DVT_OK) {
+		log_event(LOG_ERR, "gateway.reload.refused", LE(&why));
+		dvt_config_free(config);
+		look(&f->program->settings, f->reload->used);
+		if (err != NULL)
+			*err = why;
+		return rc;
+	}
+	use(f, config, &want, &fresh);
+	memcpy(f->reload->used, mark, sizeof(mark));
+	f->reload->doubts = 0;
+	log_event(LOG_NOTICE, "gateway.reloaded",
+	    LI("credentials", f->files.pairs_n), LI("crls", f->files.crl_n),
+	    LI("denied", dvt_feed_shelved(f->files.denied, DVT_FEED_DENY)));
+	return DVT_OK;
+}
+
+/* --- as time goes by --- */
+
+static void
+tell_doubts(struct gw_feed *f)
+{
+	int64_t now = dvt_loop_time(f->loop).wall_s;
+	struct gw_reload *r = f->reload;
+	const char *event;
+	char text[320];
+	size_t n = 0;
+
+	while (gw_files_doubt(&f->files, now, n, &event, text) != NULL)
+		n++;
+	if (n == 0 ||
+	    (n == r->doubts && now - r->doubts_told_at < DOUBT_AGAIN_S)) {
+		r->doubts = n;
+		return;
+	}
+	r->doubts = n;
+	r->doubts_told_at = now;
+	for (size_t i = 0;
+	     gw_files_doubt(&f->files, now, i, &event, text) != NULL; i++)
+		log_event(LOG_WARNING, event, LS("why", text));
+}
+
+static void
+on_look(void *ctx)
+{
+	struct gw_feed *f = ctx;
+	struct gw_reload *r = f->reload;
+	struct mark now[WATCHED_MAX];
+
+	tell_doubts(f);
+	look(&f->program->settings, now);
+	/* changed, and not being written any more */
+	if (!is_same(now, r->used) && is_same(now, r->last))
+		(void)gw_reload(f, NULL);
+	memcpy(r->last, now, sizeof(now));
+}
+
+void
+gw_reload_start(struct gw_feed *f)
+{
+	f->reload = dvt_alloc(sizeof(*f->reload));
+	look(&f->program->settings, f->reload->used);
+	memcpy(f->reload->last, f->reload->used, sizeof(f->reload->last));
+	f->reload->timer = dvt_timer_new(f->loop, on_look, f);
+	dvt_timer_repeat(f->reload->timer, LOOK_MS);
+	tell_doubts(f);
+}
+
+void
+gw_reload_end(struct gw_feed *f)
+{
+	if (f->reload == NULL)
+		return;
+	dvt_timer_free(f->reload->timer);
+	free(f->reload);
+	f->reload = NULL;
+}
