@@ -208,17 +208,29 @@ dvt_agent_update_resume(struct dvt_agent *a)
 
 /* --- key and request --- */
 
+/* The key of the generation being made; @uri: out: where it is. */
+static enum dvt_code
+open_key(struct dvt_agent *a, char uri[DVT_KEY_URI_MAX + 1], EVP_PKEY **key,
+    struct dvt_err *err)
+{
+	enum dvt_code rc = dvt_generation_get_key_uri(
+	    &a->env, a->h.generation, uri, err);
+
+	*key = NULL;
+	return rc != DVT_OK ? rc
+			    : a->env.keys->open(a->env.keys_ctx, uri, key, err);
+}
+
 static enum dvt_did
 run_key(struct dvt_agent *a)
 {
-	char uri[DVT_KEY_URI_MAX + 1], made[DVT_KEY_URI_MAX + 1];
+	char uri[DVT_KEY_URI_MAX + 1], made[DVT_KEY_URI_MAX + 1] = "";
 	enum dvt_key_kind kind = DVT_KEY_P256;
 	struct dvt_err err;
-	EVP_PKEY *key;
+	EVP_PKEY *key = NULL;
 	enum dvt_code rc;
 
-	dvt_generation_key_uri(a->h.generation, uri);
-	rc = a->env.keys->open(a->env.keys_ctx, uri, &key, &err);
+	rc = open_key(a, uri, &key, &err);
 	EVP_PKEY_free(key);
 	if (rc == DVT_OK) { /* of a step that a cut ended */
 		go(a, UP_ASK);
@@ -231,6 +243,11 @@ run_key(struct dvt_agent *a)
 		rc = a->env.keys->wipe(a->env.keys_ctx, uri, &err);
 	else if (rc == DVT_E_ABSENT)
 		rc = a->env.keys->make(a->env.keys_ctx, kind, uri, made, &err);
+	/* a store that names keys itself: made now, or before a cut */
+	if ((rc == DVT_OK || rc == DVT_E_CONFLICT) && made[0] != '\0' &&
+	    strcmp(made, uri) != 0)
+		rc = dvt_generation_put_key_uri(
+		    &a->env, a->h.generation, made, &err);
 	return rc == DVT_OK ? DVT_DID_WORK : dvt_agent_disk_failed(a, &err);
 }
 
@@ -266,9 +283,7 @@ make_request(struct dvt_agent *a, struct dvt_err *err)
 
 	dvt_buf_init(&subject, 1024);
 	dvt_buf_init(&der, DVT_CSR_DER_MAX);
-	dvt_generation_key_uri(a->h.generation, uri);
-	if ((rc = a->env.keys->open(a->env.keys_ctx, uri, &key, err)) ==
-		DVT_OK &&
+	if ((rc = open_key(a, uri, &key, err)) == DVT_OK &&
 	    (rc = names_for(a, &want, &subject, err)) == DVT_OK)
 		rc = dvt_csr_make(&want, key, &der, err);
 	dvt_buf_reset(&a->body);
@@ -352,8 +367,7 @@ dvt_agent_on_certificate(struct dvt_agent *a, const struct dvt_answer *answer)
 		dvt_agent_update_fail(a, detail);
 		return;
 	}
-	dvt_generation_key_uri(a->h.generation, uri);
-	rc = a->env.keys->open(a->env.keys_ctx, uri, &key, &err);
+	rc = open_key(a, uri, &key, &err);
 	if (rc == DVT_OK) {
 		issued_want(a, key, &want);
 		rc = dvt_issued_check(
@@ -390,11 +404,9 @@ read_back(
 	EVP_PKEY *key = NULL;
 	enum dvt_code rc;
 
-	dvt_generation_key_uri(a->h.generation, meta->key_uri);
 	rc = dvt_generation_get_chain(&a->env, a->h.generation, &chain, err);
 	if (rc == DVT_OK)
-		rc = a->env.keys->open(
-		    a->env.keys_ctx, meta->key_uri, &key, err);
+		rc = open_key(a, meta->key_uri, &key, err);
 	if (rc == DVT_OK) {
 		issued_want(a, key, &want);
 		rc = dvt_issued_check_chain(&want, &chain, err);

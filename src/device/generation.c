@@ -40,6 +40,53 @@ dvt_generation_key_uri(int64_t number, char out[DVT_KEY_URI_MAX + 1])
 	    "file:" DIR "/%" PRId64 "/key.pem", number);
 }
 
+enum dvt_code
+dvt_generation_get_key_uri(const struct dvt_agent_env *env, int64_t number,
+    char out[DVT_KEY_URI_MAX + 1], struct dvt_err *err)
+{
+	struct dvt_buf b;
+	path_text path;
+	enum dvt_code rc;
+
+	out[0] = '\0';
+	dvt_buf_init(&b, DVT_KEY_URI_MAX + 1);
+	rc = env->fs->read(
+	    env->fs_ctx, file_of(number, "key.uri", path), &b, err);
+	if (rc == DVT_E_ABSENT) {
+		dvt_generation_key_uri(number, out);
+		rc = DVT_OK;
+	} else if (rc == DVT_OK) {
+		struct dvt_span uri = dvt_buf_span(&b);
+
+		if (uri.n < 3 || uri.p[uri.n - 1] != '\n' ||
+		    memchr(uri.p, '\0', uri.n) != NULL ||
+		    memchr(uri.p, ':', uri.n) == NULL)
+			rc = dvt_fail(err, DVT_E_INPUT,
+			    "generation %" PRId64 ": key.uri holds no URI",
+			    number);
+		else
+			(void)snprintf(out, DVT_KEY_URI_MAX + 1, "%.*s",
+			    (int)(uri.n - 1), (const char *)uri.p);
+	}
+	dvt_buf_fini(&b);
+	return rc == DVT_E_LIMIT ? DVT_E_INPUT : rc;
+}
+
+enum dvt_code
+dvt_generation_put_key_uri(const struct dvt_agent_env *env, int64_t number,
+    const char *uri, struct dvt_err *err)
+{
+	char line[DVT_KEY_URI_MAX + 2];
+	path_text dir;
+	enum dvt_code rc;
+
+	(void)snprintf(line, sizeof(line), "%s\n", uri);
+	rc = dvt_dir_ensure(env->fs, env->fs_ctx, dir_of(number, dir), err);
+	return rc != DVT_OK ? rc
+			    : dvt_atomic_replace(env->fs, env->fs_ctx, dir,
+				  "key.uri", dvt_span_str(line), 0600, err);
+}
+
 /* Digits alone, no sign, no leading zero. */
 static bool
 to_number(struct dvt_span text, int64_t *out)
@@ -304,17 +351,40 @@ dvt_generation_put(const struct dvt_agent_env *env,
 	return rc;
 }
 
+/* The key is key.pem in the directory, and nothing else is to be wiped. */
+static bool
+is_file_here(const struct dvt_agent_env *env, int64_t number, const char *uri)
+{
+	struct dvt_buf b;
+	path_text path;
+	enum dvt_code rc;
+
+	if (!dvt_keys_is(uri, "file"))
+		return false;
+	dvt_buf_init(&b, DVT_KEY_PEM_MAX);
+	rc = env->fs->read(
+	    env->fs_ctx, file_of(number, "key.pem", path), &b, NULL);
+	dvt_buf_cleanse(&b);
+	dvt_buf_fini(&b);
+	return rc != DVT_E_ABSENT;
+}
+
 enum dvt_code
 dvt_generation_remove(
     const struct dvt_agent_env *env, int64_t number, struct dvt_err *err)
 {
 	struct dvt_generation_meta meta;
+	char uri[DVT_KEY_URI_MAX + 1];
 	number_text name;
 	enum dvt_code rc;
 
-	if (get_meta(env, number, &meta, NULL) == DVT_OK &&
-	    !dvt_keys_is(meta.key_uri, "file") &&
-	    (rc = env->keys->wipe(env->keys_ctx, meta.key_uri, err)) != DVT_OK)
+	if (get_meta(env, number, &meta, NULL) == DVT_OK)
+		(void)snprintf(uri, sizeof(uri), "%s", meta.key_uri);
+	else if (dvt_generation_get_key_uri(env, number, uri, NULL) != DVT_OK)
+		dvt_generation_key_uri(number, uri);
+	/* a file goes with the directory it lies in */
+	if (!is_file_here(env, number, uri) &&
+	    (rc = env->keys->wipe(env->keys_ctx, uri, err)) != DVT_OK)
 		return rc;
 	(void)snprintf(name, sizeof(name), "%" PRId64, number);
 	rc = dvt_tree_remove(env->fs, env->fs_ctx, DIR, name, err);

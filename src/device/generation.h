@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Credentials on the disk: generations/N/{key.pem, chain.pem, meta.json} and
- * the one pointer "current". A generation is whole once its meta.json is
+ * Credentials on the disk: generations/N/{key.pem or key.uri, chain.pem,
+ * meta.json} and the one pointer "current". A generation is whole once its meta.json is
  * there, which is written last; numbers are never used again. What a cut
  * leaves between: docs/power-loss.md.
  */
@@ -22,8 +22,20 @@ struct dvt_generation_meta {
 	int64_t made_at;           /* Unix seconds */
 };
 
-/* "file:generations/7/key.pem" */
+/* "file:generations/7/key.pem": what a key store is asked for */
 void dvt_generation_key_uri(int64_t number, char out[DVT_KEY_URI_MAX + 1]);
+/**
+ * dvt_generation_get_key_uri() - where the key of one being made really is
+ * @out: what its file key.uri says; without that file the URI asked for
+ * Return: DVT_OK; DVT_E_INPUT (damaged); DVT_E_SYSTEM.
+ */
+DVT_MUST_USE enum dvt_code dvt_generation_get_key_uri(
+    const struct dvt_agent_env *env, int64_t number,
+    char out[DVT_KEY_URI_MAX + 1], struct dvt_err *err);
+/* Note it: the store answered with another one. Makes the directory. */
+DVT_MUST_USE enum dvt_code dvt_generation_put_key_uri(
+    const struct dvt_agent_env *env, int64_t number, const char *uri,
+    struct dvt_err *err);
 
 /**
  * dvt_generation_list() - numbers of all directories there, ascending

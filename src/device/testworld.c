@@ -148,6 +148,10 @@ testworld_try_on(struct testworld *w, struct dvt_err *err)
 	    .random_ctx = w};
 
 	w->keyfile = (struct dvt_keyfile){&dvt_memfs, w->disk, fresh_key, w};
+	if (w->keys != NULL) {
+		env.keys = w->keys;
+		env.keys_ctx = w->keys_ctx;
+	}
 	return dvt_agent_open(&env, &w->config, w->now, &w->agent, err);
 }
 

@@ -52,6 +52,8 @@ struct testworld {
 	struct testpki *pki;
 	struct dvt_memfs *disk;
 	struct dvt_keyfile keyfile;
+	const struct dvt_keys *keys; /* another store than files, or NULL */
+	void *keys_ctx;
 	size_t stock_next;
 	uint32_t dice;
 	struct dvt_time now;

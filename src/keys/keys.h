@@ -14,9 +14,12 @@ struct dvt_keys {
 	/**
 	 * make - a new key, stored durably before it returns
 	 * @want: URI wished for ("file:generations/7/key.pem"); a store that
-	 *        names keys itself may answer with another
-	 * @uri:  out: where it is; room for DVT_KEY_URI_MAX + 1
-	 * Return: DVT_OK; DVT_E_CONFLICT (there already); DVT_E_SYSTEM.
+	 *        names keys itself keeps it as the key's label and answers
+	 *        with a URI of its own
+	 * @uri:  out: where it is, also with DVT_E_CONFLICT; room for
+	 *        DVT_KEY_URI_MAX + 1
+	 * Return: DVT_OK; DVT_E_CONFLICT (one of that name, or label, is there:
+	 *         a cut came before its URI was noted); DVT_E_SYSTEM.
 	 */
 	enum dvt_code (*make)(void *ctx, enum dvt_key_kind kind,
 	    const char *want, char *uri, struct dvt_err *err);
@@ -30,7 +33,8 @@ struct dvt_keys {
 	/* sign - as dvt_key_sign(), without the key leaving its place */
 	enum dvt_code (*sign)(void *ctx, const char *uri, struct dvt_span bytes,
 	    struct dvt_buf *sig, struct dvt_err *err);
-	/* wipe - gone for good; DVT_OK also when it was not there */
+	/* wipe - gone for good; DVT_OK also when it was not there. @uri may be
+	 * the one that was wished for */
 	enum dvt_code (*wipe)(void *ctx, const char *uri, struct dvt_err *err);
 };
 
