@@ -5,6 +5,7 @@
 #include "api/handlers.h"
 #include "store/credential.h"
 #include "store/device.h"
+#include "store/edge.h"
 
 #include <stdio.h>
 
@@ -89,6 +90,7 @@ api_revoke_certificate(struct dvt_app *app, const struct dvt_req *req,
 	const char *reason = dvt_do_text(req, "reason", "");
 	char fingerprint[DVT_DIGEST_HEX];
 	struct dvt_row_credential c;
+	int64_t position;
 	enum dvt_code rc;
 
 	if (dvt_hex_normal(asked, fingerprint, sizeof(fingerprint)) != 0)
@@ -98,14 +100,17 @@ api_revoke_certificate(struct dvt_app *app, const struct dvt_req *req,
 	    app->tx, app->arena, fingerprint, &c, err);
 	if (rc == DVT_E_ABSENT)
 		return dvt_fail(err, rc, "there is no certificate %s", asked);
-	if (rc != DVT_OK || (c.state != DVT_CRED_REVOKED &&
-				(rc = revoke(app, &c, reason, err)) != DVT_OK))
+	if (rc != DVT_OK ||
+	    (c.state != DVT_CRED_REVOKED &&
+		(rc = revoke(app, &c, reason, err)) != DVT_OK) ||
+	    (rc = dvt_store_feed_position(app->tx, &position, err)) != DVT_OK)
 		return rc;
 	dvt_reply_json(reply, 200,
-	    json_pack("{s:s, s:s, s:s, s:s, s:s}", "fingerprint", fingerprint,
-		"owner_kind", dvt_owner_kind_name(c.owner_kind), "owner",
-		c.owner, "state", dvt_credential_state_name(DVT_CRED_REVOKED),
-		"detail",
+	    json_pack("{s:s, s:s, s:s, s:s, s:I, s:s}", "fingerprint",
+		fingerprint, "owner_kind", dvt_owner_kind_name(c.owner_kind),
+		"owner", c.owner, "state",
+		dvt_credential_state_name(DVT_CRED_REVOKED), "position",
+		(json_int_t)position, "detail",
 		"refused at every edge that has applied the feed (gateway "
 		"list: BEHIND 0)"));
 	return DVT_OK;

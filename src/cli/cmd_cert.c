@@ -45,41 +45,6 @@ cmd_cert_list(struct cli *c, struct dvt_err *err)
 	return DVT_OK;
 }
 
-enum dvt_code
-cmd_cert_revoke(struct cli *c, struct dvt_err *err)
-{
-	const char *why = cli_opt(c, "reason");
-	char normal[DVT_DIGEST_HEX], kind[32], owner[160], detail[256];
-	struct dvt_buf at;
-	json_t *body, *answer = NULL;
-	enum dvt_code rc;
-
-	if (why == NULL)
-		return dvt_fail(err, DVT_E_INPUT,
-		    "--reason theft, "
-		    "decommissioned, keyCompromise or endOfLife");
-	if (dvt_hex_normal(c->arg[0], normal, sizeof(normal)) != 0)
-		return dvt_fail(
-		    err, DVT_E_INPUT, "%s is no fingerprint", c->arg[0]);
-	dvt_buf_init(&at, DVT_URI_MAX);
-	dvt_buf_printf(&at, "/v1/certificates/%s/revoke", normal);
-	body = json_pack("{s:s}", "reason", why);
-	rc = cli_call(c, "POST", dvt_buf_str(&at), body, &answer, err);
-	if (rc == DVT_OK && c->json)
-		cli_print_json(answer);
-	else if (rc == DVT_OK)
-		printf("revoked: %s %s; %s\n",
-		    cli_cell(
-			answer, "owner_kind", CLI_TEXT, kind, sizeof(kind)),
-		    cli_cell(answer, "owner", CLI_TEXT, owner, sizeof(owner)),
-		    cli_cell(
-			answer, "detail", CLI_TEXT, detail, sizeof(detail)));
-	json_decref(body);
-	json_decref(answer);
-	dvt_buf_fini(&at);
-	return rc;
-}
-
 static json_t *
 describe(X509 *cert)
 {

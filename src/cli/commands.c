@@ -73,7 +73,7 @@ const struct cli_command cli_commands[] = {
     {"cert verify",          1, 1, "--roots FILE LEAF",
      "roots= intermediates= crls= at= max-depth=",                                           cmd_cert_verify,
      "exit 0 accepted, 1 refused"															    },
-    {"cert revoke",          1, 1, "FINGERPRINT --reason R",   "reason=",                    cmd_cert_revoke,
+    {"cert revoke",          1, 1, "FINGERPRINT --reason R",   "reason= wait=",                    cmd_cert_revoke,
      "refuse it at once, block its device"														   },
     {"logs device",          0, 0, "[--device ID]",
      "device= device-type= filter= outcome= limit=",                                         cmd_logs_device,

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Revocation while devices are connected: by the operator's CLI, through the
+control plane, in every worker of every gateway, for good."""
+import json
+import os
+import pathlib
+import socket
+import ssl
+import time
+
+import pytest
+
+from edgekit import Client, Echo, fingerprint, wait_for
+from world import Refused, World
+
+
+class Fleet:
+    """A control plane with two gateways and a few devices of an old world."""
+
+    def __init__(self, folder, *settings):
+        self.world = w = World(folder, devices=4, gateways=2)
+        self.echo = Echo()
+        w.mqtt_port = self.echo.port
+        w.make_old_world()
+        w.init()
+        w.start_control(*settings)
+        w.adopt_old_world()
+        w.start_gateways()
+        self.open = []
+
+    def pair(self, i):
+        folder = self.world.old / "devices" / f"dev-{i:04d}"
+        return folder / "cert.pem", folder / "key.pem"
+
+    def client(self, i, gateway=1, **more):
+        cert, key = self.pair(i)
+        c = Client(self.world.gateway_ports[gateway - 1], [self.world.old / "ca/ca.pem"], cert, key,
+                   name="edge.test", **more)
+        self.open.append(c)
+        return c
+
+    def refused(self, i, gateway=1):
+        """True when the gateway lets the device in no more."""
+        cert, key = self.pair(i)
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        ctx.check_hostname = False
+        ctx.load_verify_locations(self.world.old / "ca/ca.pem")
+        ctx.load_cert_chain(cert, key)
+        return gone_with(ctx, self.world.gateway_ports[gateway - 1])
+
+    def records(self, gateway=1):
+        path = self.world.dir / f"gw-{gateway}" / "handshakes.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines() if line.endswith("}")]
+
+    def holders(self, gateway=1):
+        """How many connections of devices each worker holds."""
+        port = self.world.gateway_ports[gateway - 1]
+        inodes = set()
+        for line in pathlib.Path("/proc/net/tcp").read_text().splitlines()[1:]:
+            words = line.split()
+            if int(words[1].split(":")[1], 16) == port and words[3] == "01":
+                inodes.add(f"socket:[{words[9]}]")
+        counts = []
+        for name, pid in self.world.children(f"gw-{gateway}").items():
+            links = set()
+            for fd in os.listdir(f"/proc/{pid}/fd"):
+                try:
+                    links.add(os.readlink(f"/proc/{pid}/fd/{fd}"))
+                except OSError:
+                    pass
+            if links & inodes:
+                counts.append(len(links & inodes))
+        return counts
+
+    def close(self):
+        for c in self.open:
+            c.close()
+        self.world.close()
+        self.echo.close()
+
+
+def gone_with(ctx, port, session=None):
+    """True when a client of @ctx (with what it saved) gets no byte back."""
+    raw = socket.create_connection(("127.0.0.1", port), timeout=5)
+    try:
+        tls = ctx.wrap_socket(raw, server_hostname="edge.test", session=session)
+        tls.sendall(b"let me in")
+        return tls.recv(10) == b""
+    except (ssl.SSLError, ConnectionError):
+        return True
+    finally:
+        raw.close()
+
+
+@pytest.fixture
+def fleet(tmp_path):
+    f = Fleet(tmp_path)
+    yield f
+    f.close()
+
+
+def test_a_revoked_device_is_cut_in_every_worker_and_stays_out(fleet):
+    w = fleet.world
+    mine = [fleet.client(1) for _ in range(12)] + [fleet.client(1, gateway=2) for _ in range(3)]
+    others = [fleet.client(2), fleet.client(3, gateway=2)]
+    assert all(c.echo() for c in mine + others)
+    assert len(fleet.holders(1)) == 2, "both workers hold sessions of the device"
+    # one that keeps its session comes back with it
+    session = mine[0].tls.session
+    assert session is not None and session.has_ticket
+    assert not gone_with(mine[0].tls.context, w.gateway_ports[0], session)
+
+    at = time.monotonic()
+    answer = w.op("cert", "revoke", fingerprint(fleet.pair(1)[0]), "--reason", "theft")
+    for c in mine:
+        assert c.is_closed(max(0.01, at + 5 - time.monotonic())), "still open after five seconds"
+    assert time.monotonic() - at < 5
+    assert (answer["in_force"], answer["gateways"], answer["not_in_force"]) == (2, 2, [])
+    assert all(c.echo() for c in others)
+
+    for gateway in (1, 2):
+        since = len(fleet.records(gateway))
+        assert fleet.refused(1, gateway)
+        assert gone_with(mine[0].tls.context, w.gateway_ports[gateway - 1], session)
+        wait_for("both refusals", lambda: [
+            (r["outcome"], r["reason"], r["device"]) for r in fleet.records(gateway)[since:]
+            if r["outcome"] == "edge-refused"] == [("edge-refused", "denied-revoked", "dev-0001")] * 2)
+    wait_for("a case", lambda: w.op("device", "show", "dev-0001")["state"] == "blocked")
+
+
+def test_the_answer_says_where_it_is_not_in_force(fleet):
+    w = fleet.world
+    w.stop("gw-2")
+    answer = w.op("cert", "revoke", fingerprint(fleet.pair(2)[0]), "--reason", "keyCompromise", "--wait", "1")
+    assert (answer["in_force"], answer["gateways"]) == (1, 2)
+    assert [g["name"] for g in answer["not_in_force"]] == ["gw-2"]
+    assert time.time() - answer["not_in_force"][0]["heard_at"] < 60
+    # what it was told last it still serves; back again, it hears at once
+    assert fleet.refused(2)
+    w.start_gateway(2)
+    wait_for("gw-2 back", lambda: all(g["behind"] == 0 for g in w.op("gateway", "list")["items"]), 20)
+    assert fleet.refused(2, gateway=2)
+    assert fleet.client(3, gateway=2).echo()
+
+
+def test_a_blocked_device_is_cut_and_comes_back_when_its_case_is_closed(fleet):
+    w = fleet.world
+    c = fleet.client(4)
+    assert c.echo()
+    w.op("device", "block", "dev-0004", "--reason", "lost")
+    assert c.is_closed(5)
+    assert fleet.refused(4)
+    w.with_second("device", "unblock", "dev-0004", "--case", "found again")
+    wait_for("let in again", lambda: not fleet.refused(4), 5)
+    with pytest.raises(Refused):
+        w.op("cert", "revoke", "0" * 64, "--reason", "theft")
