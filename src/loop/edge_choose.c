@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The ClientHello: who it may be, which chain it is shown, its ticket. */
+/* The ClientHello: who it may be, and which chain it is shown. */
 #include "loop/edge_conn.h"
 
 #include "base/mem.h"
@@ -158,8 +158,7 @@ dvt_edge_hello_cb(SSL *ssl, int *alert, void *arg)
 		*alert = SSL_AD_UNRECOGNIZED_NAME;
 		return SSL_CLIENT_HELLO_ERROR;
 	}
-	if (!c->hello.tls13) /* some stacks fail on a ticket not resumed */
-		SSL_set_options(ssl, SSL_OP_NO_TICKET);
+	dvt_edge_ticket_hello(c, ssl);
 	return SSL_CLIENT_HELLO_SUCCESS;
 }
 
@@ -205,39 +204,4 @@ dvt_edge_cert_cb(SSL *ssl, void *arg)
 	}
 	note_shown(c, choice.why);
 	return 1;
-}
-
-/* --- the ticket: a name, never a session --- */
-
-int
-dvt_edge_ticket_make(SSL *ssl, void *arg)
-{
-	struct dvt_edge_conn *c = dvt_edge_conn_of(ssl);
-
-	(void)arg;
-	if (c == NULL)
-		return 1;
-	return SSL_SESSION_set1_ticket_appdata(
-	    SSL_get_session(ssl), c->peer.device, strlen(c->peer.device));
-}
-
-SSL_TICKET_RETURN
-dvt_edge_ticket_read(SSL *ssl, SSL_SESSION *session,
-    const unsigned char *key_name, size_t key_name_n, SSL_TICKET_STATUS status,
-    void *arg)
-{
-	struct dvt_edge_conn *c = dvt_edge_conn_of(ssl);
-	void *data = NULL;
-	size_t n = 0;
-
-	(void)key_name, (void)key_name_n, (void)arg;
-	if (c != NULL && session != NULL &&
-	    (status == SSL_TICKET_SUCCESS ||
-		status == SSL_TICKET_SUCCESS_RENEW) &&
-	    SSL_SESSION_get0_ticket_appdata(session, &data, &n) == 1 &&
-	    n <= DVT_DEVICE_ID_MAX && memchr(data, '\0', n) == NULL) {
-		memcpy(c->ticket_device, data, n);
-		c->ticket_device[n] = '\0';
-	}
-	return SSL_TICKET_RETURN_IGNORE;
 }

@@ -10,7 +10,7 @@
 struct dvt_edge {
 	char *listener;
 	unsigned flags;
-	bool tickets;
+	struct dvt_edge_ticket *ticket; /* NULL: none are given */
 	struct dvt_edge_memory *memory;
 	void (*record)(void *user, const struct dvt_handshake *h);
 	int64_t (*clock)(void *user);
@@ -32,6 +32,7 @@ struct dvt_edge_conn {
 	bool fatal_in;          /* the client sent a fatal alert */
 	bool closed_in;         /* it said close_notify */
 	bool refused;           /* we refused its certificate */
+	bool short_ticket;      /* read and written in our own form */
 	char ticket_device[DVT_DEVICE_ID_MAX + 1];
 	const struct dvt_edge_chain *shown; /* of set */
 	int64_t not_after;                  /* of the client's path */
@@ -49,6 +50,14 @@ void dvt_edge_hello(struct dvt_edge_conn *c, struct dvt_span msg);
 struct dvt_edge_client dvt_edge_client_of(const struct dvt_edge_conn *c);
 int dvt_edge_hello_cb(SSL *ssl, int *alert, void *arg);
 int dvt_edge_cert_cb(SSL *ssl, void *arg);
+
+/* edge_ticket.c: at the hello, and once the device is known; the rest is
+ * called by OpenSSL. */
+void dvt_edge_ticket_hello(struct dvt_edge_conn *c, SSL *ssl);
+void dvt_edge_ticket_give(struct dvt_edge_conn *c, SSL *ssl);
+int dvt_edge_ticket_make_short(SSL *ssl, unsigned char *id, unsigned int *n);
+SSL_SESSION *dvt_edge_ticket_read_short(
+    SSL *ssl, const unsigned char *p, int n, int *copy);
 int dvt_edge_ticket_make(SSL *ssl, void *arg);
 SSL_TICKET_RETURN dvt_edge_ticket_read(SSL *ssl, SSL_SESSION *session,
     const unsigned char *key_name, size_t key_name_n, SSL_TICKET_STATUS status,

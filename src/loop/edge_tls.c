@@ -145,11 +145,13 @@ ctx_lists(SSL_CTX *ctx, struct dvt_err *err)
 }
 
 static enum dvt_code
-ctx_tickets(SSL_CTX *ctx, const uint8_t *key, struct dvt_err *err)
+ctx_tickets(struct dvt_edge *e, const uint8_t *key, struct dvt_err *err)
 {
 	static const unsigned char session_context[] = "dovetail-edge";
+	SSL_CTX *ctx = e->ctx;
+	enum dvt_code rc;
 
-	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_set_session_id_context(
 	    ctx, session_context, sizeof(session_context) - 1);
 	SSL_CTX_set_num_tickets(ctx, 0); /* one, once a device is known */
@@ -157,11 +159,16 @@ ctx_tickets(SSL_CTX *ctx, const uint8_t *key, struct dvt_err *err)
 		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
 		return DVT_OK;
 	}
-	if (SSL_CTX_set_tlsext_ticket_keys(
+	if ((rc = dvt_edge_ticket_new(key, &e->ticket, err)) != DVT_OK)
+		return rc;
+	if (SSL_CTX_set_generate_session_id(ctx, dvt_edge_ticket_make_short) !=
+		1 ||
+	    SSL_CTX_set_tlsext_ticket_keys(
 		ctx, (void *)(uintptr_t)key, DVT_EDGE_TICKET_KEY) != 1 ||
 	    SSL_CTX_set_session_ticket_cb(
 		ctx, dvt_edge_ticket_make, dvt_edge_ticket_read, NULL) != 1)
 		return dvt_fail_ssl(err, DVT_E_SYSTEM, "ticket key");
+	SSL_CTX_sess_set_get_cb(ctx, dvt_edge_ticket_read_short);
 	return DVT_OK;
 }
 
@@ -198,7 +205,7 @@ ctx_new(struct dvt_edge *e, const uint8_t *ticket_key, struct dvt_err *err)
 					SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_read_ahead(e->ctx, 0);
 	if ((rc = ctx_lists(e->ctx, err)) != DVT_OK ||
-	    (rc = ctx_tickets(e->ctx, ticket_key, err)) != DVT_OK)
+	    (rc = ctx_tickets(e, ticket_key, err)) != DVT_OK)
 		return rc;
 	ctx_callbacks(e);
 	return DVT_OK;
@@ -224,7 +231,6 @@ dvt_edge_new(
 	e->record = c->record;
 	e->clock = c->clock;
 	e->user = c->user;
-	e->tickets = c->ticket_key != NULL;
 	e->verdicts = dvt_verdict_cache_new(DVT_EDGE_VERDICTS);
 	if ((rc = ctx_new(e, c->ticket_key, err)) != DVT_OK) {
 		dvt_edge_free(e);
@@ -242,6 +248,7 @@ dvt_edge_free(struct dvt_edge *e)
 	SSL_CTX_free(e->ctx);
 	dvt_edge_set_unref(e->set);
 	dvt_verdict_cache_free(e->verdicts);
+	dvt_edge_ticket_free(e->ticket);
 	free(e->listener);
 	free(e);
 }

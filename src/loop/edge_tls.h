@@ -16,12 +16,12 @@
 #include "loop/addr.h"
 #include "loop/edge_memory.h"
 #include "loop/edge_set.h"
+#include "loop/edge_ticket.h"
 #include "proto/feed_record.h"
 
 #include <openssl/ssl.h>
 
-#define DVT_EDGE_VERDICTS   131072 /* client certificates known as good */
-#define DVT_EDGE_TICKET_KEY 80     /* bytes; OpenSSL's ticket keys */
+#define DVT_EDGE_VERDICTS 131072 /* client certificates known as good */
 
 enum dvt_edge_flag {
 	/* a client without a certificate may come in (fronts: EST by secret) */

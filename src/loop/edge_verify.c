@@ -256,9 +256,8 @@ dvt_edge_verify_cb(X509_STORE_CTX *ctx, void *arg)
 	if (r.error == X509_V_OK) {
 		c->peer.unlisted = dvt_edge_has_inventory(c->edge) &&
 				   device == NULL;
-		if (c->edge->tickets && !c->peer.unlisted &&
-		    c->peer.device[0] != '\0')
-			SSL_set_num_tickets(ssl, 1);
+		if (!c->peer.unlisted)
+			dvt_edge_ticket_give(c, ssl);
 		X509_STORE_CTX_set_error(ctx, X509_V_OK);
 		return 1;
 	}

@@ -160,7 +160,7 @@ static void
 read_extension(
     unsigned type, struct dvt_span body, struct dvt_hello *out, uint64_t *h)
 {
-	struct dvt_span list;
+	struct dvt_span list, first;
 
 	switch (type) {
 	case EXT_SERVER_NAME:
@@ -168,6 +168,9 @@ read_extension(
 		return; /* by name or by address: the same stack */
 	case EXT_PRE_SHARED_KEY:
 		out->ticket = true;
+		if (take_vector(&body, 2, &list) &&
+		    take_vector(&list, 2, &first))
+			out->ticket_n = first.n;
 		return;
 	case EXT_PADDING:
 	case EXT_EARLY_DATA:

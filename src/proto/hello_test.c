@@ -61,15 +61,17 @@ hello_of(const char *exts_hex, uint8_t *out, size_t size)
 }
 
 /* "Edge.example" */
-#define SNI    "0000 0011 000f 00 000c 456467652e6578616d706c65"
-#define VER    "002b 0005 04 0304 0303"
-#define SIG    "000d 0006 0004 0403 0804"
-#define SIG_EC "000d 0004 0002 0403"
-#define GROUPS "000a 0006 0004 001d 0017"
-#define PSK    "0029 0002 0000"
-#define AUTH   "002f 0009 0007 0003 300101 0000"
-#define MFL    "0001 0001 02"
-#define GREASE "3a3a 0000"
+#define SNI          "0000 0011 000f 00 000c 456467652e6578616d706c65"
+#define VER          "002b 0005 04 0304 0303"
+#define SIG          "000d 0006 0004 0403 0804"
+#define SIG_EC       "000d 0004 0002 0403"
+#define GROUPS       "000a 0006 0004 001d 0017"
+#define PSK          "0029 0002 0000"
+#define TICKET       "0029 000b 0009 0003 aabbcc 00000000"
+#define TICKET_SHORT "0029 0006 0004 0003 aabb"
+#define AUTH         "002f 0009 0007 0003 300101 0000"
+#define MFL          "0001 0001 02"
+#define GREASE       "3a3a 0000"
 
 static struct dvt_hello
 parsed(const char *exts)
@@ -107,7 +109,7 @@ a_hello_tells_name_version_and_algorithms(void **state)
 static void
 the_print_is_the_stack_not_the_connection(void **state)
 {
-	struct dvt_hello base = parsed(VER SIG GROUPS);
+	struct dvt_hello base = parsed(VER SIG GROUPS), h;
 
 	(void)state;
 	assert_string_equal(base.print, parsed(SNI VER SIG GROUPS).print);
@@ -117,6 +119,11 @@ the_print_is_the_stack_not_the_connection(void **state)
 	assert_string_not_equal(base.print, parsed(VER SIG_EC GROUPS).print);
 	assert_string_not_equal(base.print, parsed(VER SIG GROUPS MFL).print);
 	assert_true(parsed(VER PSK).ticket);
+	assert_int_equal(parsed(VER PSK).ticket_n, 0);
+	h = parsed(VER TICKET);
+	assert_true(h.ticket);
+	assert_int_equal(h.ticket_n, 3);
+	assert_int_equal(parsed(VER TICKET_SHORT).ticket_n, 0);
 }
 
 static void
