@@ -2,6 +2,7 @@
 /* dovetail cert ...: certificates in the inventory, and files at hand. */
 #include "cli/cli.h"
 #include "base/clock.h"
+#include "pki/crl_read.h"
 #include "pki/verify.h"
 #include "pki/x509.h"
 #include "wire/pem.h"
@@ -11,6 +12,8 @@
 #include <time.h>
 
 #define ROOTS_MAX    (1 << 20) /* bytes of a file of anchors */
+#define ROOTS_COUNT  512
+#define CRLS_COUNT   64
 #define EXIT_REFUSED 1
 
 enum dvt_code
@@ -133,20 +136,73 @@ read_time(const char *text, int64_t *at, struct dvt_err *err)
 	return DVT_OK;
 }
 
+/* --- verify --- */
+
+/*
+ * A certificate that cannot be read is one nobody trusts: said, passed over.
+ */
 static enum dvt_code
-add_file(struct dvt_chain *chain, const char *path, struct dvt_err *err)
+read_roots(const char *path, struct dvt_trust **out, struct dvt_err *err)
+{
+	X509 *roots[ROOTS_COUNT];
+	struct dvt_buf text, der;
+	struct dvt_span at;
+	size_t n = 0, place = 0;
+	enum dvt_code rc;
+
+	dvt_buf_init(&text, ROOTS_MAX);
+	dvt_buf_init(&der, ROOTS_MAX);
+	rc = cli_read_file(path, ROOTS_MAX, &text, err);
+	at = dvt_buf_span(&text);
+	while (rc == DVT_OK && n < ROOTS_COUNT) {
+		rc = dvt_pem_take(&at, DVT_PEM_CERT, &der, err);
+		if (rc != DVT_OK)
+			break;
+		place++;
+		if (dvt_x509_from_der(dvt_buf_span(&der), &roots[n], err) ==
+		    DVT_OK)
+			n++;
+		else
+			fprintf(stderr, "%s: certificate %zu is left out: %s\n",
+			    path, place, err->text);
+	}
+	if (rc == DVT_OK)
+		rc = dvt_fail(err, DVT_E_LIMIT, "%s: over %d certificates",
+		    path, ROOTS_COUNT);
+	else if (rc == DVT_E_ABSENT && place == 0)
+		rc = dvt_fail(err, DVT_E_INPUT, "%s: no certificate", path);
+	else if (rc == DVT_E_ABSENT)
+		rc = dvt_trust_new(roots, n, DVT_TRUST_PARTIAL, out, err);
+	while (n > 0)
+		X509_free(roots[--n]);
+	dvt_buf_fini(&der);
+	dvt_buf_fini(&text);
+	return rc;
+}
+
+/*
+ * What an edge would be sent. @bad: it was read, but no edge would take it.
+ */
+static enum dvt_code
+add_file(
+    struct dvt_chain *chain, const char *path, bool *bad, struct dvt_err *err)
 {
 	struct dvt_chain more = {0};
 	struct dvt_buf pem;
 	enum dvt_code rc;
 
-	dvt_buf_init(&pem, DVT_CHAIN_PEM_MAX);
-	if ((rc = cli_read_file(path, DVT_CHAIN_PEM_MAX, &pem, err)) == DVT_OK)
+	if (path == NULL)
+		return DVT_OK;
+	dvt_buf_init(&pem, ROOTS_MAX);
+	rc = cli_read_file(path, ROOTS_MAX, &pem, err);
+	if (rc == DVT_OK) {
 		rc = dvt_chain_from_pem(dvt_buf_span(&pem), &more, err);
+		for (size_t i = 0; rc == DVT_OK && i < more.n; i++)
+			rc = dvt_chain_add(chain, more.cert[i], err);
+		*bad = rc != DVT_OK;
+	}
 	if (rc != DVT_OK)
 		dvt_err_prefix(err, "%s", path);
-	for (size_t i = 0; rc == DVT_OK && i < more.n; i++)
-		rc = dvt_chain_add(chain, more.cert[i], err);
 	dvt_chain_fini(&more);
 	dvt_buf_fini(&pem);
 	return rc;
@@ -155,27 +211,67 @@ add_file(struct dvt_chain *chain, const char *path, struct dvt_err *err)
 static enum dvt_code
 add_crls(struct dvt_trust *t, const char *path, struct dvt_err *err)
 {
-	struct dvt_buf text, der;
-	struct dvt_span at;
+	X509_CRL *list[CRLS_COUNT];
+	struct dvt_buf text;
+	size_t n = 0;
 	enum dvt_code rc;
 
-	dvt_buf_init(&text, ROOTS_MAX);
-	rc = cli_read_file(path, ROOTS_MAX, &text, err);
-	at = dvt_buf_span(&text);
-	while (rc == DVT_OK) {
-		dvt_buf_init(&der, ROOTS_MAX);
-		rc = dvt_pem_take(&at, DVT_PEM_CRL, &der, err);
-		if (rc == DVT_E_ABSENT) {
-			dvt_buf_fini(&der);
-			rc = DVT_OK;
-			break;
-		}
+	if (path == NULL)
+		return DVT_OK;
+	dvt_buf_init(&text, DVT_CRL_DER_MAX);
+	rc = cli_read_file(path, DVT_CRL_DER_MAX, &text, err);
+	if (rc == DVT_OK)
+		rc = dvt_crls_read(
+		    dvt_buf_span(&text), CRLS_COUNT, list, &n, err);
+	for (size_t i = 0; i < n; i++) {
 		if (rc == DVT_OK)
-			rc = dvt_trust_add_crl(t, dvt_buf_span(&der), err);
-		dvt_buf_fini(&der);
+			rc = dvt_trust_use_crl(t, list[i], err);
+		X509_CRL_free(list[i]);
 	}
+	if (rc != DVT_OK)
+		dvt_err_prefix(err, "%s", path);
 	dvt_buf_fini(&text);
 	return rc;
+}
+
+/* --at and --max-depth. */
+static enum dvt_code
+read_how(struct cli *c, struct dvt_verify *how, struct dvt_err *err)
+{
+	const char *depth = cli_opt(c, "max-depth");
+	char *end;
+	long n;
+
+	if (cli_opt(c, "at") != NULL) {
+		enum dvt_code rc = read_time(cli_opt(c, "at"), &how->now, err);
+
+		if (rc != DVT_OK)
+			return rc;
+	}
+	if (depth == NULL)
+		return DVT_OK;
+	n = strtol(depth, &end, 10);
+	if (end == depth || *end != '\0' || n < 0)
+		return dvt_fail(err, DVT_E_INPUT,
+		    "--max-depth %s: how many intermediates?", depth);
+	how->max_depth = n == 0 ? -1 : n > DVT_CHAIN_MAX ? 0 : (int)n;
+	return DVT_OK;
+}
+
+static void
+say(struct cli *c, bool accepted, const struct dvt_verdict *v,
+    const char *reason)
+{
+	json_t *o;
+
+	if (!c->json) {
+		printf("%s\n", accepted ? "accepted" : reason);
+		return;
+	}
+	o = json_pack("{s:b, s:i, s:i, s:s}", "accepted", accepted, "error",
+	    v->error, "depth", v->depth, "reason", accepted ? "" : reason);
+	cli_print_json(o);
+	json_decref(o);
 }
 
 enum dvt_code
@@ -186,41 +282,29 @@ cmd_cert_verify(struct cli *c, struct dvt_err *err)
 	    .now = dvt_time_now().wall_s};
 	struct dvt_chain chain = {0};
 	struct dvt_trust *trust = NULL;
-	struct dvt_verdict v = {0};
-	struct dvt_buf roots;
+	struct dvt_verdict v = {.error = X509_V_ERR_UNSPECIFIED};
+	bool bad = false;
 	enum dvt_code rc;
 
 	if (cli_opt(c, "roots") == NULL)
 		return dvt_fail(err, DVT_E_INPUT, "under what? --roots FILE");
-	dvt_buf_init(&roots, ROOTS_MAX);
-	if (cli_opt(c, "max-depth") != NULL)
-		how.max_depth = atoi(cli_opt(c, "max-depth"));
-	if ((cli_opt(c, "at") != NULL &&
-		(rc = read_time(cli_opt(c, "at"), &how.now, err)) != DVT_OK) ||
-	    (rc = cli_read_file(cli_opt(c, "roots"), ROOTS_MAX, &roots, err)) !=
-		DVT_OK ||
-	    (rc = dvt_trust_from_pem(dvt_buf_span(&roots), DVT_TRUST_PARTIAL,
-		 &trust, err)) != DVT_OK ||
-	    (rc = add_file(&chain, c->arg[0], err)) != DVT_OK ||
-	    (cli_opt(c, "intermediates") != NULL &&
-		(rc = add_file(&chain, cli_opt(c, "intermediates"), err)) !=
-		    DVT_OK) ||
-	    (cli_opt(c, "crls") != NULL &&
-		(rc = add_crls(trust, cli_opt(c, "crls"), err)) != DVT_OK))
+	if ((rc = read_how(c, &how, err)) != DVT_OK ||
+	    (rc = read_roots(cli_opt(c, "roots"), &trust, err)) != DVT_OK ||
+	    (rc = add_crls(trust, cli_opt(c, "crls"), err)) != DVT_OK ||
+	    (rc = add_file(&chain, c->arg[0], &bad, err)) != DVT_OK ||
+	    (rc = add_file(&chain, cli_opt(c, "intermediates"), &bad, err)) !=
+		DVT_OK)
 		goto out;
 	rc = dvt_trust_verify(trust, &chain, &how, &v, err);
-	if (c->json)
-		printf("{\"accepted\": %s, \"error\": %d, \"depth\": %d}\n",
-		    rc == DVT_OK ? "true" : "false", v.error, v.depth);
-	else
-		printf("%s\n", rc == DVT_OK ? "accepted" : err->text);
-	if (rc == DVT_E_DENIED) {
+	bad = rc == DVT_E_DENIED;
+out:
+	if (rc == DVT_OK || bad)
+		say(c, rc == DVT_OK, &v, err->text);
+	dvt_trust_free(trust);
+	dvt_chain_fini(&chain);
+	if (bad) {
 		(void)fflush(stdout);
 		exit(EXIT_REFUSED);
 	}
-out:
-	dvt_trust_free(trust);
-	dvt_chain_fini(&chain);
-	dvt_buf_fini(&roots);
 	return rc;
 }
