@@ -101,7 +101,7 @@ cmd_token_create(struct cli *c, struct dvt_err *err)
 	json_decref(body);
 	if (rc == DVT_OK && c->json)
 		cli_print_json(answer);
-	else if (rc == DVT_OK)
+	else if (rc == DVT_OK && !c->json)
 		printf("token %s (%s), shown once:\n%s\n", c->arg[0], role,
 		    json_string_value(json_object_get(answer, "token")));
 	json_decref(answer);
@@ -119,7 +119,7 @@ cmd_token_revoke(struct cli *c, struct dvt_err *err)
 	cli_segment(&at, c->arg[0]);
 	rc = cli_call(c, "DELETE", dvt_buf_str(&at), NULL, NULL, err);
 	dvt_buf_fini(&at);
-	if (rc == DVT_OK)
+	if (rc == DVT_OK && !c->json)
 		printf("token %s: revoked\n", c->arg[0]);
 	return rc;
 }

@@ -162,7 +162,7 @@ cmd_alert_ack(struct cli *c, struct dvt_err *err)
 	dvt_buf_puts(&at, "/ack");
 	rc = cli_call(c, "POST", dvt_buf_str(&at), NULL, NULL, err);
 	dvt_buf_fini(&at);
-	if (rc == DVT_OK)
+	if (rc == DVT_OK && !c->json)
 		printf("alert %s: seen\n", c->arg[0]);
 	return rc;
 }

@@ -144,7 +144,8 @@ static void
 make_folder(const char *dir)
 {
 	char *argv[] = {(char *)"--init", (char *)dir, (char *)"--fleet",
-	    (char *)"test", (char *)"--front-name", (char *)"control.test",
+	    (char *)"test", (char *)"--user", (char *)"root",
+	    (char *)"--front-name", (char *)"control.test",
 	    (char *)"--edge-name", (char *)"edge.test", (char *)"--next-name",
 	    (char *)"next.edge.test", (char *)"--trial-name",
 	    (char *)"trial.edge.test", NULL};

@@ -46,8 +46,10 @@ serves(struct front *f)
 static void
 start_operators(struct front *f)
 {
-	struct dvt_http_listen l = {
-	    .fd = f->program->operator_fd[f->index], .user = f};
+	struct dvt_http_listen l = {.fd = f->program->operator_fd[f->index],
+	    .write_ms = dvt_config_int(
+		f->program->config, "operator.writeTimeout"),
+	    .user = f};
 	struct dvt_err err = {0};
 
 	if (l.fd < 0 || f->operators != NULL)

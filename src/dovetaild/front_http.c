@@ -59,6 +59,13 @@ front_reply_error(struct front *f, struct dvt_http_ticket t,
 	dvt_reply_fini(&r);
 }
 
+void
+front_reply(struct front *f, struct dvt_http_ticket t, const struct reply *r)
+{
+	reply(f, t, r->status, r->type[0] == '\0' ? NULL : r->type, r->body,
+	    r->retry_after_s, challenge_of(r->status, false));
+}
+
 /* --- to core and readers --- */
 
 void
@@ -115,8 +122,12 @@ front_answer(struct front *f, struct dvt_msg *m)
 	struct dvt_buf body;
 	struct reply r;
 
-	if (m->slot >= FRONT_PARKED_MAX ||
-	    f->pending[m->slot].generation != m->generation)
+	if (m->slot >= FRONT_PARKED_MAX) {
+		if (reply_get(m->body, &r, &err) == DVT_OK)
+			(void)front_events_answer(f, m, &r);
+		return;
+	}
+	if (f->pending[m->slot].generation != m->generation)
 		return; /* its client is gone */
 	p = f->pending[m->slot];
 	f->pending[m->slot].generation = 0;
@@ -142,6 +153,7 @@ front_peer_down(struct front *f, enum dvt_role role, unsigned index)
 {
 	struct dvt_err err = {0};
 
+	front_events_down(f, role, index);
 	(void)dvt_fail(
 	    &err, DVT_E_LATER, "%s was started again", dvt_role_name(role));
 	for (uint32_t i = 0; i < FRONT_PARKED_MAX; i++) {
@@ -271,6 +283,10 @@ handle_operator(struct front *f, const struct dvt_http_req *req)
 		DVT_OK ||
 	    take_token(req, q, &err) != DVT_OK) {
 		front_reply_error(f, req->ticket, &err, 0, false);
+	} else if (front_events_wanted(req)) {
+		if (front_events(f, req, q, &err) != DVT_OK)
+			front_reply_error(f, req->ticket, &err,
+			    err.code == DVT_E_LATER ? 5 : 0, false);
 	} else {
 		(void)dvt_copy_str(q->method, sizeof(q->method), method);
 		send_request(f, req, q,

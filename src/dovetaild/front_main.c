@@ -51,8 +51,10 @@ on_up(void *user, enum dvt_role role, unsigned index, uint64_t life)
 static enum dvt_code
 listen_socket(struct front *f, struct dvt_err *err)
 {
-	struct dvt_http_listen l = {
-	    .fd = dup(f->program->socket_fd), .user = f};
+	struct dvt_http_listen l = {.fd = dup(f->program->socket_fd),
+	    .write_ms = dvt_config_int(
+		f->program->config, "operator.writeTimeout"),
+	    .user = f};
 
 	if (l.fd < 0)
 		return dvt_fail_errno(err, "operator socket");
@@ -96,6 +98,7 @@ start(struct front *f, struct dvt_child *me, struct dvt_err *err)
 		return rc;
 	f->http = dvt_http_server_new(
 	    f->loop, FRONT_PARKED_MAX, front_handle, f);
+	front_events_new(f);
 	f->report = dvt_timer_new(f->loop, front_report_now, f);
 	f->peers = peers_new(f->loop, me, &config);
 	if ((rc = listen_socket(f, err)) != DVT_OK)
@@ -110,6 +113,7 @@ static void
 stop(struct front *f)
 {
 	dvt_http_server_free(f->http);
+	front_events_free(f);
 	peers_free(f->peers);
 	dvt_timer_free(f->report);
 	front_tls_free(f->tls);

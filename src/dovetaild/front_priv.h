@@ -16,6 +16,7 @@
 #define FRONT_PARKED_MAX                                                       \
 	8192                  /* requests that may wait for core at one time   \
 			       */
+#define FRONT_STREAMS_MAX 64 /* event streams of one front */
 #define FRONT_KEYS_MAX    32  /* own private keys */
 #define FRONT_BUNDLES_MAX 256 /* bundles answered from memory */
 #define FRONT_RECORDS_MAX 512 /* handshakes kept until the next report */
@@ -42,6 +43,7 @@ struct front_bundle {
 };
 
 struct front_tls;
+struct front_stream;
 
 struct front {
 	const struct program *program;
@@ -54,6 +56,10 @@ struct front {
 	struct dvt_http_listener *device, *operators, *socket;
 	struct front_tls *tls;
 	struct front_pending pending[FRONT_PARKED_MAX];
+	struct front_stream *stream; /* FRONT_STREAMS_MAX of them */
+	size_t stream_n;             /* open ones */
+	uint64_t stream_generation;
+	struct dvt_timer *stream_tick;
 
 	struct dvt_feed *feed;
 	struct dvt_feed *fresh; /* built aside for a core that came back */
@@ -75,6 +81,8 @@ struct front {
 void front_handle(void *front, const struct dvt_http_req *req);
 void front_reply_error(struct front *f, struct dvt_http_ticket t,
     const struct dvt_err *why, int64_t retry_after_s, bool basic);
+void front_reply(
+    struct front *f, struct dvt_http_ticket t, const struct reply *r);
 /* One request to core or a reader; answers 503 itself when that is away. */
 void front_ask(struct front *f, struct dvt_http_ticket t, enum dvt_role role,
     enum dvt_msg_type type, struct dvt_span body, bool est,
@@ -83,6 +91,21 @@ void front_ask(struct front *f, struct dvt_http_ticket t, enum dvt_role role,
 void front_answer(struct front *f, struct dvt_msg *m);
 /* That peer is gone: its requests are answered 503. */
 void front_peer_down(struct front *f, enum dvt_role role, unsigned index);
+
+/* --- front_events.c: GET /v1/events as a stream --- */
+void front_events_new(struct front *f);
+void front_events_free(struct front *f); /* after the HTTP server */
+/* Whether the client asks for a stream. */
+bool front_events_wanted(const struct dvt_http_req *req);
+/* Open one; its request is parked until a reader has agreed. DVT_E_INPUT;
+ * DVT_E_LATER (as many as may be are open; the reader is away). */
+DVT_MUST_USE enum dvt_code front_events(struct front *f,
+    const struct dvt_http_req *req, const struct request *q,
+    struct dvt_err *err);
+/* False: that answer is for no stream. */
+bool front_events_answer(
+    struct front *f, const struct dvt_msg *m, const struct reply *r);
+void front_events_down(struct front *f, enum dvt_role role, unsigned index);
 
 /* --- front_est.c --- */
 void front_est(struct front *f, const struct dvt_http_req *req,

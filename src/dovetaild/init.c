@@ -26,7 +26,8 @@ run(struct init *i, struct dvt_err *err)
 {
 	enum dvt_code rc;
 
-	if ((rc = init_layout(i, err)) != DVT_OK ||
+	if ((rc = init_user(i, err)) != DVT_OK ||
+	    (rc = init_layout(i, err)) != DVT_OK ||
 	    (rc = init_settings(i, err)) != DVT_OK ||
 	    (rc = make_signer(i, err)) != DVT_OK ||
 	    (rc = init_authorities(i, err)) != DVT_OK ||
@@ -34,7 +35,8 @@ run(struct init *i, struct dvt_err *err)
 	    (rc = init_fronts(i, err)) != DVT_OK ||
 	    (rc = init_trust(i, err)) != DVT_OK ||
 	    (rc = init_keys_out(i, err)) != DVT_OK ||
-	    (rc = init_rows(i, err)) != DVT_OK)
+	    (rc = init_rows(i, err)) != DVT_OK ||
+	    (rc = init_hand_over(i, err)) != DVT_OK)
 		return rc;
 	return init_tokens_out(i, err);
 }
@@ -45,6 +47,8 @@ show(const struct init *i)
 	printf("Fleet %s is ready in %s\n\n", i->options.fleet, i->dir);
 	printf("  root CA        %s/%s\n", i->dir, DIR_ROOT_PEM);
 	printf("  settings       %s/%s\n", i->dir, DIR_SETTINGS);
+	if (i->options.user != NULL)
+		printf("  account        %s\n", i->options.user);
 	printf("  to take away   %s/offline/  (keys that name signing keys: "
 	       "2 of 3 are needed; this program has forgotten them)\n\n",
 	    i->dir);

@@ -17,6 +17,7 @@ enum {
 	OPT_ROOT,
 	OPT_TOKENS,
 	OPT_UNLOCK,
+	OPT_USER,
 	OPT_CHECKIN,
 	OPT_PROFILE,
 	OPT_SET,
@@ -34,6 +35,7 @@ static const struct option options[] = {
     {"root",       required_argument, NULL, OPT_ROOT   },
     {"tokens",     required_argument, NULL, OPT_TOKENS },
     {"unlock",     required_argument, NULL, OPT_UNLOCK },
+    {"user",       required_argument, NULL, OPT_USER   },
     {"checkin",    required_argument, NULL, OPT_CHECKIN},
     {"profile",    required_argument, NULL, OPT_PROFILE},
     {"set",        required_argument, NULL, OPT_SET    },
@@ -59,6 +61,10 @@ usage(FILE *to)
 	      "  --root offline         export the root CA's key and forget "
 	      "it\n"
 	      "  --unlock WHERE         file:PATH, credential:NAME, terminal\n"
+	      "  --user NAME            account its processes become when "
+	      "started as root;\n"
+	      "                         made when it is not there (dovetail; "
+	      "root: stay root)\n"
 	      "  --checkin SECONDS      check-in period of all devices\n"
 	      "  --tokens FILE          write the tokens there as JSON\n"
 	      "  --set KEY=VALUE        any setting; repeat\n",
@@ -116,6 +122,9 @@ take(int c, struct init_options *o, struct dvt_err *err)
 		return DVT_OK;
 	case OPT_UNLOCK:
 		o->unlock = optarg;
+		return DVT_OK;
+	case OPT_USER:
+		o->user = optarg;
 		return DVT_OK;
 	case OPT_FRONTS:
 		return number("--fronts", 1, DVT_FRONTS_MAX, &o->fronts, err);

@@ -27,8 +27,7 @@ init_layout(struct init *i, struct dvt_err *err)
 	char path[64];
 	enum dvt_code rc;
 
-	if ((rc = folder_empty(i->options.dir, err)) != DVT_OK ||
-	    (rc = folder_make(i->options.dir, 0750, err)) != DVT_OK)
+	if ((rc = folder_make(i->options.dir, 0750, err)) != DVT_OK)
 		return rc;
 	full = realpath(i->options.dir, NULL);
 	if (full == NULL || dvt_copy_str(i->dir, sizeof(i->dir), full) != 0) {
@@ -82,6 +81,8 @@ told(struct init *i, const char *key, struct dvt_buf *room)
 		return o->trial_name;
 	if (strcmp(key, "signer.unlock") == 0)
 		return o->unlock;
+	if (strcmp(key, "user") == 0)
+		return o->user;
 	if (strcmp(key, "edge.names") == 0)
 		put_list(room, o->edge_name, o->edge_n);
 	else if (strcmp(key, "est.names") == 0)

@@ -28,6 +28,7 @@ struct init_options {
 	const char *listen;
 	const char *tokens; /* file, or NULL */
 	const char *unlock;
+	const char *user; /* account of the children; NULL: not root, ours */
 	int64_t fronts;
 	int64_t checkin_s; /* 0: as the settings say */
 	const char *set[32];
@@ -77,6 +78,11 @@ extern const char *const init_token_names[3];
 /* --- init_args.c --- */
 DVT_MUST_USE enum dvt_code init_arguments(
     int argc, char **argv, struct init_options *o, struct dvt_err *err);
+/* --- init_user.c --- */
+/* The account is there, and gets to where the folder will be. */
+DVT_MUST_USE enum dvt_code init_user(struct init *i, struct dvt_err *err);
+/* Last of all: what the children write is theirs, the rest root's. */
+DVT_MUST_USE enum dvt_code init_hand_over(struct init *i, struct dvt_err *err);
 /* --- init_files.c --- */
 DVT_MUST_USE enum dvt_code init_layout(struct init *i, struct dvt_err *err);
 DVT_MUST_USE enum dvt_code init_settings(struct init *i, struct dvt_err *err);

@@ -12,12 +12,17 @@ program_path(const struct program *p, const char *path, char *out, size_t size)
 	return out;
 }
 
+const char *
+program_user(const struct program *p)
+{
+	return dvt_config_text(p->config, "user");
+}
+
 enum dvt_code
 program_sandbox(const struct program *p, unsigned groups,
     const struct dvt_sandbox_path *paths, size_t paths_n, struct dvt_err *err)
 {
 	struct dvt_sandbox_plan plan = {
-	    .user = dvt_config_text(p->config, "user"),
 	    .groups = groups,
 	    .paths = paths,
 	    .paths_n = paths_n,

@@ -24,6 +24,9 @@ struct program {
 	struct dvt_edge_memory *memory;
 };
 
+/* The account of all children, when we are root; NULL: ours. */
+const char *program_user(const struct program *p);
+
 /* "<dir>/<path>"; @out of @size bytes. */
 const char *program_path(
     const struct program *p, const char *path, char *out, size_t size);

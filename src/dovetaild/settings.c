@@ -13,7 +13,8 @@ const struct dvt_setting settings_table[] = {
     S("database", DVT_SET_PATH, NULL, 0, 0, DIR_DATABASE,
 	"The SQLite database."),
     S("user", DVT_SET_TEXT, NULL, 0, 64, "",
-	"User the processes become when started as root; empty: stay."),
+	"Account the processes become when started as root; init writes it. "
+	"Empty, or root: they stay root, and the log warns of it."),
     S("fronts", DVT_SET_INT, NULL, 1, DVT_FRONTS_MAX, "2",
 	"Processes that speak TLS and HTTP."),
     S("readers", DVT_SET_INT, NULL, 1, DVT_READERS_MAX, "1",
@@ -28,6 +29,9 @@ const struct dvt_setting settings_table[] = {
 	"HTTPS address for operators; empty: the Unix socket alone."),
     S("operator.socket", DVT_SET_PATH, NULL, 0, 0, DIR_SOCKET,
 	"Unix socket of the REST API, mode 0660."),
+    S("operator.writeTimeout", DVT_SET_MS, "ms", 1000, 600000, "20s",
+	"Longest time a piece of an answer, or of an event stream, waits for "
+	"its reader."),
     S("est.lines", DVT_SET_CHOICE, "auto|wrapped|one-line", 0, 0, "auto",
 	"Base64 of CA certificates; auto: one line for strongSwan, which tells "
 	"neither User-Agent nor Accept."),

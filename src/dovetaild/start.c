@@ -8,12 +8,14 @@
 #include "proc/children.h"
 #include "proc/listen.h"
 #include "proc/service.h"
+#include "proc/user.h"
 
 #include <openssl/rand.h>
 
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define STOP_MS      8000
 #define MEMORY_LINES 65536 /* clients the fronts remember, 64 bytes each */
@@ -63,6 +65,22 @@ listen_fronts(const char *where, unsigned fronts, int *fd,
 	return DVT_OK;
 }
 
+/* Root's socket is the account's group's too: who is in it may ask. */
+static enum dvt_code
+listen_operators(struct program *p, struct dvt_err *err)
+{
+	const char *path = dvt_config_text(p->config, "operator.socket");
+	struct dvt_user u;
+	enum dvt_code rc = dvt_listen_unix(path, 0660, &p->socket_fd, err);
+
+	if (rc != DVT_OK || !dvt_user_changes(program_user(p)) ||
+	    (rc = dvt_user_find(program_user(p), &u, err)) != DVT_OK)
+		return rc;
+	if (lchown(path, 0, u.gid) != 0)
+		return dvt_fail_errno(err, "%s", path);
+	return DVT_OK;
+}
+
 static enum dvt_code
 open_sockets(struct program *p, struct dvt_err *err)
 {
@@ -79,9 +97,7 @@ open_sockets(struct program *p, struct dvt_err *err)
 		rc = listen_fronts(
 		    operators, fronts, p->operator_fd, &bound, err);
 	if (rc == DVT_OK)
-		rc = dvt_listen_unix(
-		    dvt_config_text(p->config, "operator.socket"), 0660,
-		    &p->socket_fd, err);
+		rc = listen_operators(p, err);
 	return rc;
 }
 
@@ -107,6 +123,28 @@ share_memory(struct program *p, struct dvt_err *err)
 	return dvt_edge_memory_new(MEMORY_LINES, &p->memory, err);
 }
 
+/* The account our children become gets to what they need, or we say so. */
+static enum dvt_code
+check_user(const struct program *p, struct dvt_err *err)
+{
+	const char *user = program_user(p);
+	const char *database = dvt_config_text(p->config, "database");
+	enum dvt_code rc;
+
+	if (geteuid() == 0 && !dvt_user_changes(user))
+		log_event(LOG_WARNING, "dovetaild.as-root",
+		    LS("why",
+			user == NULL ? "no setting user" : "user = root"));
+	if (!dvt_user_changes(user))
+		return DVT_OK;
+	rc = dvt_user_reaches(user, database, R_OK | W_OK, err);
+	if (rc == DVT_E_ABSENT && access(database, F_OK) != 0)
+		return DVT_OK; /* core says what is missing */
+	if (rc != DVT_OK)
+		dvt_err_prefix(err, "setting user");
+	return rc;
+}
+
 enum dvt_code
 program_start(struct program *p, struct dvt_err *err)
 {
@@ -114,6 +152,8 @@ program_start(struct program *p, struct dvt_err *err)
 	enum dvt_code rc;
 
 	(void)dvt_files_max();
+	if ((rc = check_user(p, err)) != DVT_OK)
+		return rc;
 	rc = dvt_pidfile_take(
 	    program_path(p, DIR_PID, path, sizeof(path)), err);
 	if (rc == DVT_OK)
@@ -164,6 +204,7 @@ program_loop(struct program *p)
 	int sockets[2 * DVT_FRONTS_MAX + 1];
 	struct dvt_child_kind signer = {.role = DVT_ROLE_SIGNER,
 	    .name = "signer",
+	    .user = program_user(p),
 	    .count = 1,
 	    .stop_stage = 2,
 	    .fds = &p->unlock_fd,
@@ -171,21 +212,25 @@ program_loop(struct program *p)
 	    .run = signer_run};
 	struct dvt_child_kind courier = {.role = DVT_ROLE_COURIER,
 	    .name = "courier",
+	    .user = program_user(p),
 	    .count = 1,
 	    .stop_stage = 2,
 	    .run = courier_run};
 	struct dvt_child_kind core = {.role = DVT_ROLE_CORE,
 	    .name = "core",
+	    .user = program_user(p),
 	    .count = 1,
 	    .stop_stage = 1,
 	    .run = core_run};
 	struct dvt_child_kind reader = {.role = DVT_ROLE_READER,
 	    .name = "reader",
+	    .user = program_user(p),
 	    .count = (unsigned)dvt_config_int(p->config, "readers"),
 	    .stop_stage = 1,
 	    .run = reader_run};
 	struct dvt_child_kind front = {.role = DVT_ROLE_FRONT,
 	    .name = "front",
+	    .user = program_user(p),
 	    .count = (unsigned)dvt_config_int(p->config, "fronts"),
 	    .fds = sockets,
 	    .fds_n = front_sockets(p, sockets),

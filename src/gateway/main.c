@@ -9,6 +9,7 @@
 #include "proc/listen.h"
 #include "proc/sandbox.h"
 #include "proc/service.h"
+#include "proc/user.h"
 
 #include <openssl/rand.h>
 
@@ -81,7 +82,6 @@ gw_sandbox(const struct gw_program *p, unsigned groups,
     const struct dvt_sandbox_path *paths, size_t paths_n, struct dvt_err *err)
 {
 	struct dvt_sandbox_plan plan = {
-	    .user = dvt_config_text(p->config, "user"),
 	    .groups = groups,
 	    .paths = paths,
 	    .paths_n = paths_n,
@@ -164,6 +164,41 @@ settings_read(
 }
 
 /*
+ * Who the workers, which meet the network, are: the setting, else the account
+ * of this host's packages when it is there. The feed process reads key files
+ * by name, at every reload; it leaves root by the setting alone.
+ */
+static const char *
+worker_user(const struct gw_program *p)
+{
+	const char *user = dvt_config_text(p->config, "user");
+	struct dvt_user u;
+
+	if (user == NULL && dvt_user_find(DVT_USER_DEFAULT, &u, NULL) == DVT_OK)
+		user = DVT_USER_DEFAULT;
+	return user;
+}
+
+/* The feed process writes there, as whom it is told to be. */
+static enum dvt_code
+state_hand_over(
+    const struct gw_program *p, const char *ticket, struct dvt_err *err)
+{
+	const char *user = dvt_config_text(p->config, "user");
+	struct dvt_user u;
+	enum dvt_code rc;
+
+	if (!dvt_user_changes(user))
+		return DVT_OK;
+	if ((rc = dvt_user_find(user, &u, err)) != DVT_OK)
+		return rc;
+	if (lchown(p->settings.state, u.uid, u.gid) != 0 ||
+	    lchown(ticket, u.uid, u.gid) != 0)
+		return dvt_fail_errno(err, "hand over %s", p->settings.state);
+	return dvt_user_reaches(user, p->settings.state, W_OK | X_OK, err);
+}
+
+/*
  * The same over restarts, so that a device stays known by its ticket; without
  * a state folder only as long as we run.
  */
@@ -194,7 +229,7 @@ ticket_key_read(struct gw_program *p, struct dvt_err *err)
 		}
 	}
 	close(fd);
-	return DVT_OK;
+	return state_hand_over(p, path, err);
 }
 
 static enum dvt_code
@@ -249,6 +284,7 @@ run(struct gw_program *p)
              .name = "feed",
              .count = 1,
              .stop_stage = 1,
+             .user = dvt_config_text(p->config, "user"),
              .run = gw_feed_run  },
 	    { .role = DVT_ROLE_EDGE_WORKER,
              .name = "worker",
@@ -256,6 +292,7 @@ run(struct gw_program *p)
              .stop_stage = 0,
              .fds = p->listen_fd,
              .fds_n = p->settings.workers,
+             .user = worker_user(p),
              .run = gw_worker_run},
 	};
 	struct dvt_child_pair pairs[] = {

@@ -72,7 +72,10 @@ const struct dvt_setting gw_settings[] = {
     S("tls.fastDecoding", DVT_SET_BOOL, NULL, 0, 0, "yes",
 	"Decode EC keys of received certificates the short way."),
     S("user", DVT_SET_TEXT, NULL, 0, 64, "",
-	"User the processes become when started as root; empty: stay."),
+	"Account the processes become when started as root. Empty: the workers "
+	"become dovetail where that account exists, and the feed process, "
+	"which "
+	"reads the key files, stays root."),
     S("sandbox.seccomp", DVT_SET_BOOL, NULL, 0, 0, "yes",
 	"Filter the system calls of each process."),
     S("sandbox.landlock", DVT_SET_BOOL, NULL, 0, 0, "yes",

@@ -11,6 +11,7 @@
 #include "loop/pair.h"
 #include "proc/control.h"
 #include "proc/control_wire.h"
+#include "proc/user.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -107,6 +108,8 @@ become_child(struct parent *p, struct child *c, int control, pid_t parent)
 	const struct dvt_child_kind *kind = c->kind;
 	struct dvt_child me = {
 	    .role = kind->role, .index = c->index, .control = control};
+	struct dvt_err err = {0};
+	enum dvt_code rc;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	if (getppid() != parent)
@@ -117,6 +120,11 @@ become_child(struct parent *p, struct child *c, int control, pid_t parent)
 	(void)snprintf(me.name, sizeof(me.name), "%s", c->name);
 	(void)prctl(PR_SET_NAME, me.name);
 	close_others(kind, control);
+	if ((rc = dvt_user_become(kind->user, &err)) != DVT_OK) {
+		log_event(LOG_CRIT, "proc.start-failed", LS("child", me.name),
+		    LE(&err));
+		exit(dvt_code_exit(rc));
+	}
 	free(p->all);
 	exit(kind->run(&me, p->plan->ctx));
 }

@@ -20,6 +20,9 @@ struct dvt_child;
 struct dvt_child_kind {
 	int role;         /* the program's number for it (ipc: enum dvt_role) */
 	const char *name; /* in logs; "front" gives "front-1", "front-2" */
+	/* The account it becomes, before run(), when we are root; NULL: ours.
+	 * So nothing it opens or makes is root's. */
+	const char *user;
 	unsigned count;
 	unsigned stop_stage; /* at a stop: stage 0 ends first, then 1 ... */
 	const int *fds; /* descriptors this kind keeps; all others are closed */

@@ -1,67 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Giving up privileges: see sandbox.h. The order matters: the user needs
- * privileges to be changed, Landlock needs open(), the filter comes last. */
+/* Giving up privileges: see sandbox.h. The order matters: Landlock needs
+ * open(), the filter comes last. */
 #include "proc/sandbox.h"
 
 #include "base/log.h"
 #include "base/span.h"
 #include "proc/sandbox_priv.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <grp.h>
-#include <pwd.h>
-#include <signal.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
-
-static enum dvt_code
-user_find(const char *user, uid_t *uid, gid_t *gid, struct dvt_err *err)
-{
-	const struct passwd *pw = getpwnam(user);
-	unsigned long n;
-	char *end;
-
-	if (pw == NULL && isdigit((unsigned char)user[0])) {
-		n = strtoul(user, &end, 10);
-		if (*end == '\0' && n < UINT32_MAX) {
-			pw = getpwuid((uid_t)n);
-			*uid = (uid_t)n;
-			*gid = pw != NULL ? pw->pw_gid : (gid_t)n;
-			return DVT_OK;
-		}
-	}
-	if (pw == NULL)
-		return dvt_fail(err, DVT_E_INPUT, "no user \"%s\"", user);
-	*uid = pw->pw_uid;
-	*gid = pw->pw_gid;
-	return DVT_OK;
-}
-
-static enum dvt_code
-user_become(const char *user, struct dvt_err *err)
-{
-	int with_parent = 0;
-	enum dvt_code rc;
-	uid_t uid = 0;
-	gid_t gid = 0;
-
-	if (user == NULL || user[0] == '\0' || geteuid() != 0)
-		return DVT_OK;
-	if ((rc = user_find(user, &uid, &gid, err)) != DVT_OK)
-		return rc;
-	(void)prctl(PR_GET_PDEATHSIG, &with_parent);
-	if (setgroups(0, NULL) != 0 || setresgid(gid, gid, gid) != 0 ||
-	    setresuid(uid, uid, uid) != 0)
-		return dvt_fail_errno(err, "become user \"%s\"", user);
-	/* the kernel forgets it with a change of user */
-	if (with_parent != 0)
-		(void)prctl(PR_SET_PDEATHSIG, with_parent);
-	return DVT_OK;
-}
 
 static enum dvt_code
 no_traces(struct dvt_err *err)
@@ -101,8 +49,7 @@ dvt_sandbox(const struct dvt_sandbox_plan *plan, struct dvt_err *err)
 	int abi = 0;
 	enum dvt_code rc;
 
-	if ((rc = user_become(plan->user, err)) != DVT_OK ||
-	    (rc = no_traces(err)) != DVT_OK)
+	if ((rc = no_traces(err)) != DVT_OK)
 		return rc;
 	if (plan->landlock &&
 	    (rc = dvt_landlock_apply(plan, &abi, err)) != DVT_OK)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Give up what a process does not need: user, new privileges, core dumps,
- * system calls (seccomp), files (Landlock where the kernel has it).
+ * Give up what a process does not need: new privileges, core dumps, system
+ * calls (seccomp), files (Landlock where the kernel has it). Its account was
+ * given up before: see proc/user.h and struct dvt_child_kind.
  */
 #ifndef DVT_PROC_SANDBOX_H
 #define DVT_PROC_SANDBOX_H
@@ -32,8 +33,7 @@ struct dvt_sandbox_path {
 };
 
 struct dvt_sandbox_plan {
-	const char *user; /* name or number; used when root; NULL: stay */
-	unsigned groups;  /* DVT_SYS_*; 0 is "talk over what is open" */
+	unsigned groups; /* DVT_SYS_*; 0 is "talk over what is open" */
 	const struct dvt_sandbox_path *paths; /* all else is out of reach */
 	size_t paths_n;
 	bool landlock; /* false: paths are not narrowed */
@@ -47,7 +47,7 @@ struct dvt_sandbox_plan {
  * What was applied and what the kernel (or a sanitizer build) has not is one
  * log event, proc.sandbox. Afterwards a forbidden system call kills the
  * process; a forbidden path gives EACCES.
- * Return: DVT_OK; DVT_E_INPUT (no such user); DVT_E_SYSTEM.
+ * Return: DVT_OK; DVT_E_SYSTEM.
  */
 DVT_MUST_USE enum dvt_code dvt_sandbox(
     const struct dvt_sandbox_plan *plan, struct dvt_err *err);

@@ -192,42 +192,6 @@ no_core_no_ptrace_no_new_privileges(void **state)
 }
 
 static int
-is_nobody(void)
-{
-	return getuid() == 65534 && geteuid() == 65534 && getgid() != 0 &&
-		       getgroups(0, NULL) == 0 && setuid(0) != 0
-		   ? 0
-		   : 1;
-}
-
-static int
-may_be_anybody(void)
-{
-	return geteuid() == 0 ? 1 : 0;
-}
-
-static void
-root_becomes_the_user_for_good_others_stay(void **state)
-{
-	static const char *const names[] = {"nobody", "65534"};
-	struct dvt_sandbox_plan plan = {0};
-	char said[1024];
-	bool root = geteuid() == 0;
-
-	(void)state;
-	for (size_t i = 0; i < DVT_COUNT(names); i++) {
-		plan.user = names[i];
-		assert_int_equal(
-		    sandboxed(&plan, root ? is_nobody : may_be_anybody, said,
-			sizeof(said)),
-		    0);
-	}
-	plan.user = "no-such-user";
-	assert_int_equal(sandboxed(&plan, may_be_anybody, said, sizeof(said)),
-	    root ? 99 : 0);
-}
-
-static int
 reaches_only_its_folder(void)
 {
 	char path[256];
@@ -274,7 +238,6 @@ main(void)
 	    cmocka_unit_test(a_forbidden_call_kills_an_allowed_one_works),
 	    cmocka_unit_test(an_explained_filter_names_the_call),
 	    cmocka_unit_test(no_core_no_ptrace_no_new_privileges),
-	    cmocka_unit_test(root_becomes_the_user_for_good_others_stay),
 	    cmocka_unit_test(landlock_narrows_paths_where_the_kernel_has_it),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

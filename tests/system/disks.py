@@ -39,7 +39,7 @@ def mounted(at, *how):
 
 
 def tmpfs(at, size, inodes=4096):
-    return mounted(at, "-t", "tmpfs", "-o", f"size={size},nr_inodes={inodes},mode=700", "tmpfs")
+    return mounted(at, "-t", "tmpfs", "-o", f"size={size},nr_inodes={inodes},mode=711", "tmpfs")
 
 
 def ext4(image, at):

@@ -65,6 +65,7 @@ class Log:
         for tail in ("", "-wal", "-shm"):
             live.with_name(live.name + tail).unlink(missing_ok=True)
         shutil.copy(database, live)
+        os.chown(live, live.parent.stat().st_uid, live.parent.stat().st_gid)
         w.start_control("audit.checkpointPeriod=1h")
         try:
             return 0, w.op("audit", "verify", "--checkpoints", self.points)["faults"]
