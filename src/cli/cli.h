@@ -13,7 +13,7 @@
 #include "wire/json.h"
 
 #define CLI_ARGS_MAX 16
-#define CLI_OPTS_MAX 32
+#define CLI_OPTS_MAX 256 /* each excepted device is one */
 #define CLI_PAGE     500 /* rows asked for at a time */
 
 struct cli {

@@ -37,6 +37,8 @@ is_main_name(const struct incoming *in, const char *name)
 	const json_t *item;
 	size_t i;
 
+	if (name[0] == '\0') /* none sent: only a main one can be meant */
+		return true;
 	json_array_foreach(in->names, i, item)
 	{
 		if (dvt_host_matches(json_string_value(item), name))

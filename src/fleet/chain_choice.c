@@ -110,6 +110,7 @@ struct rung {
 	int ladder;         /* place for a client of whom nothing is known */
 	int slot;
 	int64_t generation;
+	bool took;     /* by memory, last */
 	bool too_long; /* for the fragments the client asked for */
 };
 
@@ -278,6 +279,7 @@ recall(
 		    strcmp(m->root, o->root) != 0 || m->at < last)
 			continue;
 		last = m->at;
+		r->took = m->accepted;
 		r->refused_at = m->accepted ? 0 : (m->at > 0 ? m->at : 1);
 	}
 }
@@ -358,6 +360,9 @@ compare(const struct order *ord, const struct rung *a, const struct rung *b,
 	if (memory && (d = cmp(a->refused_at, b->refused_at)) != 0)
 		return d;
 	if ((d = cmp(a->too_long, b->too_long)) != 0)
+		return d;
+	/* one of several like it: what others took harms the fewest of them */
+	if (memory && in->turn && (d = cmp(b->took, a->took)) != 0)
 		return d;
 	if ((d = cmp(a->verdict, b->verdict)) != 0)
 		return d;

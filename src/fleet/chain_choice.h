@@ -171,6 +171,8 @@ struct dvt_choice {
  *   other roots (slot next last), then leaves alone, oldest first; what it
  *   refused comes later, the oldest refusal first. What it accepted only takes
  *   a refusal back: it must not hold a client on the old chain.
+ * - With a turn, chains that others like it took come first of those that
+ *   were not refused.
  * - Chains that do not fit a max_fragment_length come after those that do.
  * - Of one generation, the EC pair comes before the RSA one; pairs that the
  *   client's algorithms rule out are left out while others are held.

@@ -26,7 +26,7 @@ DVT_MUST_USE enum dvt_code dvt_edge_memory_new(
 /* In this process alone; NULL-safe. */
 void dvt_edge_memory_free(struct dvt_edge_memory *m);
 
-#define DVT_EDGE_MEMORY_QUOTA 16
+#define DVT_EDGE_MEMORY_QUOTA 24
 
 /* Who is remembered: where from, which TLS stack, and who it says it is. */
 struct dvt_edge_client {
