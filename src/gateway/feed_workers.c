@@ -356,7 +356,6 @@ take_record(struct gw_feed *f, struct dvt_span line)
 	if (f->record != NULL) {
 		fwrite(line.p, 1, line.n, f->record);
 		fputc('\n', f->record);
-		fflush(f->record);
 	}
 	log_record(f, line);
 	if (f->spool == NULL)
@@ -364,6 +363,20 @@ take_record(struct gw_feed *f, struct dvt_span line)
 	gw_spool_add(f->spool, line);
 	if (!dvt_timer_running(f->gather))
 		dvt_timer_start(f->gather, GATHER_MS);
+}
+
+static void
+take_records(struct gw_feed *f, struct dvt_span lines)
+{
+	while (lines.n > 0) {
+		const uint8_t *nl = memchr(lines.p, '\n', lines.n);
+		size_t n = nl != NULL ? (size_t)(nl - lines.p) : lines.n;
+
+		take_record(f, (struct dvt_span){lines.p, n});
+		lines = dvt_span_from(lines, nl != NULL ? n + 1 : n);
+	}
+	if (f->record != NULL)
+		fflush(f->record);
 }
 
 void
@@ -382,7 +395,7 @@ on_message(void *user, struct dvt_channel *ch, struct dvt_msg *m)
 	struct gw_peer *p = &f->peer[dvt_channel_peer_index(ch)];
 
 	if (m->type == DVT_MSG_EDGE_RECORD)
-		take_record(f, m->body);
+		take_records(f, m->body);
 	else if (m->type == DVT_MSG_EDGE_APPLIED)
 		take_applied(f, p, m->body);
 }

@@ -21,51 +21,67 @@
 #define FDS_SPARE       64  /* descriptors that are no connections */
 #define TELL_MS         1000
 #define PACE_MS         100
+#define RECORDS_MS      20
+#define RECORDS_BYTES   49152   /* of records in one message */
 #define WAITING_MAX     4194304 /* bytes of records while the feed is away */
 #define AWAY_S          60    /* without an answer the control plane is away */
 #define MAX_STALE_S     86400 /* until a policy says otherwise */
 
 /* --- records --- */
 
+/* Whole lines, as many as one message takes; false: not now. */
 static bool
-record_send(struct gw_worker *w, struct dvt_span line)
+records_send_some(struct gw_worker *w)
 {
-	struct dvt_msg m = {
-	    .type = DVT_MSG_EDGE_RECORD, .body = line, .fd = -1};
+	struct dvt_msg m = {.type = DVT_MSG_EDGE_RECORD, .fd = -1};
+	size_t n = w->waiting.n;
 
-	return w->feed_channel != NULL &&
-	       dvt_channel_send(w->feed_channel, &m, NULL) == DVT_OK;
+	if (n > RECORDS_BYTES)
+		n = RECORDS_BYTES;
+	while (n > 0 && w->waiting.p[n - 1] != '\n')
+		n--;
+	m.body = (struct dvt_span){w->waiting.p, n};
+	if (n == 0 || w->feed_channel == NULL ||
+	    dvt_channel_send(w->feed_channel, &m, NULL) != DVT_OK)
+		return false;
+	dvt_buf_drop(&w->waiting, n);
+	return true;
 }
 
+static void
+records_send(void *worker)
+{
+	struct gw_worker *w = worker;
+
+	while (w->waiting.n > 0 && records_send_some(w))
+		continue;
+	if (w->waiting.n > 0)
+		return; /* when the feed process is back */
+	if (w->waiting.cap > RECORDS_BYTES) {
+		dvt_buf_fini(&w->waiting);
+		dvt_buf_init(&w->waiting, WAITING_MAX);
+	}
+}
+
+/*
+ * One message for all of some milliseconds: to wake the feed process for each
+ * one costs more than all the rest of a record.
+ */
 static void
 on_record(void *user, const struct dvt_handshake *h)
 {
 	struct gw_worker *w = user;
-	struct dvt_buf line;
 
-	dvt_buf_init(&line, DVT_RECORD_MAX);
-	dvt_handshake_format(h, &line);
-	if (w->waiting.n > 0 || !record_send(w, dvt_buf_span(&line))) {
-		dvt_buf_put_span(&w->waiting, dvt_buf_span(&line));
-		dvt_buf_putc(&w->waiting, '\n');
-	}
-	dvt_buf_fini(&line);
-}
-
-static void
-waiting_send(struct gw_worker *w)
-{
-	while (w->waiting.n > 0) {
-		const uint8_t *nl = memchr(w->waiting.p, '\n', w->waiting.n);
-		size_t n = nl != NULL ? (size_t)(nl - w->waiting.p)
-				      : w->waiting.n;
-
-		if (!record_send(w, (struct dvt_span){w->waiting.p, n}))
-			return;
-		dvt_buf_drop(&w->waiting, nl != NULL ? n + 1 : n);
-	}
-	dvt_buf_fini(&w->waiting);
-	dvt_buf_init(&w->waiting, WAITING_MAX);
+	dvt_buf_reset(&w->line);
+	dvt_handshake_format(h, &w->line);
+	dvt_buf_putc(&w->line, '\n');
+	if (w->waiting.n + w->line.n > WAITING_MAX)
+		return;
+	dvt_buf_put_span(&w->waiting, dvt_buf_span(&w->line));
+	if (w->waiting.n >= RECORDS_BYTES)
+		records_send(w);
+	else if (!dvt_timer_running(w->recorder))
+		dvt_timer_start(w->recorder, RECORDS_MS);
 }
 
 /* --- accepting --- */
@@ -251,7 +267,7 @@ on_peer(void *user, int role, unsigned index, int fd)
 
 	dvt_channel_free(w->feed_channel);
 	w->feed_channel = dvt_channel_new(w->loop, fd, &config);
-	waiting_send(w);
+	records_send(w);
 }
 
 static void
@@ -307,6 +323,7 @@ start(struct gw_worker *w, struct dvt_child *me, struct dvt_err *err)
 	w->pacer = dvt_timer_new(w->loop, gw_worker_pace_step, w);
 	dvt_timer_repeat(w->pacer, PACE_MS);
 	w->teller = dvt_timer_new(w->loop, on_tell, w);
+	w->recorder = dvt_timer_new(w->loop, records_send, w);
 	dvt_timer_repeat(w->teller, TELL_MS);
 	w->control = dvt_control_new(w->loop, me, &control);
 	return gw_sandbox(w->program,
@@ -319,6 +336,7 @@ stop(struct gw_worker *w)
 {
 	while (gw_conn_first(w) != NULL)
 		gw_conn_drop(gw_conn_first(w));
+	records_send(w);
 	dvt_channel_free(w->feed_channel);
 	dvt_control_free(w->control);
 	dvt_watch_free(w->listening);
@@ -326,6 +344,7 @@ stop(struct gw_worker *w)
 	dvt_timer_free(w->sweeper);
 	dvt_timer_free(w->pacer);
 	dvt_timer_free(w->teller);
+	dvt_timer_free(w->recorder);
 	dvt_edge_free(w->edge);
 	dvt_feed_free(w->feed);
 	dvt_feed_free(w->aside);
@@ -336,6 +355,7 @@ stop(struct gw_worker *w)
 	free(w->keys);
 	free(w->scratch);
 	dvt_buf_fini(&w->waiting);
+	dvt_buf_fini(&w->line);
 	dvt_loop_free(w->loop);
 	free(w);
 }
@@ -353,6 +373,7 @@ gw_worker_run(struct dvt_child *me, void *program)
 	w->feed = dvt_feed_new();
 	w->scratch = dvt_alloc(GW_SCRATCH);
 	dvt_buf_init(&w->waiting, WAITING_MAX);
+	dvt_buf_init(&w->line, DVT_RECORD_MAX);
 	rc = start(w, me, &err);
 	if (rc == DVT_OK)
 		dvt_loop_run(w->loop);

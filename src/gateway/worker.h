@@ -44,7 +44,7 @@ struct gw_worker {
 	struct dvt_feed *aside; /* a snapshot being built, or NULL */
 	struct gw_files files;
 	struct gw_crl_parts crl_parts; /* of the files to come */
-	bool has_files; /* told, perhaps that there are none */
+	bool has_files;                /* told, perhaps that there are none */
 	struct gw_key *keys;
 	size_t keys_n;
 	int64_t heard_at; /* Unix seconds; 0: never */
@@ -59,8 +59,9 @@ struct gw_worker {
 	size_t told_sessions;
 	uint8_t *scratch; /* GW_SCRATCH bytes, within one call */
 
-	/* records that wait while the feed process is away */
-	struct dvt_buf waiting;
+	/* records that wait for the next message, or for the feed process */
+	struct dvt_buf waiting, line;
+	struct dvt_timer *recorder;
 };
 
 /* Connections come and go. */

@@ -107,10 +107,59 @@ dvt_handshake_to_json(const struct dvt_handshake *h)
 	return o;
 }
 
+/* Nothing in it that JSON would write in another way. */
+static bool
+is_plain(const char *t)
+{
+	for (; *t != '\0'; t++)
+		if (*t < ' ' || *t > '~' || *t == '"' || *t == '\\')
+			return false;
+	return true;
+}
+
+/* The same by hand, since an edge writes one for each handshake. */
+static void
+format_plain(const struct dvt_handshake *h, struct dvt_buf *out)
+{
+	dvt_buf_printf(out,
+	    "{\"at\":%lld,\"duration_us\":%lld,\"outcome\":\"%s\","
+	    "\"reason\":\"%s\"",
+	    (long long)h->at, (long long)h->duration_us,
+	    dvt_outcome_name(h->outcome), dvt_hs_reason_name(h->reason));
+	for (size_t i = 0; i < DVT_COUNT(texts); i++) {
+		const char *t = (const char *)h + texts[i].at;
+
+		if (t[0] == '\0')
+			continue;
+		dvt_buf_puts(out, ",\"");
+		dvt_buf_puts(out, texts[i].key);
+		dvt_buf_puts(out, "\":\"");
+		dvt_buf_puts(out, t);
+		dvt_buf_putc(out, '"');
+	}
+	if (h->alert >= 0)
+		dvt_buf_printf(out, ",\"alert\":%d,\"direction\":\"%s\"",
+		    h->alert, h->alert_out ? "out" : "in");
+	if (h->x509_error != 0)
+		dvt_buf_printf(out, ",\"x509_error\":%d", h->x509_error);
+	if (h->depth >= 0)
+		dvt_buf_printf(out, ",\"depth\":%d", h->depth);
+	dvt_buf_putc(out, '}');
+}
+
 void
 dvt_handshake_format(const struct dvt_handshake *h, struct dvt_buf *out)
 {
-	json_t *o = dvt_handshake_to_json(h);
+	bool plain = true;
+	json_t *o;
+
+	for (size_t i = 0; plain && i < DVT_COUNT(texts); i++)
+		plain = is_plain((const char *)h + texts[i].at);
+	if (plain) {
+		format_plain(h, out);
+		return;
+	}
+	o = dvt_handshake_to_json(h);
 
 	dvt_json_put(out, o);
 	json_decref(o);
