@@ -19,8 +19,7 @@
 #define LINGER_MS     1000  /* for the peer to read our alert */
 #define LINGER_BYTES  16384
 #define HALF_CLOSE_MS 10000 /* upstream to end after the client did */
-#define KEEPALIVE_S   120
-#define ROUNDS        4 /* records relayed before others have their turn */
+#define ROUNDS        4     /* records relayed before others have their turn */
 
 enum stage { HANDSHAKE, HELD, OPEN, LINGER };
 enum up_stage { UP_NONE, UP_CONNECTING, UP_OPEN };
@@ -44,6 +43,8 @@ struct gw_conn {
 	bool up_eof;     /* upstream has ended */
 	bool up_shut;    /* we told upstream the end */
 	bool read_wants_write, write_wants_read;
+	bool more; /* TLS holds bytes of which no descriptor will tell */
+	struct dvt_defer *again; /* to read them; NULL until needed */
 	bool unlisted; /* let in by name while the control plane was away */
 	struct pending to_up, to_client;
 	int64_t opened_ms;
@@ -140,6 +141,7 @@ gw_conn_drop(struct gw_conn *c)
 	upstream_drop(c);
 	dvt_watch_free(c->watch);
 	dvt_timer_free(c->timer);
+	dvt_defer_free(c->again);
 	SSL_free(c->ssl); /* its record, when there was none yet */
 	ERR_clear_error();
 	close(c->fd);
@@ -195,7 +197,11 @@ gw_conn_close(struct gw_conn *c)
 	ERR_clear_error();
 	if (c->stage == OPEN)
 		SSL_shutdown(c->ssl);
-	linger(c);
+	if (c->client_eof)
+		gw_conn_drop(
+		    c); /* it said the end itself: nothing to wait for */
+	else
+		linger(c);
 }
 
 /* Why OpenSSL gave up, in words of the edge. */
@@ -252,7 +258,23 @@ upstream_connect(struct gw_conn *c)
 		return false;
 	}
 	c->up_watch = dvt_watch_new(
-	    c->w->loop, c->up_fd, DVT_READ | DVT_WRITE, on_upstream, c);
+	    c->w->loop, c->up_fd, DVT_READ, on_upstream, c);
+	return true;
+}
+
+/* Connected by now? false when that failed and the connection is gone. */
+static bool
+upstream_poll(struct gw_conn *c)
+{
+	const struct dvt_addr *to = &c->w->program->settings.upstream;
+
+	if (connect(c->up_fd, (const struct sockaddr *)&to->ss, to->len) == 0 ||
+	    errno == EISCONN) {
+		c->up = UP_OPEN;
+	} else if (errno != EALREADY && errno != EINPROGRESS) {
+		upstream_failed(c, errno);
+		return false;
+	}
 	return true;
 }
 
@@ -373,9 +395,19 @@ client_ended(struct gw_conn *c, int n, int sys)
 	return true;
 }
 
+static void
+on_again(void *ctx)
+{
+	struct gw_conn *c = ctx;
+
+	if (c->stage == OPEN && c->more)
+		on_client(c, DVT_READ);
+}
+
 static bool
 relay_in(struct gw_conn *c)
 {
+	c->more = false;
 	for (int i = 0; i < ROUNDS && c->to_up.n == 0 && !c->client_eof; i++) {
 		ssize_t done;
 		int n;
@@ -388,14 +420,17 @@ relay_in(struct gw_conn *c)
 		c->read_wants_write = false;
 		if (c->up == UP_NONE && !upstream_connect(c))
 			return false;
+		if (c->up == UP_CONNECTING && !upstream_poll(c))
+			return false;
 		done = up_write(c, c->w->scratch, (size_t)n);
 		if (done < 0)
 			c->up_eof = true;
 		else
 			keep(&c->to_up, c->w->scratch, (size_t)n, (size_t)done);
-		if (SSL_pending(c->ssl) == 0 && n < GW_SCRATCH)
+		if (SSL_has_pending(c->ssl) == 0)
 			break; /* level-triggered: more will call again */
 	}
+	c->more = !c->client_eof && SSL_has_pending(c->ssl) == 1;
 	return true;
 }
 
@@ -427,6 +462,15 @@ relay_out(struct gw_conn *c)
 	return true;
 }
 
+/* Others have their turn first. */
+static void
+read_again(struct gw_conn *c)
+{
+	if (c->again == NULL)
+		c->again = dvt_defer_new(c->w->loop, on_again, c);
+	dvt_defer_arm(c->again);
+}
+
 /* What to wait for now; ends what is finished. */
 static void
 rearm(struct gw_conn *c)
@@ -443,11 +487,15 @@ rearm(struct gw_conn *c)
 	if ((c->to_client.n > 0 && !c->write_wants_read) || c->read_wants_write)
 		want |= DVT_WRITE;
 	dvt_watch_want(c->watch, want);
+	if (c->more && c->to_up.n == 0)
+		read_again(c);
 	if (c->up_watch == NULL)
 		return;
-	if (c->up == UP_CONNECTING || c->to_up.n > 0)
+	/* a connect that fails reads as the end; that it went well matters
+	 * only to who has something to say */
+	if (c->to_up.n > 0 || (c->up == UP_CONNECTING && c->client_eof))
 		up_want |= DVT_WRITE;
-	if (c->up == UP_OPEN && !c->up_eof && c->to_client.n == 0)
+	if (!c->up_eof && c->to_client.n == 0)
 		up_want |= DVT_READ;
 	dvt_watch_want(c->up_watch, up_want);
 }
@@ -572,8 +620,6 @@ on_upstream(void *ctx, unsigned ready)
 			upstream_failed(c, sys);
 			return;
 		}
-		if ((ready & DVT_WRITE) == 0)
-			return;
 		c->up = UP_OPEN;
 	}
 	if (!flush_up(c))
@@ -637,15 +683,6 @@ gw_conn_check(struct gw_conn *c)
 	gw_conn_close(c);
 }
 
-static void
-keepalive(int fd)
-{
-	int one = 1, idle = KEEPALIVE_S;
-
-	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
-	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
-}
-
 void
 gw_conn_new(struct gw_worker *w, int fd, const struct dvt_addr *peer)
 {
@@ -663,9 +700,9 @@ gw_conn_new(struct gw_worker *w, int fd, const struct dvt_addr *peer)
 	c->ssl = ssl;
 	c->fd = fd;
 	c->up_fd = -1;
-	keepalive(fd);
 	dvt_edge_attach(w->edge, ssl, peer);
 	SSL_set_accept_state(ssl);
+	SSL_set_read_ahead(ssl, 1); /* a flight of records at once */
 	c->watch = dvt_watch_new(w->loop, fd, DVT_READ, on_client, c);
 	c->timer = dvt_timer_new(w->loop, on_timer, c);
 	dvt_timer_start(c->timer, HANDSHAKE_MS);

@@ -12,6 +12,8 @@
 #include "proc/service.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -19,6 +21,7 @@
 #define ACCEPTS         64  /* in one turn */
 #define ACCEPT_AGAIN_MS 100 /* after running out of descriptors */
 #define FDS_SPARE       64  /* descriptors that are no connections */
+#define KEEPALIVE_S     120
 #define TELL_MS         1000
 #define PACE_MS         100
 #define RECORDS_MS      20
@@ -122,6 +125,17 @@ on_listening(void *ctx, unsigned ready)
 			break;
 	}
 	listen_update(w);
+}
+
+/* What every connection has is set where it is accepted: they inherit it. */
+static void
+listen_options(int fd)
+{
+	int one = 1, idle = KEEPALIVE_S;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &one, sizeof(one));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &idle, sizeof(idle));
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 }
 
 static void
@@ -313,9 +327,10 @@ start(struct gw_worker *w, struct dvt_child *me, struct dvt_err *err)
 	enum dvt_code rc;
 
 	w->conns_max = files > 2 * FDS_SPARE ? (files - FDS_SPARE) / 2 : 32;
-	if ((rc = dvt_loop_new(&w->loop, err)) != DVT_OK ||
+	if ((rc = dvt_loop_new_busy(&w->loop, err)) != DVT_OK ||
 	    (rc = edge_start(w, err)) != DVT_OK)
 		return rc;
+	listen_options(w->program->listen_fd[w->index]);
 	w->listening = dvt_watch_new(
 	    w->loop, w->program->listen_fd[w->index], 0, on_listening, w);
 	w->accept_again = dvt_timer_new(w->loop, on_accept_again, w);

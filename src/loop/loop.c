@@ -52,8 +52,8 @@ struct dvt_signal {
 	void *ctx;
 };
 
-enum dvt_code
-dvt_loop_new(struct dvt_loop **out, struct dvt_err *err)
+static enum dvt_code
+loop_new(int flags, struct dvt_loop **out, struct dvt_err *err)
 {
 	struct event_config *cfg = event_config_new();
 	struct dvt_loop *loop;
@@ -61,7 +61,7 @@ dvt_loop_new(struct dvt_loop **out, struct dvt_err *err)
 	*out = NULL;
 	if (cfg == NULL)
 		return dvt_fail(err, DVT_E_SYSTEM, "loop: no configuration");
-	(void)event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK);
+	(void)event_config_set_flag(cfg, EVENT_BASE_FLAG_NOLOCK | flags);
 	loop = dvt_alloc(sizeof(*loop));
 	loop->base = event_base_new_with_config(cfg);
 	event_config_free(cfg);
@@ -75,6 +75,18 @@ dvt_loop_new(struct dvt_loop **out, struct dvt_err *err)
 	(void)signal(SIGPIPE, SIG_IGN);
 	*out = loop;
 	return DVT_OK;
+}
+
+enum dvt_code
+dvt_loop_new(struct dvt_loop **out, struct dvt_err *err)
+{
+	return loop_new(0, out, err);
+}
+
+enum dvt_code
+dvt_loop_new_busy(struct dvt_loop **out, struct dvt_err *err)
+{
+	return loop_new(EVENT_BASE_FLAG_EPOLL_USE_CHANGELIST, out, err);
 }
 
 void

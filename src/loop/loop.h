@@ -30,6 +30,14 @@ struct dvt_defer;
  */
 DVT_MUST_USE enum dvt_code dvt_loop_new(
     struct dvt_loop **out, struct dvt_err *err);
+/*
+ * The same for many short connections: what is watched for is told to the
+ * kernel once a turn, not at each change. Only for a process whose watched
+ * descriptors are closed nowhere else but here: a duplicate in another one
+ * would keep a closed descriptor reporting.
+ */
+DVT_MUST_USE enum dvt_code dvt_loop_new_busy(
+    struct dvt_loop **out, struct dvt_err *err);
 void dvt_loop_free(struct dvt_loop *loop);
 
 /* Turns until dvt_loop_stop(), or until nothing is left to wait for. */
