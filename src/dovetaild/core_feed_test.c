@@ -161,14 +161,21 @@ a_batch_counts_once_and_by_certificate_alone(void **state)
 	    ", \"duration_us\": 5, \"address\": \"192.0.2.9\", \"device\": "
 	    "\"dev-1\", \"confidence\": \"address\", \"outcome\": "
 	    "\"device-refused\", \"reason\": \"unknown-ca\", \"root\": "
-	    "\"%064d\", \"form\": \"pure\"}]",
+	    "\"%064d\", \"form\": \"pure\", \"serial\": \"0a\", \"print\": "
+	    "\"00112233aabbccdd\", \"n\": 41}]",
 	    now, fp, 4, now, 4);
 	report(f, gw, 1, more);
 	report(f, gw, 1, more);
 	assert_int_equal(
 	    fixture_number(f, "SELECT COUNT(*) FROM handshake"), 2);
 	assert_int_equal(
-	    fixture_number(f, "SELECT SUM(n) FROM handshake_hour"), 2);
+	    fixture_number(f, "SELECT SUM(n) FROM handshake_hour"), 42);
+	assert_int_equal(fixture_number(f, "SELECT SUM(n) FROM handshake"), 42);
+	assert_int_equal(
+	    fixture_number(f, "SELECT n FROM handshake_shown WHERE serial = "
+			      "'0a' AND print = '00112233aabbccdd' AND "
+			      "outcome = 'device-refused'"),
+	    41);
 	/* what a stranger did at that address proves nothing */
 	assert_int_equal(
 	    fixture_number(f, "SELECT SUM(accepted) FROM chain_seen"), 1);

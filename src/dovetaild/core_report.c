@@ -47,9 +47,29 @@ is_main_name(const struct incoming *in, const char *name)
 	return json_array_size(in->names) == 0;
 }
 
+/* By what was shown to what: model and firmware of the inventory. */
+static enum dvt_code
+count_shown(struct core *c, const struct incoming *in,
+    const struct dvt_handshake *h, const struct dvt_row_device *device,
+    struct dvt_err *err)
+{
+	struct dvt_row_handshake_shown row = {.hour = h->at / KIND_HOUR,
+	    .gateway = in->g.name,
+	    .serial = h->serial,
+	    .model = device != NULL ? device->model : "",
+	    .firmware = device != NULL ? device->firmware : "",
+	    .print = h->print,
+	    .outcome = dvt_outcome_name(h->outcome),
+	    .reason = dvt_hs_reason_name(h->reason),
+	    .n = h->n};
+
+	return dvt_store_handshake_shown_add(core_tx(c), &row, err);
+}
+
 static enum dvt_code
 keep_handshake(struct core *c, const struct incoming *in,
-    const struct dvt_handshake *h, struct dvt_err *err)
+    const struct dvt_handshake *h, const struct dvt_row_device *device,
+    struct dvt_err *err)
 {
 	struct dvt_row_handshake row = {.gateway = in->g.name,
 	    .at = h->at,
@@ -57,14 +77,15 @@ keep_handshake(struct core *c, const struct incoming *in,
 	    .confidence = h->confidence,
 	    .outcome = dvt_outcome_name(h->outcome),
 	    .reason = dvt_hs_reason_name(h->reason),
-	    .root = h->root};
+	    .root = h->root,
+	    .n = h->n};
 	struct dvt_row_handshake_hour hour = {.device = h->device,
 	    .hour = h->at / KIND_HOUR,
 	    .gateway = in->g.name,
 	    .outcome = row.outcome,
 	    .reason = row.reason,
 	    .root = h->root,
-	    .n = 1};
+	    .n = h->n};
 	struct dvt_buf body;
 	enum dvt_code rc;
 
@@ -74,6 +95,8 @@ keep_handshake(struct core *c, const struct incoming *in,
 	rc = dvt_store_handshake_add(core_tx(c), &row, err);
 	if (rc == DVT_OK)
 		rc = dvt_store_handshake_hour_add(core_tx(c), &hour, err);
+	if (rc == DVT_OK)
+		rc = count_shown(c, in, h, device, err);
 	dvt_buf_fini(&body);
 	return rc;
 }
@@ -133,20 +156,21 @@ take_handshake(struct core *c, const struct incoming *in,
 {
 	bool proven = strcmp(h->confidence, "certificate") == 0;
 	struct dvt_row_device row;
-	enum dvt_code rc;
+	enum dvt_code known = DVT_E_ABSENT, rc;
 
-	if ((rc = keep_handshake(c, in, h, err)) != DVT_OK)
+	if (h->device[0] != '\0')
+		known = dvt_store_device_get(
+		    core_tx(c), core_arena(c), h->device, &row, err);
+	if (known != DVT_OK && known != DVT_E_ABSENT)
+		return known;
+	rc = keep_handshake(c, in, h, known == DVT_OK ? &row : NULL, err);
+	if (rc != DVT_OK)
 		return rc;
 	if (!proven || h->device[0] == '\0')
 		return core_rotation_handshake(
 		    c, h, is_main_name(in, h->name), err);
-	rc = dvt_store_device_get(
-	    core_tx(c), core_arena(c), h->device, &row, err);
-	if (rc == DVT_E_ABSENT)
-		return DVT_OK; /* a gateway, or a device gone meanwhile */
-	if (rc == DVT_OK)
-		rc = learn(c, in, h, err);
-	return rc;
+	/* else a gateway, or a device gone meanwhile */
+	return known == DVT_OK ? learn(c, in, h, err) : DVT_OK;
 }
 
 /* --- chains of its own files --- */

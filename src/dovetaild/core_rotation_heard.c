@@ -209,7 +209,7 @@ stranger_refused(
 		rc = core_rot_load(c, &open[i], &r, err);
 		if (rc == DVT_OK && strcmp(h->root, r.to.fingerprint) == 0) {
 			rc = dvt_store_tally_add(
-			    core_tx(c), r.row.id, 0, "strangers", 0, 1, err);
+			    core_tx(c), r.row.id, 0, "strangers", 0, h->n, err);
 			core_rotation_wake(c);
 		}
 		core_rot_fini(&r);

@@ -79,7 +79,10 @@
 	X(DVT_FEED_ROW_CREDENTIAL, "credential")                               \
 	X(DVT_FEED_ROW_CSR, "csr")                                             \
 	X(DVT_FEED_ROW_POLICY, "policy")                                       \
-	X(DVT_FEED_ROW_RECONNECT, "reconnect")
+	X(DVT_FEED_ROW_RECONNECT, "reconnect")                                 \
+	X(DVT_FEED_ROW_DENY_KEY, "deny-key")                                   \
+	X(DVT_FEED_ROW_LOG, "log")                                             \
+	X(DVT_FEED_ROW_MEMORY, "memory")
 
 #define DVT_ROTATION_KINDS(X)                                                  \
 	X(DVT_ROT_SERVER_CERT, "server-cert")                                  \

@@ -2,7 +2,6 @@
 /* The feed process: start, reload, stop. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "gateway/admin.h"
 #include "gateway/feed_priv.h"
 #include "proc/children.h"
 #include "proc/control.h"
@@ -123,6 +122,7 @@ on_stop(void *user)
 {
 	struct gw_feed *f = user;
 
+	gw_records_flush(f);
 	if (f->spool == NULL) {
 		gw_feed_stopped(f);
 		return;
@@ -201,7 +201,7 @@ sandbox(struct gw_feed *f, struct dvt_err *err)
 		r.path[r.n++] = (struct dvt_sandbox_path){
 		    .path = s->state, .write = true};
 	rc = gw_sandbox(f->program,
-	    DVT_SYS_NET | DVT_SYS_CONNECT | DVT_SYS_ACCEPT | DVT_SYS_FILES_RO |
+	    DVT_SYS_NET | DVT_SYS_CONNECT | DVT_SYS_FILES_RO |
 		DVT_SYS_FILES_RW | DVT_SYS_MEMFD,
 	    r.path, r.n, err);
 	for (size_t i = 0; i < PATHS_MAX; i++)
@@ -220,13 +220,11 @@ start(struct gw_feed *f, struct dvt_child *me, struct dvt_err *err)
 		return rc;
 	f->stop_timer = dvt_timer_new(f->loop, on_stop_timer, f);
 	gw_feed_record_open(f);
-	f->memory_fd = gw_memory_open();
+	gw_records_start(f);
 	if ((rc = sandbox(f, err)) != DVT_OK ||
 	    (rc = gw_files_load(&f->program->settings,
 		 dvt_loop_time(f->loop).wall_s, &f->files, err)) != DVT_OK ||
 	    (rc = control_start(f, err)) != DVT_OK)
-		return rc;
-	if ((rc = gw_admin_start(f, err)) != DVT_OK)
 		return rc;
 	gw_reload_start(f);
 	f->control = dvt_control_new(f->loop, me, &control);
@@ -238,11 +236,11 @@ static void
 stop(struct gw_feed *f)
 {
 	gw_cache_write(f);
-	gw_admin_end(f);
 	gw_reload_end(f);
 	gw_feed_workers_end(f);
 	gw_link_end(f);
 	gw_enrol_end(f);
+	gw_records_end(f);
 	gw_spool_close(f->spool);
 	gw_keyring_close(f->keys);
 	sk_X509_pop_free(f->control_ca, X509_free);
@@ -256,8 +254,6 @@ stop(struct gw_feed *f)
 	dvt_control_free(f->control);
 	if (f->record != NULL && f->record != stdout)
 		fclose(f->record);
-	if (f->memory_fd >= 0)
-		close(f->memory_fd);
 	dvt_fs_posix_free(f->fs);
 	dvt_loop_free(f->loop);
 	free(f);

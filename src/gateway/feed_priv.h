@@ -8,10 +8,11 @@
 #define DVT_GATEWAY_FEED_PRIV_H
 
 #include "durable/fs_posix.h"
+#include "gateway/feed_log.h"
 #include "gateway/keyring.h"
 #include "gateway/program.h"
+#include "gateway/record_sum.h"
 #include "gateway/spool.h"
-#include "gateway/stats.h"
 #include "http/client.h"
 #include "ipc/channel.h"
 #include "loop/loop.h"
@@ -33,7 +34,6 @@ struct gw_peer {
 	int64_t position, epoch; /* in force there */
 	uint64_t serial;
 	size_t sessions;
-	struct gw_stats stats;
 };
 
 /* One kind of request at a time, tried again with growing pauses. */
@@ -51,10 +51,12 @@ struct gw_feed {
 	struct gw_files files;
 	bool files_unreported;
 	FILE *record; /* or NULL */
+	struct gw_sums *sums;
+	struct dvt_timer *sums_timer;
+	unsigned sums_ticks; /* since they went out */
 
 	/* workers */
 	struct gw_peer peer[GW_WORKERS_MAX];
-	struct gw_stats past; /* counts of workers that are gone */
 	uint64_t serial;
 
 	/* state; the members below are unused without a control plane */
@@ -89,9 +91,6 @@ struct gw_feed {
 	int64_t cached_position, cached_epoch, cached_heard_at;
 
 	struct gw_reload *reload;
-	uint64_t reloads, reloads_refused;
-	struct gw_admin *admin;
-	int memory_fd;
 
 	bool stopping;
 	struct dvt_timer *stop_timer;
@@ -121,8 +120,16 @@ void gw_feed_send_heard(struct gw_feed *f);
 /* The position that every worker has in force. */
 int64_t gw_feed_applied(const struct gw_feed *f);
 size_t gw_feed_sessions(const struct gw_feed *f);
-void gw_feed_gathered(void *feed); /* by the timer */
 void gw_feed_workers_end(struct gw_feed *f);
+
+/* feed_records.c */
+void gw_records_start(struct gw_feed *f);
+void gw_records_end(struct gw_feed *f);
+void gw_records_settings(struct gw_feed *f); /* they were read again */
+void gw_records_take(struct gw_feed *f, struct dvt_span lines);
+/* All counts become records: before the end. */
+void gw_records_flush(struct gw_feed *f);
+void gw_feed_gathered(void *feed); /* by the timer */
 
 /* feed_enrol.c */
 DVT_MUST_USE enum dvt_code gw_enrol_start(

@@ -2,7 +2,6 @@
 /* What workers are told, in order, however slowly they take it. */
 #include "base/log.h"
 #include "base/mem.h"
-#include "gateway/admin.h"
 #include "gateway/feed_priv.h"
 #include "ipc/fields.h"
 #include "pki/key.h"
@@ -10,8 +9,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#define GATHER_MS 200 /* records make one batch */
 
 /* --- queues --- */
 
@@ -315,79 +312,8 @@ take_applied(struct gw_feed *f, struct gw_peer *p, struct dvt_span body)
 	p->position = position;
 	p->epoch = epoch;
 	p->sessions = (size_t)sessions;
-	gw_admin_applied(f);
 	if (gw_feed_applied(f) != f->applied_told)
 		gw_link_report(f);
-}
-
-/* "VERBOSE" tells every field, as the record has them. */
-static void
-log_record(struct gw_feed *f, struct dvt_span line)
-{
-	const char *level = dvt_config_text(
-	    f->program->config, "gateway.tls.debugLevel");
-	struct dvt_handshake h;
-	bool failed;
-
-	if (!dvt_config_bool(f->program->config, "gateway.tls.logHandshakes") ||
-	    strcmp(level, "OFF") == 0 ||
-	    dvt_handshake_parse(line, &h, NULL) != DVT_OK)
-		return;
-	failed = h.outcome != DVT_HS_OK;
-	if (!failed && strcmp(level, "ERROR") == 0)
-		return;
-	if (strcmp(level, "VERBOSE") == 0) {
-		char *text = dvt_strndup(line.p, line.n);
-
-		log_event(failed ? LOG_WARNING : LOG_NOTICE,
-		    "gateway.handshake", LS("record", text));
-		free(text);
-		return;
-	}
-	log_event(failed ? LOG_WARNING : LOG_NOTICE, "gateway.handshake",
-	    LS("outcome", dvt_outcome_name(h.outcome)),
-	    LS("reason", dvt_hs_reason_name(h.reason)),
-	    LS("address", h.address), LS("device", h.device),
-	    LS("confidence", h.confidence), LI("alert", h.alert),
-	    LS("credential", h.credential), LS("form", h.form));
-}
-
-static void
-take_record(struct gw_feed *f, struct dvt_span line)
-{
-	if (f->record != NULL) {
-		fwrite(line.p, 1, line.n, f->record);
-		fputc('\n', f->record);
-	}
-	log_record(f, line);
-	if (f->spool == NULL)
-		return;
-	gw_spool_add(f->spool, line);
-	if (!dvt_timer_running(f->gather))
-		dvt_timer_start(f->gather, GATHER_MS);
-}
-
-static void
-take_records(struct gw_feed *f, struct dvt_span lines)
-{
-	while (lines.n > 0) {
-		const uint8_t *nl = memchr(lines.p, '\n', lines.n);
-		size_t n = nl != NULL ? (size_t)(nl - lines.p) : lines.n;
-
-		take_record(f, (struct dvt_span){lines.p, n});
-		lines = dvt_span_from(lines, nl != NULL ? n + 1 : n);
-	}
-	if (f->record != NULL)
-		fflush(f->record);
-}
-
-void
-gw_feed_gathered(void *feed)
-{
-	struct gw_feed *f = feed;
-
-	gw_spool_flush(f->spool);
-	gw_link_report(f);
 }
 
 static void
@@ -397,12 +323,9 @@ on_message(void *user, struct dvt_channel *ch, struct dvt_msg *m)
 	struct gw_peer *p = &f->peer[dvt_channel_peer_index(ch)];
 
 	if (m->type == DVT_MSG_EDGE_RECORD)
-		take_records(f, m->body);
+		gw_records_take(f, m->body);
 	else if (m->type == DVT_MSG_EDGE_APPLIED)
 		take_applied(f, p, m->body);
-	else if (m->type == DVT_MSG_EDGE_STATS &&
-		 gw_stats_get(m->body, &p->stats, NULL) != DVT_OK)
-		p->stats = (struct gw_stats){0};
 }
 
 static void
@@ -414,12 +337,8 @@ on_drained(void *user, struct dvt_channel *ch)
 }
 
 static void
-peer_drop(struct gw_feed *f, struct gw_peer *p)
+peer_drop(struct gw_peer *p)
 {
-	p->stats.conns = p->stats.sessions = p->stats.resident_bytes = 0;
-	gw_stats_fold(&f->past, &p->stats);
-	p->stats = (struct gw_stats){0};
-	p->serial = 0;
 	dvt_channel_free(p->channel);
 	p->channel = NULL;
 	p->sessions = 0;
@@ -434,7 +353,7 @@ on_end(void *user, struct dvt_channel *ch, const struct dvt_err *why)
 
 	(void)why;
 	if (p->channel == ch)
-		peer_drop(f, p);
+		peer_drop(p);
 	else
 		dvt_channel_free(ch);
 }
@@ -454,7 +373,7 @@ gw_feed_peer(struct gw_feed *f, unsigned index, int fd)
 	    .user = f,
 	};
 
-	peer_drop(f, p);
+	peer_drop(p);
 	p->channel = dvt_channel_new(f->loop, fd, &config);
 	for (size_t i = 0; f->keys != NULL && i < gw_keyring_count(f->keys);
 	     i++) {
@@ -473,7 +392,7 @@ void
 gw_feed_workers_end(struct gw_feed *f)
 {
 	for (unsigned i = 0; i < GW_WORKERS_MAX; i++) {
-		peer_drop(f, &f->peer[i]);
+		peer_drop(&f->peer[i]);
 		free(f->peer[i].queue);
 	}
 }

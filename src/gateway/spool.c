@@ -208,6 +208,12 @@ gw_spool_batches(const struct gw_spool *s)
 	return s->count;
 }
 
+unsigned
+gw_spool_fill(const struct gw_spool *s)
+{
+	return (unsigned)((s->bytes + s->gathered.n) * 100 / GW_SPOOL_MAX);
+}
+
 uint64_t
 gw_spool_lost(const struct gw_spool *s)
 {

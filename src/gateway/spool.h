@@ -34,6 +34,8 @@ void gw_spool_add(struct gw_spool *s, struct dvt_span line);
 void gw_spool_flush(struct gw_spool *s);
 /* Batches that wait for their acknowledgement. */
 size_t gw_spool_batches(const struct gw_spool *s);
+/* How full it is, in percent of GW_SPOOL_MAX. */
+unsigned gw_spool_fill(const struct gw_spool *s);
 uint64_t gw_spool_lost(const struct gw_spool *s); /* records that did not fit */
 
 /**

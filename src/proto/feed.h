@@ -20,7 +20,9 @@
 	X(DVT_FEED_CREDENTIAL, "credential")                                   \
 	X(DVT_FEED_CSR, "csr")                                                 \
 	X(DVT_FEED_POLICY, "policy")                                           \
-	X(DVT_FEED_RECONNECT, "reconnect")
+	X(DVT_FEED_RECONNECT, "reconnect")                                     \
+	X(DVT_FEED_DENY_KEY, "deny-key")                                       \
+	X(DVT_FEED_LOG, "log")
 #define DVT_FEED_KIND_ENUM(id, name) id,
 enum dvt_feed_kind { DVT_FEED_KINDS(DVT_FEED_KIND_ENUM) DVT_FEED_KIND_N };
 const char *dvt_feed_kind_name(enum dvt_feed_kind kind);
@@ -104,6 +106,21 @@ struct dvt_feed_reconnect {
 	struct dvt_feed_list devices;
 };
 
+/* All certificates of this key are refused, and all issued with it. */
+struct dvt_feed_deny_key {
+	char name[DVT_NAME_MAX + 1]; /* of the authority, or "" */
+	int64_t not_after; /* Unix seconds; may be forgotten after it */
+};
+
+/* What of handshakes a gateway logs, for a time. */
+struct dvt_feed_log {
+	char gateway[DVT_NAME_MAX + 1];
+	char level[16]; /* "OFF", "ERROR", "INFO", "VERBOSE" */
+	char device[DVT_DEVICE_ID_MAX + 1]; /* of this one alone, or "" */
+	char address[64];                   /* from this address alone, or "" */
+	int64_t until;                      /* Unix seconds; 0: no end */
+};
+
 /* One line: a body, or the news that there is none any more. */
 struct dvt_feed_entry {
 	enum dvt_feed_kind kind;
@@ -119,6 +136,8 @@ struct dvt_feed_entry {
 		struct dvt_feed_csr csr;
 		struct dvt_feed_policy policy;
 		struct dvt_feed_reconnect reconnect;
+		struct dvt_feed_deny_key deny_key;
+		struct dvt_feed_log log;
 	} u;
 };
 

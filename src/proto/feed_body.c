@@ -468,6 +468,49 @@ reconnect_fini(struct dvt_feed_entry *e)
 	dvt_feed_list_fini(&e->u.reconnect.devices);
 }
 
+static void
+deny_key_read(struct reader *r, struct dvt_feed_entry *e)
+{
+	struct dvt_feed_deny_key *d = &e->u.deny_key;
+
+	read_text(r, "name", false, d->name, sizeof(d->name));
+	read_number(r, "not_after", INT64_MAX, &d->not_after);
+	if (r->rc == DVT_OK && (!is_fingerprint(e->key) || e->key[0] == '\0'))
+		r->rc = dvt_fail(
+		    r->err, DVT_E_INPUT, "key: not the digest of a key");
+}
+
+static json_t *
+deny_key_write(const struct dvt_feed_entry *e)
+{
+	const struct dvt_feed_deny_key *d = &e->u.deny_key;
+
+	return json_pack("{s:s, s:I}", "name", d->name, "not_after",
+	    (json_int_t)d->not_after);
+}
+
+static void
+log_read(struct reader *r, struct dvt_feed_entry *e)
+{
+	struct dvt_feed_log *l = &e->u.log;
+
+	read_text(r, "gateway", true, l->gateway, sizeof(l->gateway));
+	read_text(r, "level", true, l->level, sizeof(l->level));
+	read_text(r, "device", false, l->device, sizeof(l->device));
+	read_text(r, "address", false, l->address, sizeof(l->address));
+	read_number(r, "until", 0, &l->until);
+}
+
+static json_t *
+log_write(const struct dvt_feed_entry *e)
+{
+	const struct dvt_feed_log *l = &e->u.log;
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:I}", "gateway", l->gateway,
+	    "level", l->level, "device", l->device, "address", l->address,
+	    "until", (json_int_t)l->until);
+}
+
 #define BODY(field) sizeof(((struct dvt_feed_entry *)0)->u.field)
 static const struct {
 	void (*read)(struct reader *r, struct dvt_feed_entry *e);
@@ -483,6 +526,8 @@ static const struct {
     {csr_read,        csr_write,        csr_fini,        BODY(csr)       },
     {policy_read,     policy_write,     NULL,            BODY(policy)    },
     {reconnect_read,  reconnect_write,  reconnect_fini,  BODY(reconnect) },
+    {deny_key_read,   deny_key_write,   NULL,            BODY(deny_key)  },
+    {log_read,        log_write,        NULL,            BODY(log)       },
     {NULL,	    NULL,             NULL,            0               },
 };
 _Static_assert(DVT_COUNT(bodies) == DVT_FEED_KIND_N + 1, "one row per kind");

@@ -74,7 +74,7 @@ static const struct {
 void
 dvt_handshake_init(struct dvt_handshake *h)
 {
-	*h = (struct dvt_handshake){.alert = -1, .depth = -1};
+	*h = (struct dvt_handshake){.n = 1, .alert = -1, .depth = -1};
 }
 
 json_t *
@@ -88,6 +88,8 @@ dvt_handshake_to_json(const struct dvt_handshake *h)
 	    o, "outcome", json_string(dvt_outcome_name(h->outcome)));
 	json_object_set_new(
 	    o, "reason", json_string(dvt_hs_reason_name(h->reason)));
+	if (h->n > 1)
+		json_object_set_new(o, "n", json_integer(h->n));
 	for (size_t i = 0; i < DVT_COUNT(texts); i++) {
 		const char *t = (const char *)h + texts[i].at;
 
@@ -126,6 +128,8 @@ format_plain(const struct dvt_handshake *h, struct dvt_buf *out)
 	    "\"reason\":\"%s\"",
 	    (long long)h->at, (long long)h->duration_us,
 	    dvt_outcome_name(h->outcome), dvt_hs_reason_name(h->reason));
+	if (h->n > 1)
+		dvt_buf_printf(out, ",\"n\":%lld", (long long)h->n);
 	for (size_t i = 0; i < DVT_COUNT(texts); i++) {
 		const char *t = (const char *)h + texts[i].at;
 
@@ -203,6 +207,8 @@ numbers_from_json(
 
 	if ((rc = dvt_json_get_i64(obj, "at", 0, INT64_MAX, &h->at, err)) !=
 		DVT_OK ||
+	    (rc = dvt_json_opt_i64(
+		 obj, "n", 1, DVT_RECORD_N_MAX, 1, &h->n, err)) != DVT_OK ||
 	    (rc = dvt_json_opt_i64(obj, "duration_us", 0, INT64_MAX, 0,
 		 &h->duration_us, err)) != DVT_OK ||
 	    (rc = small(obj, "alert", 0, 255, -1, &h->alert, err)) != DVT_OK ||

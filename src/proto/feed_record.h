@@ -50,6 +50,7 @@ enum dvt_hs_reason dvt_hs_reason_from_name(const char *name); /* or DVT_HR_N */
 /* Texts are "" when they do not apply. Plain value: copy it freely. */
 struct dvt_handshake {
 	int64_t at;          /* Unix seconds */
+	int64_t n;           /* how many like this it stands for; 0 is 1 */
 	int64_t duration_us; /* accept to outcome of the TLS part */
 	char address[DVT_RECORD_ADDRESS]; /* of the client, without port */
 	char name[DVT_HOST_MAX + 1];      /* server name asked for */
@@ -70,6 +71,8 @@ struct dvt_handshake {
 	char why[DVT_RECORD_WORD];         /* enum dvt_chain_why by name */
 	char protocol[DVT_RECORD_WORD];    /* "TLSv1.3" */
 };
+
+#define DVT_RECORD_N_MAX 1000000000 /* handshakes in one record */
 
 /* An empty record: nothing shown, nobody named. */
 void dvt_handshake_init(struct dvt_handshake *h);

@@ -19,6 +19,7 @@ full(void)
 
 	dvt_handshake_init(&h);
 	h.at = 1764547200;
+	h.n = 12;
 	h.duration_us = 1234;
 	strcpy(h.address, "2001:db8::1");
 	strcpy(h.name, "edge.example");
@@ -64,6 +65,7 @@ a_record_comes_back_as_it_was(void **state)
 		assert_int_equal(h.x509_error, back.x509_error);
 		assert_int_equal(h.depth, back.depth);
 		assert_int_equal(h.duration_us, back.duration_us);
+		assert_int_equal(h.n, back.n);
 		dvt_buf_fini(&b);
 		dvt_handshake_init(&h); /* and an empty one */
 	}

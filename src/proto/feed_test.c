@@ -30,13 +30,13 @@ static const char one_of_each[] = HEAD(20, 3, false) LINE(1, "anchor", A64,
     "{\"state\":\"active\",\"certificates\":[\"" A64 "\",\"" B64
     "\"],\"trust\":[\"" C64 "\"],\"proven\":[],\"refused\":[\"" A64
     "\"],\"pin\":\"" C64 "\",\"pem\":\"Q\"}") LINE(3, "deny", B64,
-    "{\"reason\":\"superseded\",\"device\":\"dev-7\",\"not_after\":99}")
-    LINE(4, "credential", "gw/1",
-	"{\"gateway\":\"gw\",\"listener\":\"main\",\"slot\":\"next\","
-	"\"generation\":2,\"names\":[\"edge.example\",\"next.example\"],"
-	"\"chain_pem\":\"C\",\"cross_pem\":\"X\",\"root\":\"" B64
-	"\",\"key_digest\":\"" A64 "\",\"staple\":\"MAMKAQY=\"}")
-	LINE(5, "csr", "gw/o-3",
+    "{\"reason\":\"superseded\",\"device\":\"dev-7\",\"not_after\":99}") LINE(4,
+    "credential", "gw/1",
+    "{\"gateway\":\"gw\",\"listener\":\"main\",\"slot\":\"next\","
+    "\"generation\":2,\"names\":[\"edge.example\",\"next.example\"],"
+    "\"chain_pem\":\"C\",\"cross_pem\":\"X\",\"root\":\"" B64
+    "\",\"key_digest\":\"" A64 "\",\"staple\":\"MAMKAQY=\"}")
+    LINE(5, "csr", "gw/o-3",
 	"{\"gateway\":\"gw\",\"order\":\"o-3\",\"listener\":\"main\","
 	"\"names\":[\"edge.example\"],\"authority\":\"new\"}")
 	LINE(6, "policy", "gw",
@@ -44,7 +44,12 @@ static const char one_of_each[] = HEAD(20, 3, false) LINE(1, "anchor", A64,
 	    "\"next_name\":\"next.example\",\"trial_name\":\"trial.example\","
 	    "\"forced\":false,\"max_stale_s\":3600}") LINE(7, "reconnect", "gw",
 	    "{\"rotation\":\"r1\",\"keep_root\":\"" B64
-	    "\",\"rate_per_s\":5,\"devices\":[\"dev-7\"]}");
+	    "\",\"rate_per_s\":5,\"devices\":[\"dev-7\"]}")
+	    LINE(8, "deny-key", C64, "{\"name\":\"old\",\"not_after\":9}")
+		LINE(9, "log", "gw/1",
+		    "{\"gateway\":\"gw\",\"level\":\"VERBOSE\","
+		    "\"device\":\"dev-7\",\"address\":\"\","
+		    "\"until\":1764550000}");
 
 static struct dvt_span
 text(const char *s)

@@ -202,7 +202,7 @@ const struct dvt_row_map dvt_map_step = DVT_MAP(
 
 #define F(f) DVT_F(struct dvt_row_handshake, f)
 static const struct dvt_field handshake_fields[] = {F(id), F(gateway), F(at),
-    F(device), F(confidence), F(outcome), F(reason), F(root), F(body)};
+    F(device), F(confidence), F(outcome), F(reason), F(root), F(body), F(n)};
 const struct dvt_row_map dvt_map_handshake = DVT_MAP(
     struct dvt_row_handshake, handshake_fields);
 #undef F
@@ -212,6 +212,13 @@ static const struct dvt_field handshake_hour_fields[] = {
     F(device), F(hour), F(gateway), F(outcome), F(reason), F(root), F(n)};
 const struct dvt_row_map dvt_map_handshake_hour = DVT_MAP(
     struct dvt_row_handshake_hour, handshake_hour_fields);
+#undef F
+
+#define F(f) DVT_F(struct dvt_row_handshake_shown, f)
+static const struct dvt_field handshake_shown_fields[] = {F(hour), F(gateway),
+    F(serial), F(model), F(firmware), F(print), F(outcome), F(reason), F(n)};
+const struct dvt_row_map dvt_map_handshake_shown = DVT_MAP(
+    struct dvt_row_handshake_shown, handshake_shown_fields);
 #undef F
 
 #define F(f)       DVT_F(struct dvt_row_expiry_day, f)

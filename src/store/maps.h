@@ -29,6 +29,7 @@
 	X(step, "update_step")                                                 \
 	X(handshake, "handshake")                                              \
 	X(handshake_hour, "handshake_hour")                                    \
+	X(handshake_shown, "handshake_shown")                                  \
 	X(expiry_day, "expiry_day")                                            \
 	X(event, "event")                                                      \
 	X(alert, "alert")                                                      \

@@ -238,6 +238,7 @@ struct dvt_row_handshake {
 	const char *outcome, *reason;
 	const char *root; /* of the chain shown */
 	const char *body; /* the record, JSON */
+	int64_t n;        /* how many it stands for */
 };
 
 /* Handshakes that agree in these. */
@@ -250,6 +251,17 @@ struct dvt_row_handshake_hour {
 	const char *device;
 	int64_t hour; /* Unix seconds / 3600 */
 	const char *gateway, *outcome, *reason, *root;
+	int64_t n;
+};
+
+/* By what was shown to what. */
+struct dvt_row_handshake_shown {
+	int64_t hour; /* Unix seconds / 3600 */
+	const char *gateway;
+	const char *serial;           /* of the leaf shown */
+	const char *model, *firmware; /* of the device, "" unknown */
+	const char *print;            /* of the ClientHello */
+	const char *outcome, *reason;
 	int64_t n;
 };
 

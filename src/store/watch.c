@@ -25,6 +25,24 @@ dvt_store_handshake_hour_add(struct dvt_tx *tx,
 }
 
 enum dvt_code
+dvt_store_handshake_shown_add(struct dvt_tx *tx,
+    const struct dvt_row_handshake_shown *row, struct dvt_err *err)
+{
+	return dvt_sql_put(tx, SQL_HANDSHAKE_SHOWN_ADD,
+	    &dvt_map_handshake_shown, row, NULL, err);
+}
+
+enum dvt_code
+dvt_store_handshake_shown(struct dvt_tx *tx, struct dvt_arena *arena,
+    int64_t since, const char *serial, int64_t limit,
+    struct dvt_row_handshake_shown **rows, size_t *n, struct dvt_err *err)
+{
+	return dvt_sql_list(tx, SQL_HANDSHAKE_SHOWN_LIST,
+	    &dvt_map_handshake_shown, arena, rows, n, err, BI("since", since),
+	    BT("serial", serial == NULL ? "" : serial), BI("limit", limit));
+}
+
+enum dvt_code
 dvt_store_handshake_list(struct dvt_tx *tx, struct dvt_arena *arena,
     const char *device, const char *outcome, int64_t before, int64_t limit,
     struct dvt_row_handshake **rows, size_t *n, struct dvt_err *err)

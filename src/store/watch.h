@@ -20,6 +20,13 @@ DVT_MUST_USE enum dvt_code dvt_store_handshake_add(struct dvt_tx *tx,
 /* @n more of this kind in this hour. */
 DVT_MUST_USE enum dvt_code dvt_store_handshake_hour_add(struct dvt_tx *tx,
     const struct dvt_row_handshake_hour *row, struct dvt_err *err);
+/* @n more of this kind in this hour, and those since @since (Unix seconds /
+ * 3600), newest first; @serial: "" any. */
+DVT_MUST_USE enum dvt_code dvt_store_handshake_shown_add(struct dvt_tx *tx,
+    const struct dvt_row_handshake_shown *row, struct dvt_err *err);
+DVT_MUST_USE enum dvt_code dvt_store_handshake_shown(struct dvt_tx *tx,
+    struct dvt_arena *arena, int64_t since, const char *serial, int64_t limit,
+    struct dvt_row_handshake_shown **rows, size_t *n, struct dvt_err *err);
 /* Newest first, ids below @before (0: from the newest). @device and @outcome:
  * NULL, "": any. */
 DVT_MUST_USE enum dvt_code dvt_store_handshake_list(struct dvt_tx *tx,

@@ -11,7 +11,7 @@ handshakes_are_kept_counted_and_trimmed(void **state)
 {
 	struct test_store *t = *state;
 	struct dvt_row_handshake h = {
-	    .gateway = "gw", .body = "{}", .confidence = "certificate"};
+	    .gateway = "gw", .body = "{}", .confidence = "certificate", .n = 1};
 	struct dvt_row_handshake *rows;
 	struct dvt_row_handshake_count *counts;
 	struct dvt_row_handshake_hour hour = {.device = "d-1",

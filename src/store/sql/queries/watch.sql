@@ -2,11 +2,11 @@
 
 -- name: handshake_add
 -- in:   gateway text, at int, device text, confidence text, outcome text,
---       reason text, root text, body text
+--       reason text, root text, body text, n int
 -- out:  rows changed: 1
 INSERT INTO handshake (@handshake)
 SELECT coalesce(max(id), 0) + 1, :gateway, :at, :device, :confidence, :outcome,
-       :reason, :root, :body
+       :reason, :root, :body, :n
   FROM handshake;
 
 -- name: handshake_list
@@ -27,7 +27,8 @@ SELECT @handshake FROM handshake
 -- name: handshake_count
 -- in:   root text, since int, limit int
 -- out:  gateway text, confidence text, outcome text, reason text, n int
-SELECT gateway, confidence, outcome, reason, count(*) AS n FROM handshake
+SELECT gateway, confidence, outcome, reason, CAST(sum(n) AS BIGINT) AS n
+  FROM handshake
  WHERE root = :root AND at >= :since
  GROUP BY gateway, confidence, outcome, reason
  ORDER BY gateway, confidence, outcome, reason LIMIT :limit;
@@ -52,6 +53,21 @@ INSERT INTO handshake_hour (@handshake_hour) VALUES (:@handshake_hour)
 SELECT @handshake_hour FROM handshake_hour
  WHERE device = :device AND hour >= :since
  ORDER BY hour, gateway, outcome, reason, root LIMIT :limit;
+
+-- name: handshake_shown_add
+-- in:   @handshake_shown
+-- out:  rows changed: 1
+INSERT INTO handshake_shown (@handshake_shown) VALUES (:@handshake_shown)
+    ON CONFLICT (hour, gateway, serial, model, firmware, print, outcome, reason)
+    DO UPDATE SET n = handshake_shown.n + excluded.n;
+
+-- name: handshake_shown_list
+-- in:   since int (hour), serial text ('' : any), limit int
+-- out:  @handshake_shown
+SELECT @handshake_shown FROM handshake_shown
+ WHERE hour >= :since AND (:serial = '' OR serial = :serial)
+ ORDER BY hour DESC, gateway, serial, model, firmware, print, outcome, reason
+ LIMIT :limit;
 
 -- name: event_add
 -- in:   at int, name text, device text, correlation text, body text
