@@ -4,6 +4,7 @@
  * folder and its peers; no network, no CA key in the clear.
  */
 #include "base/log.h"
+#include "dovetaild/core_outbound.h"
 #include "dovetaild/core_priv.h"
 #include "dovetaild/core_rotation.h"
 #include "store/audit.h"
@@ -54,6 +55,8 @@ on_received(void *user, struct dvt_channel *ch, struct dvt_msg *m)
 		from_front(c, ch, m);
 	else if (m->type == DVT_MSG_SIGN_REPLY)
 		core_signer_reply(c, m);
+	else if (m->type == DVT_MSG_OUTBOUND_DONE)
+		core_outbound_done(c, m->body);
 }
 
 static void
@@ -75,6 +78,8 @@ on_down(void *user, enum dvt_role role, unsigned index)
 
 	if (role == DVT_ROLE_SIGNER)
 		core_signer_down(c);
+	else if (role == DVT_ROLE_COURIER)
+		core_outbound_down(c);
 	else if (role == DVT_ROLE_FRONT && index < DVT_FRONTS_MAX)
 		core_front_down(c, index);
 }
@@ -145,7 +150,8 @@ open_life(struct core *c, void *ctx, struct dvt_err *err)
 	(void)dvt_copy_str(c->fleet, sizeof(c->fleet), fleet);
 	c->epoch = strtoll(epoch, NULL, 10);
 	if ((rc = core_audit(c, "core", "core.start", node, NULL, err)) !=
-	    DVT_OK)
+		DVT_OK ||
+	    (rc = core_outbound_open(c, err)) != DVT_OK)
 		return rc;
 	return refresh_feed(c, ctx, err);
 }
@@ -248,6 +254,7 @@ core_run(struct dvt_child *me, void *program)
 	dvt_defer_free(c->turn_end);
 	dvt_store_close(c->store);
 	dvt_buf_fini(&c->import_key);
+	core_outbound_free(c->outbound);
 	dvt_loop_free(c->loop);
 	free(c);
 	return status;

@@ -2,6 +2,7 @@
 /* What operators ask for: the table, second persons, trust, recovery. */
 #include "dovetaild/core_operate_priv.h"
 
+#include "dovetaild/core_outbound.h"
 #include "fleet/interlock.h"
 #include "pki/x509.h"
 #include "store/authority.h"
@@ -334,6 +335,9 @@ recover_one(
 		snprintf(body, sizeof(body), "{\"label\":\"%s\"}",
 		    row.profile[0] == '\0' ? "device" : row.profile);
 	rc = dvt_store_mail_put(core_tx(op->c), &mail, err);
+	if (rc == DVT_OK && strcmp(core_op_text(op, "method", ""), "SMS") == 0)
+		rc = core_sms_put(
+		    op->c, &row, core_op_text(op, "action", ""), err);
 	return rc == DVT_OK ? core_audit(op->c, op->actor, "device.recover",
 				  device, NULL, err)
 			    : rc;
@@ -351,9 +355,6 @@ core_op_recovery(struct core_op *op, struct dvt_err *err)
 	enum dvt_code rc = DVT_OK;
 	size_t i;
 
-	if (strcmp(method, "SMS") == 0)
-		return dvt_fail(err, DVT_E_CONFLICT,
-		    "method SMS: no hook for messages is configured");
 	if (json_array_size(ids) == 0)
 		return dvt_fail(err, DVT_E_INPUT, "deviceIds: it is empty");
 	json_array_foreach(ids, i, item)

@@ -36,6 +36,7 @@ static const struct {
     {"hold-open",   core_act_hold_open  },
     {"hold-end",    core_act_hold_end   },
     {"authorities", core_act_authorities},
+    {"sms",         core_act_sms        },
     {"want",        core_act_want       }, /* devices are to confirm a bundle */
 };
 

@@ -94,6 +94,8 @@ struct core {
 	int64_t checkpoint_at; /* Unix seconds */
 	bool checkpoint_asked;
 
+	struct core_outbound *outbound; /* core_outbound.h */
+
 	/* rotations: see core_rotation.h */
 	bool rotation_awake;       /* something happened that gates look at */
 	int64_t rotation_due_ms;   /* mono; of the next look */
@@ -183,10 +185,8 @@ void core_publish_now(struct core *c);
 void core_publish_to(struct core *c, unsigned front);
 
 /* --- core_watch.c --- */
-struct dvt_row_alert;
 /* Signed heads of the audit log, when it is time. */
 void core_checkpoint(struct core *c);
-void core_outbound_alert(struct core *c, const struct dvt_row_alert *row);
 
 /* --- core_timers.c --- */
 void core_tick(struct core *c);

@@ -117,6 +117,7 @@ core_act_fn core_act_recall;
 core_act_fn core_act_hold_open;
 core_act_fn core_act_hold_end;
 core_act_fn core_act_want;
+core_act_fn core_act_sms;
 core_act_fn core_act_bundle;
 
 /* Edges must have applied all that the feed says now. */

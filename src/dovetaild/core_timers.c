@@ -2,6 +2,7 @@
 /* What is due by itself: ends, holds, silence, waits, check-points. */
 #include "base/log.h"
 #include "dovetaild/core_gateway.h"
+#include "dovetaild/core_outbound.h"
 #include "dovetaild/core_priv.h"
 #include "dovetaild/core_rotation.h"
 #include "proto/feed.h"
@@ -180,4 +181,5 @@ core_tick(struct core *c)
 	}
 	core_outbox_run(c);
 	core_rotation_tick(c);
+	core_outbound_pump(c);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Writing down what happened: audit, events, alerts, check-points. */
 #include "base/log.h"
+#include "dovetaild/core_outbound.h"
 #include "dovetaild/core_priv.h"
-#include "dovetaild/outbound.h"
 #include "dovetaild/signer.h"
 #include "store/audit.h"
 #include "store/watch.h"
@@ -54,6 +54,7 @@ core_event(struct core *c, const char *name, const char *device,
 	    .correlation = correlation,
 	    .body = to_text(c, body)};
 
+	core_outbound_event(c, name);
 	return dvt_store_event_add(core_tx(c), &row, NULL, err);
 }
 
@@ -66,14 +67,18 @@ core_alert(struct core *c, const char *severity, const char *key,
 	    .name = name,
 	    .detail = detail,
 	    .at = core_now(c).wall_s};
+	json_t *body;
 	int64_t count;
 	enum dvt_code rc = dvt_store_alert_raise(core_tx(c), &row, &count, err);
 
-	if (rc == DVT_OK && count == 1) {
-		log_event(LOG_WARNING, "alert.open", LS("name", name),
-		    LS("key", key), LS("detail", detail));
-		core_outbound_alert(c, &row);
-	}
+	if (rc != DVT_OK || count > 1)
+		return rc;
+	log_event(LOG_WARNING, "alert.open", LS("name", name), LS("key", key),
+	    LS("detail", detail));
+	body = json_pack("{s:s, s:s, s:s, s:s}", "key", key, "severity",
+	    severity, "name", name, "detail", detail);
+	rc = core_event(c, "ALERT", "", key, body, err);
+	json_decref(body);
 	return rc;
 }
 
@@ -139,46 +144,4 @@ core_checkpoint(struct core *c)
 		c->checkpoint_asked = false;
 		log_event(LOG_WARNING, "audit.checkpoint.failed", LE(&err));
 	}
-}
-
-/* --- to the world outside --- */
-
-static void
-send_outbound(struct core *c, void *ctx, bool committed)
-{
-	struct dvt_buf *b = ctx;
-	struct dvt_msg m = {
-	    .type = DVT_MSG_OUTBOUND, .body = dvt_buf_span(b), .fd = -1};
-	struct dvt_err err;
-
-	if (committed &&
-	    peers_send(c->peers, DVT_ROLE_COURIER, 0, &m, &err) != DVT_OK)
-		log_event(LOG_WARNING, "alert.unsent", LE(&err));
-	dvt_buf_fini(b);
-	free(b);
-}
-
-void
-core_outbound_alert(struct core *c, const struct dvt_row_alert *row)
-{
-	struct outbound o = {.kind = "webhook"};
-	struct dvt_buf *b, body;
-	json_t *json;
-
-	if (dvt_config_text(core_config(c), "webhook.url") == NULL)
-		return;
-	json = json_pack("{s:s, s:s, s:s, s:s, s:s, s:I}", "fleet", c->fleet,
-	    "key", row->key, "severity", row->severity, "name", row->name,
-	    "detail", row->detail, "at", (json_int_t)row->at);
-	snprintf(o.key, sizeof(o.key), "alert/%.200s/%lld", row->key,
-	    (long long)row->at);
-	dvt_buf_init(&body, OUTBOUND_BODY_MAX);
-	dvt_json_put(&body, json);
-	o.body = dvt_buf_span(&body);
-	b = dvt_alloc(sizeof(*b));
-	dvt_buf_init(b, OUTBOUND_BODY_MAX + 4096);
-	outbound_put(b, &o);
-	core_after(c, send_outbound, b);
-	dvt_buf_fini(&body);
-	json_decref(json);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The courier's process: everything that leaves by itself (a webhook for
- * alerts). No listener, no database, no key. libcurl's sockets hang on the
- * same loop as the channel to core, so nothing here blocks.
+ * The courier's process: everything that leaves by itself (events to a
+ * webhook, short messages to their gateway). No listener, no database, no key.
+ * libcurl's sockets hang on the same loop as the channel to core, so nothing
+ * here blocks.
  */
 #include "base/log.h"
 #include "base/mem.h"
@@ -15,8 +16,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
-
-#define SEND_S 15 /* seconds for one delivery */
 
 struct courier {
 	const struct program *program;
@@ -188,25 +187,37 @@ deliver(struct courier *c, const struct outbound *o, const char *url)
 	curl_easy_setopt(d->easy, CURLOPT_HTTPHEADER, d->headers);
 	curl_easy_setopt(d->easy, CURLOPT_POSTFIELDS, d->body);
 	curl_easy_setopt(d->easy, CURLOPT_POSTFIELDSIZE, (long)o->body.n);
-	curl_easy_setopt(d->easy, CURLOPT_TIMEOUT, (long)SEND_S);
+	curl_easy_setopt(d->easy, CURLOPT_TIMEOUT_MS,
+	    (long)dvt_config_int(c->program->config, "webhook.timeout"));
 	curl_easy_setopt(d->easy, CURLOPT_NOSIGNAL, 1L);
 	curl_easy_setopt(d->easy, CURLOPT_WRITEFUNCTION, swallow);
 	curl_easy_setopt(d->easy, CURLOPT_PRIVATE, d);
 	(void)curl_multi_add_handle(c->multi, d->easy);
 }
 
+/* Where that kind of message goes; NULL: nowhere. */
+static const char *
+url_of(const struct courier *c, const char *kind)
+{
+	if (strcmp(kind, "webhook") == 0)
+		return dvt_config_text(c->program->config, "webhook.url");
+	if (strcmp(kind, "sms") == 0)
+		return dvt_config_text(c->program->config, "sms.url");
+	return NULL;
+}
+
 static void
 on_received(void *user, struct dvt_channel *channel, struct dvt_msg *m)
 {
 	struct courier *c = user;
-	const char *url = dvt_config_text(c->program->config, "webhook.url");
+	const char *url = NULL;
 	struct dvt_err err = {0};
 	struct outbound o;
 
 	(void)channel;
 	if (outbound_get(m->body, &o, &err) != DVT_OK)
 		log_event(LOG_WARNING, "courier.message", LE(&err));
-	else if (strcmp(o.kind, "webhook") != 0 || url == NULL)
+	else if ((url = url_of(c, o.kind)) == NULL)
 		tell(c, o.key, DVT_E_DENIED, "no such way out is configured");
 	else
 		deliver(c, &o, url);

@@ -11,7 +11,7 @@
 
 struct outbound {
 	char key[OUTBOUND_KEY_MAX + 1]; /* unique: sent at least once */
-	char kind[32];                  /* "webhook" */
+	char kind[32];                  /* "webhook", "sms" */
 	struct dvt_span body;           /* JSON */
 };
 void outbound_put(struct dvt_buf *out, const struct outbound *o);

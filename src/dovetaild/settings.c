@@ -74,7 +74,16 @@ const struct dvt_setting settings_table[] = {
     S("audit.checkpointEntries", DVT_SET_INT, NULL, 1, 1000000, "1000",
 	"Most entries between two signed check-points."),
     S("webhook.url", DVT_SET_TEXT, NULL, 0, 2048, "",
-	"Where alerts are posted as JSON; empty: nowhere."),
+	"Where events are posted as JSON, in order, each until it is answered "
+	"2xx; empty: nowhere."),
+    S("webhook.events", DVT_SET_LIST, NULL, 0, 0, "ALERT",
+	"Names of the events that are posted; *: all."),
+    S("webhook.timeout", DVT_SET_MS, "ms", 1000, 600000, "15s",
+	"Longest time a receiver may take for its answer; then it is asked "
+	"again."),
+    S("sms.url", DVT_SET_TEXT, NULL, 0, 2048, "",
+	"Gateway for short messages to devices: JSON with id, device, to and "
+	"text is posted there; empty: recovery by SMS is refused."),
     S("security.logging.tls.handshake", DVT_SET_BOOL, NULL, 0, 0, "no",
 	"Log every handshake of the device listener."),
     S("sandbox.seccomp", DVT_SET_BOOL, NULL, 0, 0, "yes",
