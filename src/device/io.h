@@ -6,11 +6,9 @@
 #ifndef DVT_DEVICE_IO_H
 #define DVT_DEVICE_IO_H
 
-#include "device/agent.h"
+#include "device/tls.h"
 #include "loop/addr.h"
 #include "loop/loop.h"
-
-#include <openssl/ssl.h>
 
 #define DVT_IO_ADDRS 8 /* addresses of an edge or of the control plane */
 
@@ -46,21 +44,5 @@ struct dvt_agent_io *dvt_agent_io_new(const struct dvt_agent_io_config *c);
 void dvt_agent_io_free(struct dvt_agent_io *io);
 /* Step now: after a command, or when a network came back. */
 void dvt_agent_io_kick(struct dvt_agent_io *io);
-
-/**
- * dvt_agent_tls() - the client side of TLS as this agent does it
- * @credential: NULL: no client certificate
- * @trust:      NULL: no peer verifies
- * @out:        the caller's
- *
- * The anchors' names go out as certificate_authorities, so that the edge can
- * choose a chain (RFC 8446 section 4.2.4).
- */
-DVT_MUST_USE enum dvt_code dvt_agent_tls(
-    const struct dvt_agent_credential *credential,
-    const struct dvt_agent_trust *trust, SSL_CTX **out, struct dvt_err *err);
-
-/* Fingerprint of the anchor a finished handshake ended in, or "". */
-void dvt_agent_tls_root(SSL *ssl, char out[DVT_DIGEST_HEX]);
 
 #endif
