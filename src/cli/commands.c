@@ -67,6 +67,8 @@ const struct cli_command cli_commands[] = {
      cmd_gateway_recover,											      "a credential under a held old CA"    },
     {"gateway validate",     0, 0, "--certificate FILE",       "certificate= device=",
      cmd_gateway_validate,											     "who would accept this chain"         },
+    {"gateway reload",       0, 0, "--admin ADDRESS",          "admin=",
+     cmd_gateway_reload,											       "read its settings and files again"   },
     {"cert list",            0, 1, "[OWNER]",                  "state=",                     cmd_cert_list,            "certificates"                        },
     {"cert inspect",         1, 1, "FILE",                     "",                           cmd_cert_inspect,
      "what a certificate file says"															  },

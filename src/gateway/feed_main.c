@@ -2,6 +2,7 @@
 /* The feed process: start, reload, stop. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/admin.h"
 #include "gateway/feed_priv.h"
 #include "proc/children.h"
 #include "proc/control.h"
@@ -201,7 +202,7 @@ sandbox(struct gw_feed *f, struct dvt_err *err)
 		r.path[r.n++] = (struct dvt_sandbox_path){
 		    .path = s->state, .write = true};
 	rc = gw_sandbox(f->program,
-	    DVT_SYS_NET | DVT_SYS_CONNECT | DVT_SYS_FILES_RO |
+	    DVT_SYS_NET | DVT_SYS_CONNECT | DVT_SYS_ACCEPT | DVT_SYS_FILES_RO |
 		DVT_SYS_FILES_RW | DVT_SYS_MEMFD,
 	    r.path, r.n, err);
 	for (size_t i = 0; i < PATHS_MAX; i++)
@@ -221,10 +222,13 @@ start(struct gw_feed *f, struct dvt_child *me, struct dvt_err *err)
 	f->stop_timer = dvt_timer_new(f->loop, on_stop_timer, f);
 	gw_feed_record_open(f);
 	gw_records_start(f);
+	f->memory_fd = gw_memory_open();
 	if ((rc = sandbox(f, err)) != DVT_OK ||
 	    (rc = gw_files_load(&f->program->settings,
 		 dvt_loop_time(f->loop).wall_s, &f->files, err)) != DVT_OK ||
 	    (rc = control_start(f, err)) != DVT_OK)
+		return rc;
+	if ((rc = gw_admin_start(f, err)) != DVT_OK)
 		return rc;
 	gw_reload_start(f);
 	f->control = dvt_control_new(f->loop, me, &control);
@@ -236,6 +240,7 @@ static void
 stop(struct gw_feed *f)
 {
 	gw_cache_write(f);
+	gw_admin_end(f);
 	gw_reload_end(f);
 	gw_feed_workers_end(f);
 	gw_link_end(f);
@@ -254,6 +259,8 @@ stop(struct gw_feed *f)
 	dvt_control_free(f->control);
 	if (f->record != NULL && f->record != stdout)
 		fclose(f->record);
+	if (f->memory_fd >= 0)
+		close(f->memory_fd);
 	dvt_fs_posix_free(f->fs);
 	dvt_loop_free(f->loop);
 	free(f);

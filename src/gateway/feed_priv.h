@@ -13,6 +13,7 @@
 #include "gateway/program.h"
 #include "gateway/record_sum.h"
 #include "gateway/spool.h"
+#include "gateway/stats.h"
 #include "http/client.h"
 #include "ipc/channel.h"
 #include "loop/loop.h"
@@ -34,6 +35,7 @@ struct gw_peer {
 	int64_t position, epoch; /* in force there */
 	uint64_t serial;
 	size_t sessions;
+	struct gw_stats stats;
 };
 
 /* One kind of request at a time, tried again with growing pauses. */
@@ -57,6 +59,7 @@ struct gw_feed {
 
 	/* workers */
 	struct gw_peer peer[GW_WORKERS_MAX];
+	struct gw_stats past; /* counts of workers that are gone */
 	uint64_t serial;
 
 	/* state; the members below are unused without a control plane */
@@ -91,6 +94,9 @@ struct gw_feed {
 	int64_t cached_position, cached_epoch, cached_heard_at;
 
 	struct gw_reload *reload;
+	uint64_t reloads, reloads_refused;
+	struct gw_admin *admin;
+	int memory_fd;
 
 	bool stopping;
 	struct dvt_timer *stop_timer;

@@ -76,13 +76,16 @@ look(const struct gw_settings *s, struct mark *out)
 static void
 note_unchanged(const struct gw_settings *now, const struct gw_settings *want)
 {
-	static const char why
-	    [] = "name, listen, upstream, workers and control need a restart";
+	static const char
+	    why[] = "name, listen, upstream, workers, admin and control need a "
+		    "restart";
 
 	if (strcmp(now->listen, want->listen) != 0 ||
 	    now->workers != want->workers ||
 	    strcmp(now->upstream_text, want->upstream_text) != 0 ||
 	    strcmp(now->control_host, want->control_host) != 0 ||
+	    strcmp(now->admin != NULL ? now->admin : "",
+		want->admin != NULL ? want->admin : "") != 0 ||
 	    strcmp(now->name, want->name) != 0)
 		log_event(
 		    LOG_WARNING, "gateway.reload.part", LS("why", &why[0]));
@@ -127,6 +130,7 @@ gw_reload(struct gw_feed *f, struct dvt_err *err)
 	}
 	if (rc != DVT_OK) {
 		log_event(LOG_ERR, "gateway.reload.refused", LE(&why));
+		f->reloads_refused++;
 		dvt_config_free(config);
 		look(&f->program->settings, f->reload->used);
 		if (err != NULL)
@@ -136,6 +140,7 @@ gw_reload(struct gw_feed *f, struct dvt_err *err)
 	use(f, config, &want, &fresh);
 	memcpy(f->reload->used, mark, sizeof(mark));
 	f->reload->doubts = 0;
+	f->reloads++;
 	log_event(LOG_NOTICE, "gateway.reloaded",
 	    LI("credentials", f->files.pairs_n), LI("crls", f->files.crl_n),
 	    LI("denied", dvt_feed_shelved(f->files.denied, DVT_FEED_DENY)));

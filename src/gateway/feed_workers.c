@@ -2,6 +2,7 @@
 /* What workers are told, in order, however slowly they take it. */
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/admin.h"
 #include "gateway/feed_priv.h"
 #include "ipc/fields.h"
 #include "pki/key.h"
@@ -312,6 +313,7 @@ take_applied(struct gw_feed *f, struct gw_peer *p, struct dvt_span body)
 	p->position = position;
 	p->epoch = epoch;
 	p->sessions = (size_t)sessions;
+	gw_admin_applied(f);
 	if (gw_feed_applied(f) != f->applied_told)
 		gw_link_report(f);
 }
@@ -326,6 +328,9 @@ on_message(void *user, struct dvt_channel *ch, struct dvt_msg *m)
 		gw_records_take(f, m->body);
 	else if (m->type == DVT_MSG_EDGE_APPLIED)
 		take_applied(f, p, m->body);
+	else if (m->type == DVT_MSG_EDGE_STATS &&
+		 gw_stats_get(m->body, &p->stats, NULL) != DVT_OK)
+		p->stats = (struct gw_stats){0};
 }
 
 static void
@@ -337,8 +342,12 @@ on_drained(void *user, struct dvt_channel *ch)
 }
 
 static void
-peer_drop(struct gw_peer *p)
+peer_drop(struct gw_feed *f, struct gw_peer *p)
 {
+	p->stats.conns = p->stats.sessions = p->stats.resident_bytes = 0;
+	gw_stats_fold(&f->past, &p->stats);
+	p->stats = (struct gw_stats){0};
+	p->serial = 0;
 	dvt_channel_free(p->channel);
 	p->channel = NULL;
 	p->sessions = 0;
@@ -353,7 +362,7 @@ on_end(void *user, struct dvt_channel *ch, const struct dvt_err *why)
 
 	(void)why;
 	if (p->channel == ch)
-		peer_drop(p);
+		peer_drop(f, p);
 	else
 		dvt_channel_free(ch);
 }
@@ -373,7 +382,7 @@ gw_feed_peer(struct gw_feed *f, unsigned index, int fd)
 	    .user = f,
 	};
 
-	peer_drop(p);
+	peer_drop(f, p);
 	p->channel = dvt_channel_new(f->loop, fd, &config);
 	for (size_t i = 0; f->keys != NULL && i < gw_keyring_count(f->keys);
 	     i++) {
@@ -392,7 +401,7 @@ void
 gw_feed_workers_end(struct gw_feed *f)
 {
 	for (unsigned i = 0; i < GW_WORKERS_MAX; i++) {
-		peer_drop(&f->peer[i]);
+		peer_drop(f, &f->peer[i]);
 		free(f->peer[i].queue);
 	}
 }

@@ -252,6 +252,23 @@ listen_all(struct gw_program *p, struct dvt_err *err)
 	return DVT_OK;
 }
 
+/* Its users are those who may write to the socket, or this host's. */
+static enum dvt_code
+admin_listen(struct gw_program *p, struct dvt_err *err)
+{
+	const char *where = p->settings.admin;
+	enum dvt_code rc;
+
+	if (where == NULL)
+		return DVT_OK;
+	rc = where[0] == '/'
+		 ? dvt_listen_unix(where, 0660, &p->admin_fd, err)
+		 : dvt_listen_tcp(where, 0, &p->admin_fd, NULL, err);
+	if (rc != DVT_OK)
+		dvt_err_prefix(err, "gateway.admin");
+	return rc;
+}
+
 static enum dvt_code
 start(struct gw_program *p, struct dvt_err *err)
 {
@@ -260,6 +277,8 @@ start(struct gw_program *p, struct dvt_err *err)
 	(void)dvt_files_max();
 	if ((rc = ticket_key_read(p, err)) != DVT_OK ||
 	    (rc = dvt_edge_memory_new(MEMORY_LINES, &p->memory, err)) != DVT_OK)
+		return rc;
+	if ((rc = admin_listen(p, err)) != DVT_OK)
 		return rc;
 	return listen_all(p, err);
 }
@@ -285,8 +304,10 @@ run(struct gw_program *p)
              .count = 1,
              .stop_stage = 1,
              .user = dvt_config_text(p->config, "user"),
+             .fds = &p->admin_fd,
+             .fds_n = p->admin_fd > 0,
              .run = gw_feed_run  },
-	    { .role = DVT_ROLE_EDGE_WORKER,
+	    {.role = DVT_ROLE_EDGE_WORKER,
              .name = "worker",
              .count = p->settings.workers,
              .stop_stage = 0,
@@ -317,6 +338,8 @@ program_fini(struct gw_program *p)
 	for (unsigned i = 0; i < GW_WORKERS_MAX; i++)
 		if (p->listen_fd[i] > 0)
 			close(p->listen_fd[i]);
+	if (p->admin_fd > 0)
+		close(p->admin_fd);
 	dvt_edge_memory_free(p->memory);
 	dvt_cleanse(p->ticket_key, sizeof(p->ticket_key));
 	dvt_config_free(p->config);

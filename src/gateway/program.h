@@ -16,6 +16,7 @@ struct gw_program {
 	struct gw_settings settings;
 	int listen_fd[GW_WORKERS_MAX]; /* one per worker, SO_REUSEPORT */
 	struct dvt_addr listen;        /* what was bound */
+	int admin_fd;                  /* 0: no admin listener */
 	/* Shared by the workers: identity tickets, what clients did. */
 	uint8_t ticket_key[DVT_EDGE_TICKET_KEY];
 	struct dvt_edge_memory *memory;

@@ -55,6 +55,11 @@ const struct dvt_setting gw_settings[] = {
 	"File for handshake records as JSON lines, or - for standard output."),
     S("gateway.record-max", DVT_SET_INT, NULL, 0, 10000000, "6000",
 	"Handshakes of a minute with a record of their own; more are counted."),
+    S("gateway.admin", DVT_SET_TEXT, NULL, 0, 0, "",
+	"Where /healthz, /metrics and /reload are answered: ADDRESS:PORT or "
+	"unix:PATH; empty: nowhere."),
+    S("gateway.admin-open", DVT_SET_BOOL, NULL, 0, 0, "no",
+	"Let admin be an address that others can reach."),
     S("gateway.state", DVT_SET_PATH, NULL, 0, 0, "",
 	"Folder of its own keys, cache and spool; needed with control."),
     S("gateway.control", DVT_SET_TEXT, NULL, 0, 0, "",
@@ -132,6 +137,32 @@ control_read(struct gw_settings *s, const char *url, struct dvt_err *err)
 		 &s->control_n, err)) != DVT_OK)
 		dvt_err_prefix(err, "gateway.control");
 	return rc;
+}
+
+static enum dvt_code
+admin_read(
+    const struct dvt_config *c, struct gw_settings *s, struct dvt_err *err)
+{
+	const char *text = dvt_config_text(c, "gateway.admin");
+	struct dvt_addr where;
+	enum dvt_code rc;
+
+	if (text == NULL)
+		return DVT_OK;
+	if (strncmp(text, "unix:", 5) == 0)
+		text += 5;
+	if ((rc = dvt_addr_parse(text, &where, err)) != DVT_OK) {
+		dvt_err_prefix(err, "gateway.admin");
+		return rc;
+	}
+	if (!dvt_addr_is_loopback(&where) &&
+	    !dvt_config_bool(c, "gateway.admin-open"))
+		return dvt_fail(err, DVT_E_INPUT,
+		    "gateway.admin: %s can be reached by others; "
+		    "gateway.admin-open = yes allows it",
+		    text);
+	s->admin = text;
+	return DVT_OK;
 }
 
 static enum dvt_code
@@ -278,6 +309,7 @@ gw_settings_load(const char *path, struct dvt_config **config,
 		out->workers = GW_WORKERS_MAX;
 	control = dvt_config_text(*config, "gateway.control");
 	if ((rc = lists_read(*config, out, err)) == DVT_OK &&
+	    (rc = admin_read(*config, out, err)) == DVT_OK &&
 	    (rc = upstream_read(out, err)) == DVT_OK &&
 	    (control == NULL ||
 		(rc = control_read(out, control, err)) == DVT_OK))

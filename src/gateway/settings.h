@@ -40,6 +40,7 @@ struct gw_settings {
 	size_t crl_n;
 	int max_depth;      /* as dvt_verify.max_depth */
 	const char *record; /* or NULL */
+	const char *admin;  /* address or path, or NULL */
 	const char *state;  /* or NULL */
 	/* the control plane; control_n 0: none */
 	struct dvt_addr control[GW_CONTROL_MAX];

@@ -75,6 +75,7 @@ on_record(void *user, const struct dvt_handshake *h)
 {
 	struct gw_worker *w = user;
 
+	w->stats.handshakes[h->outcome][h->reason]++;
 	dvt_buf_reset(&w->line);
 	dvt_handshake_format(h, &w->line);
 	dvt_buf_putc(&w->line, '\n');
@@ -227,10 +228,31 @@ gw_worker_tell(struct gw_worker *w)
 }
 
 static void
+stats_tell(struct gw_worker *w)
+{
+	struct dvt_msg m = {.type = DVT_MSG_EDGE_STATS, .fd = -1};
+	struct dvt_buf body;
+
+	w->stats.conns = w->conns;
+	w->stats.sessions = w->sessions;
+	w->stats.resident_bytes = gw_memory_bytes(w->memory_fd);
+	if (w->feed_channel == NULL ||
+	    memcmp(&w->stats, &w->told, sizeof(w->told)) == 0)
+		return;
+	dvt_buf_init(&body, dvt_msg_max(DVT_MSG_EDGE_STATS));
+	gw_stats_put(&w->stats, &body);
+	m.body = dvt_buf_span(&body);
+	if (dvt_channel_send(w->feed_channel, &m, NULL) == DVT_OK)
+		w->told = w->stats;
+	dvt_buf_fini(&body);
+}
+
+static void
 on_tell(void *ctx)
 {
 	struct gw_worker *w = ctx;
 
+	stats_tell(w);
 	if (w->sessions != w->told_sessions)
 		gw_worker_tell(w);
 }
@@ -280,6 +302,7 @@ on_peer(void *user, int role, unsigned index, int fd)
 	};
 
 	dvt_channel_free(w->feed_channel);
+	w->told = (struct gw_stats){0};
 	w->feed_channel = dvt_channel_new(w->loop, fd, &config);
 	records_send(w);
 }
@@ -340,6 +363,7 @@ start(struct gw_worker *w, struct dvt_child *me, struct dvt_err *err)
 	w->teller = dvt_timer_new(w->loop, on_tell, w);
 	w->recorder = dvt_timer_new(w->loop, records_send, w);
 	dvt_timer_repeat(w->teller, TELL_MS);
+	w->memory_fd = gw_memory_open();
 	w->control = dvt_control_new(w->loop, me, &control);
 	return gw_sandbox(w->program,
 	    DVT_SYS_NET | DVT_SYS_ACCEPT | DVT_SYS_CONNECT | DVT_SYS_MEMFD,

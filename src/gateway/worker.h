@@ -7,6 +7,7 @@
 #define DVT_GATEWAY_WORKER_H
 
 #include "gateway/program.h"
+#include "gateway/stats.h"
 #include "ipc/channel.h"
 #include "loop/loop.h"
 
@@ -57,6 +58,8 @@ struct gw_worker {
 	size_t conns, conns_max;
 	size_t sessions; /* of these open */
 	size_t told_sessions;
+	struct gw_stats stats, told; /* what is counted; what the feed has */
+	int memory_fd;
 	uint8_t *scratch; /* GW_SCRATCH bytes, within one call */
 
 	/* records that wait for the next message, or for the feed process */
