@@ -173,12 +173,14 @@ class Gateway:
         lines += [f"{k.replace('_', '-')} = {v}" for k, v in self.settings.items() if v is not None]
         self.config.write_text("\n".join(lines) + "\n")
 
-    def start(self, later_s=0):
-        """@later_s: seconds that its clock is ahead."""
+    def start(self, later_s=0, at=None):
+        """@later_s: seconds that its clock is ahead; @at: Unix seconds at
+        which its clock stands still."""
         env = dict(os.environ)
-        if later_s:
+        if later_s or at is not None:
             library = next(pathlib.Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
-            env.update(LD_PRELOAD=str(library), FAKETIME=f"+{later_s}s", DONT_FAKE_MONOTONIC="1")
+            env.update(LD_PRELOAD=str(library), DONT_FAKE_MONOTONIC="1", TZ="UTC",
+                       FAKETIME=f"+{later_s}s" if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at)))
         seen = self.log().count("event=gateway.ready")
         self.process = subprocess.Popen([BUILD / "dovetail-gateway", "--config", self.config], env=env,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
