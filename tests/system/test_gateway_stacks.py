@@ -273,10 +273,14 @@ def test_4_real_stacks_behind_one_address_while_a_rotation_switches(world):
     for d in pinned:
         if d.ticket:
             assert set(d.tries) == {1}, (d, d.tries)
-    forged = [h for h in world.handshakes()[records:] if h["outcome"] == "device-refused" and h["why"] != "turn"]
-    print({c: sum(h["confidence"] == c for h in forged) for c in ("certificate", "ticket", "candidates", "none")})
-    assert len(forged) >= flood.done * 0.9
-    assert {h.get("device", "") for h in forged if h["confidence"] == "ticket"} <= {victim.device}
+    # beyond so many in a minute, records that agree are one with a count
+    def forged():
+        rows = [h for h in world.handshakes()[records:]
+                if h["outcome"] == "device-refused" and h.get("why") != "turn"]
+        return sum(h.get("n", 1) for h in rows) >= flood.done * 0.99 and rows
+    told = wait_for("the records", forged, 15)
+    assert {h.get("device", "") for h in told if h["confidence"] == "ticket"} <= {victim.device}
+    assert not [h for h in told if h["confidence"] == "certificate"]
     # a stranger can pause, and raise one alert; no gate moves
     wait_for("an alert", lambda: world.op("alert", "list")["items"])
     time.sleep(2)  # the rest of the reports
