@@ -6,7 +6,6 @@ import pathlib
 import shutil
 import signal
 import socket
-import ssl
 import subprocess
 import time
 
@@ -116,15 +115,6 @@ class World:
         return paths
 
 
-def shown_by(port):
-    """The certificate a server shows, as DER."""
-    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    ctx.check_hostname, ctx.verify_mode = False, ssl.CERT_NONE
-    ctx.minimum_version = ssl.TLSVersion.TLSv1_3  # there it comes before ours is asked for
-    with socket.create_connection(("127.0.0.1", port), 5) as raw, ctx.wrap_socket(raw) as tls:
-        return tls.getpeercert(True)
-
-
 # --- servers ---
 
 def family(pid):
@@ -174,12 +164,9 @@ class Server:
                 self.process.wait()
             self.process = None
 
-    def processes(self):
-        return family(self.process.pid)
-
     def cpu_s(self):
         total = 0
-        for p in self.processes():
+        for p in family(self.process.pid):
             fields = pathlib.Path(f"/proc/{p}/stat").read_text().rsplit(")", 1)[1].split()
             total += int(fields[11]) + int(fields[12])
         return total / TICK
@@ -187,7 +174,7 @@ class Server:
     def memory_kib(self):
         """What its processes hold, shared pages counted once."""
         total = 0
-        for p in self.processes():
+        for p in family(self.process.pid):
             for line in pathlib.Path(f"/proc/{p}/smaps_rollup").read_text().splitlines():
                 if line.startswith("Pss:"):
                     total += int(line.split()[1])
@@ -195,8 +182,8 @@ class Server:
 
 
 class Edge(Server):
-    def __init__(self, *args, record=False, quiet=False, **kwargs):
-        self.record, self.quiet = record, quiet
+    def __init__(self, *args, record=False, **kwargs):
+        self.record = record
         super().__init__(*args, **kwargs)
 
     def command(self):

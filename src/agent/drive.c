@@ -9,6 +9,8 @@
 #include <stdio.h>
 
 #define EVENTS_AT_ONCE 16
+#define LOCKED_OUT     2    /* check-ins in a row that fail */
+#define LOOK_EVERY     10   /* of agent.retry-first */
 #define SETTLE_STEPS   1000 /* adopting takes ten */
 
 static void
@@ -34,6 +36,30 @@ tell_events(struct program *p)
 	}
 }
 
+/* Locked out, it seems: other ways are tried now and then. */
+static void
+look_elsewhere(struct program *p, const struct dvt_agent_status *s)
+{
+	int64_t now = dvt_loop_time(p->loop).mono_ms;
+
+	if (s->checkin_failures < LOCKED_OUT || now < p->recover_at_ms)
+		return;
+	p->recover_at_ms = now +
+			   LOOK_EVERY * 1000 *
+			       dvt_config_int(p->config, "agent.retry-first");
+	dvt_timer_start(p->recover, 0);
+}
+
+static void
+on_recover(void *user)
+{
+	struct program *p = user;
+	struct dvt_err err = {0};
+
+	if (agent_recover_look(p, NULL, &err) == DVT_OK && p->io != NULL)
+		dvt_agent_io_kick(p->io);
+}
+
 /* Once: it ends with the first answered check-in that leaves nothing to do, or
  * with a failure that only time can mend. */
 static void
@@ -43,9 +69,11 @@ after_step(void *user)
 	struct dvt_agent_status s;
 
 	tell_events(p);
-	if (!p->o.once)
-		return;
 	dvt_agent_status(p->agent, &s);
+	if (!p->o.once) {
+		look_elsewhere(p, &s);
+		return;
+	}
 	if (s.busy)
 		return;
 	if (s.heard || s.last_error[0] != '\0') {
@@ -69,6 +97,20 @@ on_stop(void *user)
 	struct program *p = user;
 
 	dvt_loop_stop(p->loop);
+}
+
+/* SIGUSR1: `dovetail-agent cancel` cannot open a state that is in use. */
+static void
+on_cancel(void *user)
+{
+	struct dvt_command c = {.kind = DVT_COMMAND_CANCEL};
+	struct program *p = user;
+	struct dvt_err err = {0};
+
+	if (dvt_agent_command(p->agent, &c, &err) != DVT_OK)
+		log_event(LOG_NOTICE, "agent.cancel.refused", LE(&err));
+	else if (p->io != NULL)
+		dvt_agent_io_kick(p->io);
 }
 
 static void
@@ -176,7 +218,7 @@ outcome(struct program *p, struct dvt_err *err)
 enum dvt_code
 agent_drive(struct program *p, struct dvt_err *err)
 {
-	struct dvt_signal *term, *interrupt;
+	struct dvt_signal *term, *interrupt, *stop_update;
 	enum dvt_code rc;
 
 	if (dvt_config_text(p->config, "agent.server") == NULL)
@@ -187,8 +229,10 @@ agent_drive(struct program *p, struct dvt_err *err)
 		return rc;
 	p->start = dvt_timer_new(p->loop, start, p);
 	p->limit = dvt_timer_new(p->loop, on_limit, p);
+	p->recover = dvt_timer_new(p->loop, on_recover, p);
 	term = dvt_signal_new(p->loop, SIGTERM, on_stop, p);
 	interrupt = dvt_signal_new(p->loop, SIGINT, on_stop, p);
+	stop_update = dvt_signal_new(p->loop, SIGUSR1, on_cancel, p);
 	dvt_timer_start(p->start, 0);
 	if (p->o.once)
 		dvt_timer_start(p->limit,
@@ -197,6 +241,7 @@ agent_drive(struct program *p, struct dvt_err *err)
 	dvt_service_stopping();
 	dvt_signal_free(term);
 	dvt_signal_free(interrupt);
+	dvt_signal_free(stop_update);
 	return p->o.once ? outcome(p, err) : DVT_OK;
 }
 

@@ -81,6 +81,7 @@ agent_close(struct program *p)
 		return;
 	dvt_timer_free(p->start);
 	dvt_timer_free(p->limit);
+	dvt_timer_free(p->recover);
 	dvt_loop_free(p->loop);
 }
 

@@ -6,6 +6,7 @@
 #include "proc/service.h"
 
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -16,6 +17,10 @@ static const char usage_text
 	 "         [--device ID] [--label LABEL] [--trust-key FILE]\n"
 	 "  run [--once]     check in, renew, load trust; until told to stop\n"
 	 "  checkin, renew   once, now\n"
+	 "  recover [--from FILE|DIR|URL]\n"
+	 "                   load a trust bundle that came another way\n"
+	 "  cancel           give up the update that runs\n"
+	 "  selftest         try what an update needs, change nothing\n"
 	 "  status [--json]  what it holds\n";
 
 enum {
@@ -29,6 +34,7 @@ enum {
 	OPT_DEVICE,
 	OPT_LABEL,
 	OPT_SUBJECT,
+	OPT_FROM,
 	OPT_MAN,
 };
 
@@ -97,6 +103,9 @@ take_option(struct options *o, int c, int argc, char **argv)
 	case OPT_LABEL:
 		o->label = optarg;
 		break;
+	case OPT_FROM:
+		o->from = optarg;
+		break;
 	case OPT_SUBJECT:
 		o->subject = optarg;
 		break;
@@ -130,6 +139,7 @@ arguments(int argc, char **argv, struct options *o)
 	    {"device",       required_argument, NULL, OPT_DEVICE     },
 	    {"label",        required_argument, NULL, OPT_LABEL      },
 	    {"subject",      required_argument, NULL, OPT_SUBJECT    },
+	    {"from",         required_argument, NULL, OPT_FROM       },
 	    {"settings-man", no_argument,       NULL, OPT_MAN        },
 	    {"version",      no_argument,       NULL, 'V'            },
 	    {"help",         no_argument,       NULL, 'h'            },
@@ -186,6 +196,38 @@ enroll(struct program *p, struct dvt_err *err)
 	return agent_drive(p, err);
 }
 
+/* What was loaded is loaded, whether or not the network answers now. */
+static enum dvt_code
+recover(struct program *p, struct dvt_err *err)
+{
+	struct dvt_agent_status s;
+	enum dvt_code rc;
+
+	p->o.once = true;
+	if ((rc = agent_open(p, err)) != DVT_OK ||
+	    (rc = agent_recover_look(p, p->o.from, err)) != DVT_OK)
+		return rc;
+	if (dvt_config_text(p->config, "agent.server") == NULL)
+		return agent_settle(p, err);
+	rc = agent_drive(p, err);
+	dvt_agent_status(p->agent, &s);
+	printf("trust bundle %" PRId64 ", generation %" PRId64 "\n",
+	    s.trust_version, s.generation);
+	return rc;
+}
+
+static enum dvt_code
+cancel(struct program *p, struct dvt_err *err)
+{
+	struct dvt_command c = {.kind = DVT_COMMAND_CANCEL};
+	enum dvt_code rc;
+
+	if ((rc = agent_open(p, err)) != DVT_OK ||
+	    (rc = dvt_agent_command(p->agent, &c, err)) != DVT_OK)
+		return rc;
+	return agent_settle(p, err);
+}
+
 static enum dvt_code
 command(struct program *p, struct dvt_err *err)
 {
@@ -199,6 +241,12 @@ command(struct program *p, struct dvt_err *err)
 		return once(p, DVT_COMMAND_RENEW, err);
 	if (strcmp(word, "enroll") == 0)
 		return enroll(p, err);
+	if (strcmp(word, "recover") == 0)
+		return recover(p, err);
+	if (strcmp(word, "cancel") == 0)
+		return cancel(p, err);
+	if (strcmp(word, "selftest") == 0)
+		return agent_selftest(p, err);
 	if (strcmp(word, "status") == 0)
 		return agent_show(p, err);
 	usage(64);

@@ -17,6 +17,7 @@ struct options {
 	const char *secret_file; /* "-": standard input */
 	const char *anchor, *fingerprint, *trust_key;
 	const char *device, *label, *subject;
+	const char *from; /* recover: FILE, DIR or URL; NULL: as set */
 };
 
 struct program {
@@ -28,7 +29,8 @@ struct program {
 	struct dvt_agent *agent;
 	struct dvt_loop *loop;
 	struct dvt_agent_io *io;
-	struct dvt_timer *start, *limit;
+	struct dvt_timer *start, *limit, *recover;
+	int64_t recover_at_ms;         /* not before: a look for other ways */
 	struct dvt_agent_event failed; /* last step that failed, if any */
 	bool has_failed;
 	bool ended; /* once: nothing is left to do */
@@ -53,6 +55,21 @@ DVT_MUST_USE enum dvt_code agent_enroll(struct program *p, struct dvt_err *err);
 DVT_MUST_USE enum dvt_code agent_drive(struct program *p, struct dvt_err *err);
 /* Drive what needs no network: adopting. */
 DVT_MUST_USE enum dvt_code agent_settle(struct program *p, struct dvt_err *err);
+
+/**
+ * agent_recover_look() - bundles by other ways, to the agent
+ * @from: FILE, DIR or URL; NULL: recovery/ of the state directory, then what
+ *        is set as agent.recovery-media and agent.recovery-url
+ *
+ * Ends with the first that is taken. Return: DVT_OK; DVT_E_ABSENT (there is
+ * none); else why the last one was refused.
+ */
+DVT_MUST_USE enum dvt_code agent_recover_look(
+    struct program *p, const char *from, struct dvt_err *err);
+
+/* selftest: does all that an update needs work here, without doing one? */
+DVT_MUST_USE enum dvt_code agent_selftest(
+    struct program *p, struct dvt_err *err);
 
 /* status: read only, also beside a running agent. */
 DVT_MUST_USE enum dvt_code agent_show(struct program *p, struct dvt_err *err);

@@ -34,6 +34,10 @@
 #define DVT_JSON_DEPTH_MAX 16       /* nested objects and lists */
 #define DVT_BUNDLE_MAX     65536    /* bytes of one trust bundle line */
 #define DVT_BUNDLE_ANCHORS 16       /* anchors in one bundle */
+#define DVT_RECOVERY_MAX   1048576  /* bytes of one recovery file */
+#define DVT_CONFIG_VALUES  64       /* configuration values of one device */
+#define DVT_CONFIG_VALUE   16384    /* bytes of one, as plain text */
+#define DVT_CONFIG_SEALED  20480    /* bytes of one, encrypted, DER */
 #define DVT_BUNDLE_KEYS    8        /* signing keys named by one bundle */
 #define DVT_IPC_MSG_MAX    65536    /* bytes of one message; larger: by memfd */
 #define DVT_IPC_BODY_MAX   8388608  /* bytes; a list or feed to one process */

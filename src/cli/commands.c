@@ -7,7 +7,7 @@
 const struct cli_command cli_commands[] = {
     {"status",	       0, 0, "[--watch]",                "watch",                      cmd_status,
      "the whole on one screen"															       },
-    {"device list",          0, 1, "[FILTER]",                 "state= model= environment= pins",
+    {"device list",          0, 1, "[FILTER]",                 "state= model= environment=",
      cmd_device_list,												  "devices and their state"             },
     {"device show",          1, 1, "DEVICE",                   "",                           cmd_device_show,
      "one device: credentials, trust"															},
@@ -21,6 +21,8 @@ const struct cli_command cli_commands[] = {
      "refuse it from now on"																 },
     {"device unblock",       1, 1, "DEVICE --case TEXT",       "case=",                      cmd_device_unblock,
      "close its case (second person)"															},
+    {"device recover",       1, 1, "DEVICE [--out FILE]",      "out= trust",                 cmd_device_recover,
+     "a file that brings it back, by stick or web"                                                                                                                                 },
     {"authority list",       0, 0, "",                         "",                           cmd_authority_list,
      "CAs, state, last-issue date"															   },
     {"authority create",     1, 1, "NAME [--under PARENT]",

@@ -30,6 +30,14 @@ dvt_agent_outcome_name(enum dvt_agent_outcome outcome)
 /* --- the clock --- */
 
 int64_t
+dvt_agent_floor_s(const struct dvt_agent *a)
+{
+	int64_t floor = a->h.seen_at > BUILD_FLOOR ? a->h.seen_at : BUILD_FLOOR;
+
+	return a->signed_s > floor ? a->signed_s : floor;
+}
+
+int64_t
 dvt_agent_wall_s(const struct dvt_agent *a, struct dvt_time now)
 {
 	int64_t floor = a->h.seen_at > BUILD_FLOOR ? a->h.seen_at : BUILD_FLOOR;
@@ -386,7 +394,7 @@ run_durable(struct dvt_agent *a)
 {
 	static enum dvt_did (*const activities[])(struct dvt_agent *) = {flush,
 	    dvt_agent_run_adopt, dvt_agent_run_update, dvt_agent_run_bundle,
-	    dvt_agent_run_probe};
+	    dvt_agent_run_grant, dvt_agent_run_probe};
 
 	if (a->now.mono_ms < a->disk_wait_ms)
 		return DVT_DID_NOTHING;
@@ -434,7 +442,7 @@ next_due_ms(const struct dvt_agent *a)
 		at = earlier(at, a->bundle.due_ms);
 	if (a->probe.owed && a->heard && a->edge_next[0] != '\0')
 		at = earlier(at, a->probe.due_ms);
-	if (a->orphan_n > 0 || a->pending.n > 0)
+	if (a->orphan_n > 0 || a->pending.n > 0 || a->grant_new)
 		at = earlier(at, a->now.mono_ms);
 	if (at < a->disk_wait_ms)
 		at = a->disk_wait_ms;

@@ -76,6 +76,7 @@ struct dvt_http_want {
 	const char *target;
 	const char *content_type;  /* NULL: no body */
 	const char *authorization; /* header value, or NULL; a secret */
+	const char *grant;         /* header Dovetail-Grant, or NULL */
 	struct dvt_span body;
 	size_t max_body; /* bytes of the answer's */
 	const struct dvt_agent_credential *credential; /* NULL: none shown */
@@ -176,6 +177,7 @@ enum dvt_command_kind {
 	DVT_COMMAND_CHECKIN, /* now */
 	DVT_COMMAND_RENEW,   /* now, whatever the window says */
 	DVT_COMMAND_CANCEL,  /* the update that runs, unless it has switched */
+	DVT_COMMAND_RECOVER, /* load bundles that came another way */
 };
 
 struct dvt_command {
@@ -193,6 +195,8 @@ struct dvt_command {
 	 * as common name */
 	const char *subject;
 	const char *label; /* RENEW, ENROLL; NULL: of the config */
+	/* RECOVER: signed lines, from whom they come does not matter */
+	struct dvt_span bundle_lines;
 };
 
 /**
@@ -200,7 +204,8 @@ struct dvt_command {
  *
  * Return: DVT_OK; DVT_E_INPUT (key, certificate or anchor); DVT_E_CONFLICT
  *         (there is a credential already; the key is not the certificate's;
- *         an update runs, or none does); DVT_E_ABSENT (no credential yet).
+ *         an update runs, or none does); DVT_E_ABSENT (no credential yet);
+ *         RECOVER: as dvt_recovery_read().
  */
 DVT_MUST_USE enum dvt_code dvt_agent_command(struct dvt_agent *a,
     const struct dvt_command *command, struct dvt_err *err);
@@ -234,6 +239,9 @@ size_t dvt_agent_events(
 
 /* --- what it is now --- */
 
+/* "" when it is not known yet. @return: @out. */
+const char *dvt_agent_device_id(
+    const struct dvt_agent *a, char out[DVT_DEVICE_ID_MAX + 1]);
 /* NULL before the first one. Borrowed until the next step. */
 const struct dvt_agent_credential *dvt_agent_credential(
     const struct dvt_agent *a);
@@ -250,6 +258,7 @@ struct dvt_agent_status {
 	char update[DVT_STEP_ID];          /* that runs; "" none */
 	char update_step[DVT_STEP_NAME];   /* what it is at */
 	char update_wait[DVT_STEP_DETAIL]; /* why it waits there; "" */
+	unsigned checkin_failures;         /* in a row */
 	bool heard;    /* a check-in was answered since open */
 	bool adopting; /* a command of that kind is not done yet */
 	bool busy;     /* with more than the time to the next check-in */

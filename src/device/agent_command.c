@@ -149,6 +149,8 @@ dvt_agent_command(
 		break;
 	case DVT_COMMAND_CANCEL:
 		return take_cancel(a, err);
+	case DVT_COMMAND_RECOVER:
+		return dvt_agent_take_recovery(a, command->bundle_lines, err);
 	}
 	if (a->cred.key == NULL)
 		return dvt_fail(err, DVT_E_ABSENT, "not enrolled yet");

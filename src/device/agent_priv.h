@@ -165,7 +165,9 @@ struct dvt_agent {
 	struct dvt_probe_work probe;
 	struct dvt_checkin_work checkin;
 	struct dvt_adopt_work adopt;
-	int64_t renew_due_ms; /* own renewal, not before */
+	struct dvt_bundle_grant grant; /* id "" none */
+	bool grant_new;                /* an update under it has not begun */
+	int64_t renew_due_ms;          /* own renewal, not before */
 	unsigned renew_tries;
 
 	bool heard; /* a check-in was answered since open */
@@ -261,6 +263,20 @@ void dvt_agent_on_trust_hook(
     struct dvt_agent *a, const struct dvt_answer *answer);
 enum dvt_did dvt_agent_run_probe(struct dvt_agent *a);
 void dvt_agent_on_probe(struct dvt_agent *a, const struct dvt_answer *answer);
+
+/* --- recovery: agent_recover.c --- */
+
+/* Take lines of another channel: DVT_COMMAND_RECOVER. */
+DVT_MUST_USE enum dvt_code dvt_agent_take_recovery(
+    struct dvt_agent *a, struct dvt_span lines, struct dvt_err *err);
+/* Begin the update that a grant is for, once the trust is loaded. */
+enum dvt_did dvt_agent_run_grant(struct dvt_agent *a);
+/* The grant that goes with a request made under the current one, or NULL. */
+const char *dvt_agent_grant(const struct dvt_agent *a);
+/* The current certificate has ended: there is nothing to fall back to. */
+bool dvt_agent_is_expired(const struct dvt_agent *a);
+/* The latest time that was signed: no clock of the device's own. */
+int64_t dvt_agent_floor_s(const struct dvt_agent *a);
 
 /* --- check-in: agent_checkin.c --- */
 

@@ -31,6 +31,16 @@ dvt_agent_trust(const struct dvt_agent *a)
 	return a->trust != NULL ? &a->trust_shown : NULL;
 }
 
+const char *
+dvt_agent_device_id(const struct dvt_agent *a, char out[DVT_DEVICE_ID_MAX + 1])
+{
+	out[0] = '\0';
+	if (a->config.device_id != NULL)
+		(void)dvt_copy_str(
+		    out, DVT_DEVICE_ID_MAX + 1, a->config.device_id);
+	return out;
+}
+
 /* What only waits for a better time is not busy. */
 static bool
 is_busy(const struct dvt_agent *a, const struct dvt_agent_status *s)
@@ -67,6 +77,7 @@ dvt_agent_status(const struct dvt_agent *a, struct dvt_agent_status *out)
 		(void)dvt_copy_str(
 		    out->update_wait, DVT_STEP_DETAIL, a->update.detail);
 	}
+	out->checkin_failures = a->checkin.tries;
 	out->heard = a->heard;
 	out->adopting = a->adopt.phase != AD_NONE;
 	(void)dvt_history_unreported(&a->h, &out->events_unreported);

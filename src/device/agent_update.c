@@ -313,6 +313,7 @@ run_ask(struct dvt_agent *a)
 	w = dvt_agent_want_http(a, ASKED_CERTIFICATE, "POST", DVT_EST_BODY_MAX);
 	w->content_type = DVT_EST_TYPE_CSR;
 	w->body = dvt_buf_span(&a->body);
+	w->grant = first ? NULL : dvt_agent_grant(a);
 	w->repeat_safe = true; /* the same key gives the same certificate */
 	w->keep_open = true;
 	if (first) {
@@ -453,6 +454,12 @@ run_issued(struct dvt_agent *a)
 		return DVT_DID_WORK;
 	}
 	say(a, DVT_STEP_TRY, DVT_STEP_START, "");
+	if (dvt_agent_is_expired(a)) { /* nothing to fall back to either */
+		say(a, DVT_STEP_TRY, DVT_STEP_SUCCEED,
+		    "not tried: the certificate before it has ended");
+		go(a, UP_TRIED);
+		return DVT_DID_WORK;
+	}
 	go(a, UP_TRY);
 	a->update.due_ms = a->now.mono_ms + a->config.trial_wait_ms;
 	return DVT_DID_WORK;

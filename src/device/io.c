@@ -5,6 +5,7 @@
 #include "device/hook.h"
 #include "base/log.h"
 #include "http/client.h"
+#include "proto/est.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -178,20 +179,25 @@ static void
 http_start(struct dvt_agent_io *io)
 {
 	const struct dvt_http_want *w = &io->want.u.http;
-	const struct dvt_http_header headers[] = {
-	    {"Authorization", w->authorization}
-        };
+	struct dvt_http_header headers[2];
+	size_t headers_n = 0;
 	struct dvt_http_ask ask = {.method = w->method,
 	    .target = w->target,
 	    .host = io->server_name,
 	    .headers = headers,
-	    .headers_n = w->authorization != NULL,
 	    .content_type = w->content_type,
 	    .body = w->body,
 	    .max_body = w->max_body,
 	    .repeat_safe = w->repeat_safe};
 	struct dvt_err err;
 
+	if (w->authorization != NULL)
+		headers[headers_n++] = (struct dvt_http_header){
+		    "Authorization", w->authorization};
+	if (w->grant != NULL)
+		headers[headers_n++] = (struct dvt_http_header){
+		    DVT_GRANT_HEADER, w->grant};
+	ask.headers_n = headers_n;
 	ask.deadline_ms = io->want.deadline_ms -
 			  dvt_loop_time(io->c.loop).mono_ms;
 	if (ask.deadline_ms < 1)

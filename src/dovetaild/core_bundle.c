@@ -140,7 +140,9 @@ put_first(struct core *c, struct dvt_bundle *b,
 		b->anchor[i].priority = DVT_SECONDARY;
 	while (!relied_on && b->anchor_n > 0)
 		drop_anchor(b, b->anchor[0].fingerprint);
-	return put_anchor(b, row->der, DVT_PRIMARY, err);
+	rc = put_anchor(b, row->der, DVT_PRIMARY, err);
+	/* devices go on getting certificates of what issued theirs */
+	return rc == DVT_OK ? put_issuers(c, b, row->id, err) : rc;
 }
 
 /* By an operator: {"add": fingerprint, "priority"} or {"remove"}; by an
@@ -183,9 +185,9 @@ change_by_hand(struct core *c, const struct core_act *a, struct dvt_bundle *b,
 
 /* --- the newest one --- */
 
-static enum dvt_code
-open_newest(struct core *c, struct dvt_row_bundle *row, struct dvt_bundle *b,
-    struct dvt_err *err)
+enum dvt_code
+core_bundle_newest(struct core *c, struct dvt_row_bundle *row,
+    struct dvt_bundle *b, struct dvt_err *err)
 {
 	struct dvt_dsse *d = dvt_alloc(sizeof(*d));
 	enum dvt_code rc = dvt_store_bundle_newest(
@@ -399,8 +401,8 @@ core_act_bundle(struct core *c, struct core_act *a, struct dvt_err *err)
 	struct dvt_row_bundle row;
 	enum dvt_code rc;
 
-	if ((rc = open_newest(c, &row, was, err)) != DVT_OK ||
-	    (rc = open_newest(c, &row, next, err)) != DVT_OK)
+	if ((rc = core_bundle_newest(c, &row, was, err)) != DVT_OK ||
+	    (rc = core_bundle_newest(c, &row, next, err)) != DVT_OK)
 		goto out;
 	rc = a->r != NULL ? change_for_rotation(c, a, next, err)
 			  : change_by_hand(c, a, next, err);

@@ -10,6 +10,7 @@
 #include "dovetaild/est_rules.h"
 #include "pki/key.h"
 #include "proto/est.h"
+#include "store/agent.h"
 #include "store/authority.h"
 #include "store/credential.h"
 #include "store/rotation.h"
@@ -311,6 +312,29 @@ record(
 	return core_issue_record(c, &issue, err);
 }
 
+/* Once: the key of this certificate and no other. */
+static enum dvt_code
+use_grant(struct core *c, const struct est_job *j, const struct core_owner *o,
+    struct dvt_err *err)
+{
+	json_t *detail;
+	enum dvt_code rc;
+
+	if (o->grant == NULL)
+		return DVT_OK;
+	rc = dvt_store_grant_use(
+	    core_tx(c), o->grant, j->q.key_digest, core_now(c).wall_s, err);
+	if (rc != DVT_OK)
+		return rc;
+	detail = json_pack("{s:s, s:s, s:s}", "grant", o->grant, "certificate",
+	    o->credential.fingerprint, "key", j->q.key_digest);
+	rc = core_audit(c, "core", "grant.use", o->id, detail, err);
+	if (rc == DVT_OK)
+		rc = core_event(c, "DEVICE_RETURNED", o->id, "", detail, err);
+	json_decref(detail);
+	return rc;
+}
+
 struct est_result {
 	struct est_job *j;
 	struct dvt_span der;
@@ -333,7 +357,8 @@ est_record(struct core *c, void *ctx, struct dvt_err *err)
 	if ((rc = check_key(c, j, err)) != DVT_OK ||
 	    (rc = repeat(c, j, &done, err)) != DVT_OK || done)
 		return rc; /* asked twice at once: the first one counts */
-	if ((rc = record(c, j, r->der, err)) != DVT_OK)
+	if ((rc = record(c, j, r->der, err)) != DVT_OK ||
+	    (rc = use_grant(c, j, &o, err)) != DVT_OK)
 		return rc;
 	if (j->by_secret &&
 	    (rc = dvt_store_secret_bind(core_tx(c),

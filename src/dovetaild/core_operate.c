@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What operators ask for: the table, second persons, trust, recovery. */
+/* What operators ask for: the table, second persons, trust. */
 #include "dovetaild/core_operate_priv.h"
 
-#include "dovetaild/core_outbound.h"
 #include "fleet/interlock.h"
 #include "pki/x509.h"
 #include "store/authority.h"
@@ -304,69 +303,5 @@ core_op_trust_update(struct core_op *op, struct dvt_err *err)
 	json_decref(body);
 	op->out = json_pack("{s:s, s:s, s:I}", "operation", operation, "anchor",
 	    anchor.fingerprint, "bundle", (json_int_t)newest.version + 1);
-	return rc;
-}
-
-/* --- recovery --- */
-
-static enum dvt_code
-recover_one(
-    struct core_op *op, const char *device, bool renew, struct dvt_err *err)
-{
-	int64_t now = core_now(op->c).wall_s;
-	char id[64], body[DVT_NAME_MAX + 32] = "{}";
-	struct dvt_row_mail mail = {.device_id = device,
-	    .id = id,
-	    .action = renew ? DVT_MAIL_RENEW : DVT_MAIL_PROBE,
-	    .body = body,
-	    .created_at = now};
-	struct dvt_row_device row;
-	enum dvt_code rc = dvt_store_device_get(
-	    core_tx(op->c), core_arena(op->c), device, &row, err);
-
-	if (rc != DVT_OK)
-		return rc;
-	if (row.state == DVT_DEVICE_BLOCKED || row.state == DVT_DEVICE_RETIRED)
-		return dvt_fail(err, DVT_E_CONFLICT, "device %s is %s", device,
-		    dvt_device_state_name(row.state));
-	snprintf(id, sizeof(id), "recover-%" PRId64 "-%s", now,
-	    dvt_mailbox_action_name(mail.action));
-	if (renew)
-		snprintf(body, sizeof(body), "{\"label\":\"%s\"}",
-		    row.profile[0] == '\0' ? "device" : row.profile);
-	rc = dvt_store_mail_put(core_tx(op->c), &mail, err);
-	if (rc == DVT_OK && strcmp(core_op_text(op, "method", ""), "SMS") == 0)
-		rc = core_sms_put(
-		    op->c, &row, core_op_text(op, "action", ""), err);
-	return rc == DVT_OK ? core_audit(op->c, op->actor, "device.recover",
-				  device, NULL, err)
-			    : rc;
-}
-
-/* The newest bundles are on every front without a certificate (GET
- * /trust/bundles), so BUNDLE and FALLBACK_CHANNEL need only the mailbox. */
-enum dvt_code
-core_op_recovery(struct core_op *op, struct dvt_err *err)
-{
-	const json_t *ids = json_object_get(op->args, "deviceIds");
-	bool renew = strcmp(core_op_text(op, "action", ""), "RENEW") == 0;
-	const char *method = core_op_text(op, "method", "");
-	const json_t *item;
-	enum dvt_code rc = DVT_OK;
-	size_t i;
-
-	if (json_array_size(ids) == 0)
-		return dvt_fail(err, DVT_E_INPUT, "deviceIds: it is empty");
-	json_array_foreach(ids, i, item)
-	{
-		if (!json_is_string(item))
-			return dvt_fail(
-			    err, DVT_E_INPUT, "deviceIds[%zu]: no text", i);
-		rc = recover_one(op, json_string_value(item), renew, err);
-		if (rc != DVT_OK)
-			return rc;
-	}
-	op->out = json_pack("{s:I, s:s}", "devices",
-	    (json_int_t)json_array_size(ids), "method", method);
 	return rc;
 }

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "dovetaild/est_rules.h"
 #include "proc/config.h"
+#include "store/agent.h"
 #include "store/authority.h"
 #include "store/credential.h"
 #include "store/device.h"
@@ -138,20 +139,28 @@ take_profile(struct core *c, const char *label, struct core_owner *o,
 }
 
 static enum dvt_code
-check_credential(
-    struct core *c, const struct core_owner *o, struct dvt_err *err)
+check_credential(struct core *c, struct core_owner *o, bool may_have_ended,
+    struct dvt_err *err)
 {
 	struct est_credential cred = {o->credential.state,
 	    o->credential.not_after, o->credential.hold_until};
 
+	o->ended = cred.state == DVT_CRED_EXPIRED ||
+		   (cred.state != DVT_CRED_REVOKED &&
+		       cred.not_after < core_now(c).wall_s);
+	if (o->ended && may_have_ended)
+		return DVT_OK;
+	if (o->ended)
+		cred.state = DVT_CRED_EXPIRED;
 	return est_check_credential(&cred,
 	    dvt_config_int(core_config(c), "certificate.mendLane"),
 	    core_now(c).wall_s, err);
 }
 
-enum dvt_code
-core_owner_by_certificate(struct core *c, const char *fingerprint,
-    enum dvt_owner_kind kind, struct core_owner *out, struct dvt_err *err)
+static enum dvt_code
+by_certificate(struct core *c, const char *fingerprint,
+    enum dvt_owner_kind kind, bool may_have_ended, struct core_owner *out,
+    struct dvt_err *err)
 {
 	enum dvt_code rc;
 
@@ -170,10 +179,75 @@ core_owner_by_certificate(struct core *c, const char *fingerprint,
 		    "this is the certificate of %s %s, not of a %s",
 		    dvt_owner_kind_name(out->credential.owner_kind),
 		    out->credential.owner, dvt_owner_kind_name(kind));
-	if ((rc = check_credential(c, out, err)) != DVT_OK)
+	if ((rc = check_credential(c, out, may_have_ended, err)) != DVT_OK)
 		return rc;
 	return take_owner(
 	    c, out->credential.owner_kind, out->credential.owner, out, err);
+}
+
+enum dvt_code
+core_owner_by_certificate(struct core *c, const char *fingerprint,
+    enum dvt_owner_kind kind, struct core_owner *out, struct dvt_err *err)
+{
+	return by_certificate(c, fingerprint, kind, false, out, err);
+}
+
+/* --- a certificate that has ended --- */
+
+static enum dvt_code
+check_grant(struct core *c, const struct est_request *q, struct core_owner *o,
+    struct dvt_err *err)
+{
+	struct dvt_row_grant g;
+	enum dvt_code rc = dvt_store_grant_get(
+	    core_tx(c), core_arena(c), q->grant, &g, err);
+
+	if (rc != DVT_OK && rc != DVT_E_ABSENT)
+		return rc;
+	if (rc == DVT_E_ABSENT || strcmp(g.device_id, o->id) != 0 ||
+	    strcmp(g.certificate, o->credential.fingerprint) != 0)
+		return dvt_fail(err, DVT_E_DENIED,
+		    "this grant is not for this device and certificate");
+	if (g.key_digest[0] != '\0' && strcmp(g.key_digest, q->key_digest) != 0)
+		return dvt_fail(
+		    err, DVT_E_DENIED, "this grant was used with another key");
+	if (g.expires_at <= core_now(c).wall_s)
+		return dvt_fail(err, DVT_E_DENIED, "this grant has ended");
+	o->grant = g.id;
+	return DVT_OK;
+}
+
+/* By policy: the newest certificate, not for too long. */
+static enum dvt_code
+check_policy(struct core *c, struct core_owner *o, struct dvt_err *err)
+{
+	int64_t most = dvt_config_int(core_config(c), "enrol.expiredRenew");
+	int64_t ago = core_now(c).wall_s - o->credential.not_after;
+	struct dvt_row_credential *rows;
+	size_t n;
+	enum dvt_code rc = dvt_store_credential_of_owner(
+	    core_tx(c), core_arena(c), o->kind, o->id, 1, &rows, &n, err);
+
+	if (rc != DVT_OK)
+		return rc;
+	if (most > 0 && ago <= most && n == 1 &&
+	    strcmp(rows[0].fingerprint, o->credential.fingerprint) == 0)
+		return DVT_OK;
+	return dvt_fail(err, DVT_E_DENIED,
+	    "this certificate ended %" PRId64 " s ago; a grant lets %s return "
+	    "(dovetail device recover)",
+	    ago, o->id);
+}
+
+static enum dvt_code
+check_ended(struct core *c, const struct est_request *q, struct core_owner *o,
+    struct dvt_err *err)
+{
+	if (!o->ended)
+		return DVT_OK;
+	if (o->kind == DVT_OWNER_DEVICE && q->grant[0] != '\0')
+		return check_grant(c, q, o, err);
+	return check_policy(c, o, err);
 }
 
 /* --- a certificate of an imported authority that is not listed yet --- */
@@ -229,6 +303,10 @@ by_factory_certificate(struct core *c, const struct est_request *q,
 		DVT_OK ||
 	    cn.n >= sizeof(id))
 		return DVT_E_AUTH; /* the text is there already */
+	if (cert.not_after < core_now(c).wall_s)
+		return dvt_fail(err, DVT_E_DENIED,
+		    "this certificate ended %" PRId64 " s ago",
+		    core_now(c).wall_s - cert.not_after);
 	if ((rc = issued_by_import(c, &cert, &ours, err)) != DVT_OK)
 		return rc;
 	snprintf(id, sizeof(id), "%.*s", (int)cn.n, (const char *)cn.p);
@@ -309,9 +387,11 @@ core_owner_find(struct core *c, const struct est_request *q,
 	if (q->fingerprint[0] == '\0') {
 		rc = by_secret(c, q, out, err);
 	} else {
-		rc = core_owner_by_certificate(
-		    c, q->fingerprint, DVT_OWNER_N, out, err);
-		if (rc == DVT_E_AUTH)
+		rc = by_certificate(
+		    c, q->fingerprint, DVT_OWNER_N, q->reenroll, out, err);
+		if (rc == DVT_OK)
+			rc = check_ended(c, q, out, err);
+		else if (rc == DVT_E_AUTH)
 			rc = by_factory_certificate(c, q, out, err);
 	}
 	return rc == DVT_OK ? take_profile(c, q->label, out, err) : rc;

@@ -23,6 +23,8 @@ struct core_owner {
 	struct dvt_span san_der;
 	bool told_to_renew;  /* an instruction is out */
 	int64_t rotation_to; /* authority of its rotation; 0: none */
+	bool ended;          /* its certificate has: re-enrolment alone */
+	const char *grant;   /* under which it returns; NULL: none needed */
 };
 
 /**

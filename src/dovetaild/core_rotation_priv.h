@@ -119,6 +119,11 @@ core_act_fn core_act_hold_end;
 core_act_fn core_act_want;
 core_act_fn core_act_sms;
 core_act_fn core_act_bundle;
+struct dvt_row_bundle;
+struct dvt_bundle;
+/* The newest bundle, its row and its content (dvt_bundle_fini() it). */
+DVT_MUST_USE enum dvt_code core_bundle_newest(struct core *c,
+    struct dvt_row_bundle *row, struct dvt_bundle *b, struct dvt_err *err);
 
 /* Edges must have applied all that the feed says now. */
 DVT_MUST_USE enum dvt_code core_rot_position(

@@ -120,6 +120,23 @@ front_check_report(struct dvt_span body, struct dvt_err *err)
 	return rc;
 }
 
+/* Core looks it up; what cannot be one is told at once. */
+static enum dvt_code
+take_grant(
+    const struct dvt_http_req *req, struct est_request *q, struct dvt_err *err)
+{
+	const char *value = dvt_http_req_header(req, DVT_GRANT_HEADER);
+
+	if (value == NULL)
+		return DVT_OK;
+	if (strlen(value) != sizeof(q->grant) - 1 ||
+	    strspn(value, "0123456789abcdef") != sizeof(q->grant) - 1)
+		return dvt_fail(err, DVT_E_INPUT,
+		    DVT_GRANT_HEADER ": 32 hexadecimal digits");
+	memcpy(q->grant, value, sizeof(q->grant));
+	return DVT_OK;
+}
+
 static enum dvt_code
 take_request(struct front *f, const struct dvt_http_req *req,
     const struct dvt_est_path *path, struct dvt_buf *der,
@@ -136,7 +153,8 @@ take_request(struct front *f, const struct dvt_http_req *req,
 	    q->address, sizeof(q->address), dvt_addr_host(&req->peer, text));
 	front_tls_peer(req->ssl, q->fingerprint, client);
 	q->client = dvt_buf_span(client);
-	if ((rc = take_basic(req, q, err)) != DVT_OK)
+	if ((rc = take_basic(req, q, err)) != DVT_OK ||
+	    (rc = take_grant(req, q, err)) != DVT_OK)
 		return rc;
 	if (q->fingerprint[0] == '\0' && q->user[0] == '\0')
 		return dvt_fail(err, DVT_E_AUTH,

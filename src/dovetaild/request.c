@@ -51,6 +51,7 @@ est_request_put(struct dvt_buf *out, const struct est_request *r)
 	dvt_put_bytes(out, r->spki);
 	dvt_put_str(out, r->key_digest);
 	dvt_put_bool(out, r->asks_ca);
+	dvt_put_str(out, r->grant);
 }
 
 enum dvt_code
@@ -71,6 +72,7 @@ est_request_get(
 	out->spki = dvt_get_bytes(&f, DVT_CSR_DER_MAX);
 	dvt_get_str(&f, out->key_digest, sizeof(out->key_digest));
 	out->asks_ca = dvt_get_bool(&f);
+	dvt_get_str(&f, out->grant, sizeof(out->grant));
 	return dvt_fields_end(&f, "EST request", err);
 }
 

@@ -14,6 +14,7 @@
 #define REQUEST_TOKEN_MAX  128 /* characters of a bearer token */
 #define REQUEST_SECRET_MAX 128 /* bytes of a one-time secret */
 #define REQUEST_ACCEPT_MAX 255 /* characters of an Accept header kept */
+#define REQUEST_GRANT_MAX  33  /* bytes of a grant, with NUL */
 #define REQUEST_ADDR_MAX   64  /* characters of a client's address */
 #define REPLY_TYPE_MAX     128 /* characters of a content type */
 
@@ -50,6 +51,7 @@ struct est_request {
 	struct dvt_span spki;    /* DER; kind and size are checked */
 	char key_digest[DVT_DIGEST_HEX];
 	bool asks_ca;
+	char grant[REQUEST_GRANT_MAX]; /* for an ended certificate; "" none */
 };
 
 void est_request_put(struct dvt_buf *out, const struct est_request *r);

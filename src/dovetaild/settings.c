@@ -50,6 +50,11 @@ const struct dvt_setting settings_table[] = {
 	"Time until a trust bundle should have been replaced."),
     S("enrol.secretLifetime", DVT_SET_SECONDS, "s", 60, YEAR, "7d",
 	"Time a one-time enrolment secret is good for."),
+    S("enrol.expiredRenew", DVT_SET_SECONDS, "s", 0, YEAR, "0s",
+	"Time after its end that a device's newest certificate may still be "
+	"renewed without a grant; 0: never."),
+    S("recovery.grantLifetime", DVT_SET_SECONDS, "s", 60, YEAR, "14d",
+	"Time a grant is good for that lets an ended certificate be renewed."),
     S("certificate.hold", DVT_SET_SECONDS, "s", 0, YEAR, "7d",
 	"Time a superseded certificate is still accepted."),
     S("certificate.mendLane", DVT_SET_SECONDS, "s", 0, YEAR, "30d",

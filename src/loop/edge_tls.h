@@ -21,12 +21,13 @@
 
 #include <openssl/ssl.h>
 
-#define DVT_EDGE_VERDICTS 196608 /* client certificates known as good */
+#define DVT_EDGE_VERDICTS 131072 /* client certificates known as good */
 
 enum dvt_edge_flag {
 	/* a client without a certificate may come in (fronts: EST by secret) */
 	DVT_EDGE_CERT_OPTIONAL = 1,
-	/* superseded certificates may come in (fronts: the mend lane) */
+	/* superseded and ended certificates may come in (fronts: the mend
+	 * lane); core decides what for */
 	DVT_EDGE_MEND = 2,
 };
 

@@ -152,6 +152,19 @@ keep_verdict(struct dvt_edge_conn *c, const uint8_t *digest,
 		dvt_verdict_cache_put(v, digest, &dates);
 }
 
+/* In the mend lane an ended certificate is judged as of its end: who it is
+ * stands, and what it may do is decided by who asked for the lane. */
+static int64_t
+judged_at(const struct dvt_edge *e, X509 *leaf, int64_t now)
+{
+	int64_t end;
+
+	if ((e->flags & DVT_EDGE_MEND) == 0)
+		return now;
+	end = dvt_x509_not_after(leaf);
+	return end <= now ? end - 1 : now;
+}
+
 static struct refusal
 check_path(struct dvt_edge_conn *c, X509_STORE_CTX *ctx, const uint8_t *digest,
     int64_t now)
@@ -237,12 +250,13 @@ dvt_edge_verify_cb(X509_STORE_CTX *ctx, void *arg)
 	const struct dvt_feed_entry *device;
 	uint8_t digest[DVT_VERDICT_KEY];
 	struct refusal r;
-	int64_t now;
+	int64_t now, at;
 
 	(void)arg;
 	if (c == NULL || c->set == NULL || leaf == NULL)
 		return 0;
 	now = dvt_edge_wall_s(c->edge);
+	at = judged_at(c->edge, leaf, now);
 	device = identify(c, leaf, digest);
 	name_it(c, device);
 	r = check_denied(c->edge, c->peer.certificate, device);
@@ -250,8 +264,8 @@ dvt_edge_verify_cb(X509_STORE_CTX *ctx, void *arg)
 		if (device != NULL &&
 		    strcmp(device->u.device.pin, c->peer.certificate) == 0)
 			r = check_dates(leaf, now);
-		else if (!is_known_good(c, digest, now))
-			r = check_path(c, ctx, digest, now);
+		else if (!is_known_good(c, digest, at))
+			r = check_path(c, ctx, digest, at);
 	}
 	if (r.error == X509_V_OK) {
 		c->peer.unlisted = dvt_edge_has_inventory(c->edge) &&

@@ -50,6 +50,15 @@ struct dvt_bundle_keys {
 	size_t n;
 };
 
+/* Leave to enrol once more with a certificate that has ended; in a bundle for
+ * one device. No secret: the device still proves the certificate's key. */
+#define DVT_GRANT_ID 33 /* bytes: 32 hexadecimal digits and NUL */
+struct dvt_bundle_grant {
+	char id[DVT_GRANT_ID];            /* "" none */
+	char certificate[DVT_DIGEST_HEX]; /* fingerprint it is bound to */
+	int64_t expires_at;               /* Unix seconds */
+};
+
 struct dvt_bundle {
 	char fleet[DVT_NAME_MAX + 1];
 	char audience[DVT_DEVICE_ID_MAX + 1]; /* "all" or one device id */
@@ -65,6 +74,7 @@ struct dvt_bundle {
 	char edge[DVT_BUNDLE_NAMES][DVT_BUNDLE_NAME];
 	size_t edge_n;
 	int64_t previous; /* version of the bundle before; 0: the first */
+	struct dvt_bundle_grant grant;
 };
 
 void dvt_bundle_fini(struct dvt_bundle *b); /* NULL-safe; empty afterwards */
@@ -165,6 +175,20 @@ DVT_MUST_USE enum dvt_code dvt_bundle_accept(const struct dvt_bundle_held *held,
 DVT_MUST_USE enum dvt_code dvt_bundle_pin(const struct dvt_bundle_held *held,
     struct dvt_span line, struct dvt_bundle *bundle,
     struct dvt_bundle_held *next, enum dvt_bundle_reason *why,
+    struct dvt_err *err);
+
+/**
+ * dvt_bundle_grant_get() - the grant on a line made for this device alone
+ * @held: as stored, after the newest bundle was taken
+ * @why:  out: the reason, also on success
+ *
+ * Signatures, fleet and audience are judged as in dvt_bundle_accept(), the
+ * version is not: a grant has its own end, which the caller judges.
+ * Return: as dvt_bundle_accept(); DVT_E_ABSENT (it carries none).
+ */
+DVT_MUST_USE enum dvt_code dvt_bundle_grant_get(
+    const struct dvt_bundle_held *held, struct dvt_span line,
+    struct dvt_bundle_grant *out, enum dvt_bundle_reason *why,
     struct dvt_err *err);
 
 /**

@@ -237,6 +237,45 @@ dvt_bundle_pin(const struct dvt_bundle_held *held, struct dvt_span line,
 	return take_line(held, line, pin_opened, bundle, next, why, err);
 }
 
+static enum dvt_code
+judge_grant(const struct dvt_bundle_held *held, const struct dvt_dsse *d,
+    struct dvt_bundle *b, enum dvt_bundle_reason *why, struct dvt_err *err)
+{
+	struct dvt_bundle_held any = *held;
+	enum dvt_code rc;
+
+	if (held->keys.n == 0)
+		return refuse(why, DVT_BUNDLE_NO_KEYS, err, DVT_E_AUTH,
+		    "no keys are held to judge it by");
+	if (!signed_by_any(d, &held->keys))
+		return refuse(why, DVT_BUNDLE_SIGNATURES, err, DVT_E_AUTH,
+		    "not signed by enough of the keys held");
+	any.version = 0;
+	if ((rc = parse_payload(d, b, why, err)) != DVT_OK ||
+	    (rc = check_content(&any, b, why, err)) != DVT_OK)
+		return rc;
+	if (b->grant.id[0] == '\0')
+		return dvt_fail(err, DVT_E_ABSENT, "bundle: carries no grant");
+	return DVT_OK;
+}
+
+enum dvt_code
+dvt_bundle_grant_get(const struct dvt_bundle_held *held, struct dvt_span line,
+    struct dvt_bundle_grant *out, enum dvt_bundle_reason *why,
+    struct dvt_err *err)
+{
+	struct dvt_bundle_held next;
+	struct dvt_bundle b;
+	enum dvt_code rc;
+
+	memset(out, 0, sizeof(*out));
+	rc = take_line(held, line, judge_grant, &b, &next, why, err);
+	if (rc == DVT_OK)
+		*out = b.grant;
+	dvt_bundle_fini(&b);
+	return rc;
+}
+
 enum dvt_code
 dvt_bundle_keys_from_pem(
     struct dvt_span pem, struct dvt_bundle_keys *out, struct dvt_err *err)

@@ -220,6 +220,41 @@ parse_names(const json_t *obj, const char *key, char out[][DVT_BUNDLE_NAME],
 	return DVT_OK;
 }
 
+/* Lower-case hexadecimal digits, as many as there is room for. */
+static enum dvt_code
+get_hex(const json_t *obj, const char *key, char *out, size_t size,
+    struct dvt_err *err)
+{
+	enum dvt_code rc = get_text(obj, key, out, size, err);
+
+	if (rc == DVT_OK && (strlen(out) != size - 1 ||
+				strspn(out, "0123456789abcdef") != size - 1))
+		rc = dvt_fail(err, DVT_E_INPUT,
+		    "field \"%s\": %zu hexadecimal digits", key, size - 1);
+	return rc;
+}
+
+static enum dvt_code
+parse_grant(const json_t *obj, struct dvt_bundle *b, struct dvt_err *err)
+{
+	struct dvt_bundle_grant *g = &b->grant;
+	json_t *grant;
+	enum dvt_code rc;
+
+	if (json_object_get(obj, "grant") == NULL)
+		return DVT_OK;
+	if ((rc = dvt_json_get_obj(obj, "grant", &grant, err)) != DVT_OK ||
+	    (rc = get_hex(grant, "id", g->id, sizeof(g->id), err)) != DVT_OK ||
+	    (rc = get_hex(grant, "certificate", g->certificate,
+		 sizeof(g->certificate), err)) != DVT_OK)
+		return rc;
+	if (strcmp(b->audience, "all") == 0)
+		return dvt_fail(err, DVT_E_INPUT,
+		    "field \"grant\": only in a bundle for one device");
+	return dvt_json_get_i64(
+	    grant, "expires_at", 1, INT64_MAX, &g->expires_at, err);
+}
+
 static enum dvt_code
 parse_plain(const json_t *obj, struct dvt_bundle *b, struct dvt_err *err)
 {
@@ -258,6 +293,8 @@ dvt_bundle_parse(
 		rc = parse_keys(obj, &out->keys, err);
 	if (rc == DVT_OK)
 		rc = parse_certs(obj, out, err);
+	if (rc == DVT_OK)
+		rc = parse_grant(obj, out, err);
 	json_decref(obj);
 	if (rc != DVT_OK) {
 		dvt_err_prefix(err, "bundle");
@@ -365,6 +402,11 @@ dvt_bundle_format(
 	(void)json_object_set_new(obj, "issuing", issuing);
 	(void)json_object_set_new(obj, "est", names_json(b->est, b->est_n));
 	(void)json_object_set_new(obj, "edge", names_json(b->edge, b->edge_n));
+	if (b->grant.id[0] != '\0')
+		(void)json_object_set_new(obj, "grant",
+		    json_pack("{s:s, s:s, s:I}", "id", b->grant.id,
+			"certificate", b->grant.certificate, "expires_at",
+			(json_int_t)b->grant.expires_at));
 	dvt_json_put(out, obj);
 	json_decref(obj);
 	return dvt_buf_ok(out, "bundle", err);

@@ -472,6 +472,62 @@ the_anchor_digest_is_the_one_of_sha256sum(void **state)
 
 #define CASE(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 
+static void
+a_grant_is_read_from_a_line_for_this_device_alone(void **state)
+{
+	struct world *w = *state;
+	static const struct {
+		const char *audience, *by, *id;
+		const char *fleet;
+		enum dvt_code want;
+	} cases[] = {
+	    {"pump-7", "o",  "0123456789abcdef0123456789abcdef", "works",
+             DVT_OK								   },
+	    {"pump-7", "ab", "0123456789abcdef0123456789abcdef", "works",
+             DVT_OK								   },
+	    {"pump-7", "o",  "",				 "works", DVT_E_ABSENT},
+	    {"pump-8", "o",  "0123456789abcdef0123456789abcdef", "works",
+             DVT_E_DENIED							     },
+	    {"pump-7", "s",  "0123456789abcdef0123456789abcdef", "works",
+             DVT_E_AUTH							       },
+	    {"pump-7", "a",  "0123456789abcdef0123456789abcdef", "works",
+             DVT_E_AUTH							       },
+	    {"pump-7", "o",  "0123456789abcdef0123456789abcdef", "other",
+             DVT_E_DENIED							     },
+	    {"pump-7", "o",  "0123456789abcdeX0123456789abcdef", "works",
+             DVT_E_INPUT							      },
+	    {"pump-7", "o",  "0123",                             "works", DVT_E_INPUT },
+	    {"all",    "o",  "0123456789abcdef0123456789abcdef", "works",
+             DVT_E_INPUT							      },
+	};
+
+	w->held.version = w->b.version + 5; /* which does not matter */
+	for (size_t i = 0; i < DVT_COUNT(cases); i++) {
+		struct dvt_bundle b = w->b;
+		struct dvt_bundle_grant g;
+		enum dvt_bundle_reason why;
+		struct dvt_buf line;
+		struct dvt_err err;
+		enum dvt_code rc;
+
+		(void)snprintf(
+		    b.audience, sizeof(b.audience), "%s", cases[i].audience);
+		(void)snprintf(b.fleet, sizeof(b.fleet), "%s", cases[i].fleet);
+		(void)snprintf(
+		    b.grant.id, sizeof(b.grant.id), "%s", cases[i].id);
+		memset(b.grant.certificate, 'c', DVT_DIGEST_HEX - 1);
+		b.grant.certificate[DVT_DIGEST_HEX - 1] = '\0';
+		b.grant.expires_at = 5;
+		sign(w, &b, cases[i].by, &line);
+		rc = dvt_bundle_grant_get(
+		    &w->held, dvt_buf_span(&line), &g, &why, &err);
+		if (rc != cases[i].want)
+			fail_msg("case %zu: %d", i, (int)rc);
+		assert_string_equal(g.id, rc == DVT_OK ? cases[i].id : "");
+		dvt_buf_fini(&line);
+	}
+}
+
 int
 main(void)
 {
@@ -487,6 +543,7 @@ main(void)
 	    CASE(first_keys_are_pinned_once),
 	    CASE(a_trust_key_file_lets_the_first_bundle_name_the_keys),
 	    CASE(what_is_held_survives_its_file),
+	    CASE(a_grant_is_read_from_a_line_for_this_device_alone),
 	    cmocka_unit_test(the_anchor_digest_is_the_one_of_sha256sum),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -10,7 +10,9 @@
 #include "base/mem.h"
 #include "base/span.h"
 
-#define DVT_EST_PREFIX     "/.well-known/est"
+#define DVT_EST_PREFIX "/.well-known/est"
+/* Names the grant under which an ended certificate is renewed. */
+#define DVT_GRANT_HEADER   "Dovetail-Grant"
 #define DVT_EST_TYPE_CSR   "application/pkcs10"
 #define DVT_EST_TYPE_CERTS "application/pkcs7-mime; smime-type=certs-only"
 #define DVT_EST_TYPE_ATTRS "application/csrattrs"

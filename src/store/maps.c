@@ -59,6 +59,36 @@ const struct dvt_row_map dvt_map_secret = DVT_MAP(
 #undef F
 #undef E
 
+#define F(f) DVT_F(struct dvt_row_grant, f)
+static const struct dvt_field grant_fields[] = {F(id), F(device_id),
+    F(certificate), F(key_digest), F(created_by), F(created_at), F(expires_at),
+    F(used_at)};
+const struct dvt_row_map dvt_map_grant = DVT_MAP(
+    struct dvt_row_grant, grant_fields);
+#undef F
+
+#define F(f) DVT_F(struct dvt_row_recovery_file, f)
+static const struct dvt_field recovery_file_fields[] = {F(device_id),
+    F(grant_id), F(version), F(line), F(failed), F(created_by), F(created_at)};
+const struct dvt_row_map dvt_map_recovery_file = DVT_MAP(
+    struct dvt_row_recovery_file, recovery_file_fields);
+#undef F
+
+#define F(f) DVT_F(struct dvt_row_config_value, f)
+static const struct dvt_field config_value_fields[] = {F(device_id), F(name),
+    F(sealed), F(certificate), F(version), F(set_by), F(set_at),
+    F(applied_version), F(applied_at), F(failed)};
+const struct dvt_row_map dvt_map_config_value = DVT_MAP(
+    struct dvt_row_config_value, config_value_fields);
+#undef F
+
+#define F(f) DVT_F(struct dvt_row_config_lock, f)
+static const struct dvt_field config_lock_fields[] = {
+    F(device_id), F(update_id), F(key_digest), F(locked_at), F(expires_at)};
+const struct dvt_row_map dvt_map_config_lock = DVT_MAP(
+    struct dvt_row_config_lock, config_lock_fields);
+#undef F
+
 #define F(f) DVT_F(struct dvt_row_bundle, f)
 static const struct dvt_field bundle_fields[] = {F(version), F(keys_version),
     F(previous), F(digest), F(anchors), F(envelope), F(issued_at),
@@ -91,25 +121,6 @@ static const struct dvt_field chain_seen_fields[] = {F(device_id), F(root),
     F(last_main_at), F(last_bad_at)};
 const struct dvt_row_map dvt_map_chain_seen = DVT_MAP(
     struct dvt_row_chain_seen, chain_seen_fields);
-#undef F
-#undef E
-
-#define F(f)       DVT_F(struct dvt_row_chain_taken, f)
-#define E(f, list) DVT_E(struct dvt_row_chain_taken, f, dvt_##list##_name)
-static const struct dvt_field chain_taken_fields[] = {F(device_id), F(serial),
-    E(form, chain_form), F(root), F(issuer), F(taken), F(after_refusal),
-    F(first_at), F(last_at)};
-const struct dvt_row_map dvt_map_chain_taken = DVT_MAP(
-    struct dvt_row_chain_taken, chain_taken_fields);
-#undef F
-#undef E
-
-#define F(f)       DVT_F(struct dvt_row_device_pin, f)
-#define E(f, list) DVT_E(struct dvt_row_device_pin, f, dvt_##list##_name)
-static const struct dvt_field device_pin_fields[] = {
-    F(device_id), E(pins, pins), F(since)};
-const struct dvt_row_map dvt_map_device_pin = DVT_MAP(
-    struct dvt_row_device_pin, device_pin_fields);
 #undef F
 #undef E
 

@@ -12,12 +12,14 @@
 	X(device, "device")                                                    \
 	X(credential, "credential")                                            \
 	X(secret, "enrol_secret")                                              \
+	X(grant, "enrol_grant")                                                \
+	X(recovery_file, "recovery_file")                                      \
+	X(config_value, "config_value")                                        \
+	X(config_lock, "config_lock")                                          \
 	X(bundle, "bundle")                                                    \
 	X(trust_key, "trust_key")                                              \
 	X(trust_state, "trust_state")                                          \
 	X(chain_seen, "chain_seen")                                            \
-	X(chain_taken, "chain_taken")                                          \
-	X(device_pin, "device_pin")                                            \
 	X(gateway, "gateway")                                                  \
 	X(gateway_credential, "gateway_credential")                            \
 	X(feed, "feed")                                                        \

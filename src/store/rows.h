@@ -95,6 +95,43 @@ struct dvt_row_secret {
 	int64_t created_at, expires_at, used_at;
 };
 
+struct dvt_row_grant {
+	const char *id;
+	const char *device_id;
+	const char *certificate; /* fingerprint it is bound to */
+	const char *key_digest;  /* of the new key that used it, "" before */
+	const char *created_by;
+	int64_t created_at, expires_at, used_at;
+};
+
+struct dvt_row_recovery_file {
+	const char *device_id;
+	const char *grant_id; /* "" none */
+	int64_t version;
+	const char *line;   /* "" until signed */
+	const char *failed; /* why it was not, "" else */
+	const char *created_by;
+	int64_t created_at;
+};
+
+struct dvt_row_config_value {
+	const char *device_id, *name;
+	struct dvt_span sealed;  /* CMS EnvelopedData, DER */
+	const char *certificate; /* fingerprint it is encrypted to */
+	int64_t version;
+	const char *set_by;
+	int64_t set_at;
+	int64_t applied_version; /* the device has it; 0: none yet */
+	int64_t applied_at;
+	const char *failed; /* why the device could not, "" else */
+};
+
+struct dvt_row_config_lock {
+	const char *device_id, *update_id;
+	const char *key_digest; /* of the next public key */
+	int64_t locked_at, expires_at;
+};
+
 struct dvt_row_bundle {
 	int64_t version;
 	int64_t keys_version, previous;
@@ -128,22 +165,6 @@ struct dvt_row_chain_seen {
 	enum dvt_chain_form form;
 	int64_t accepted, refused;
 	int64_t first_ok_at, last_ok_at, last_main_at, last_bad_at;
-};
-
-struct dvt_row_chain_taken {
-	const char *device_id;
-	const char *serial; /* of the leaf shown */
-	enum dvt_chain_form form;
-	const char *root;   /* "" unknown */
-	const char *issuer; /* its name and key; "" unknown */
-	int64_t taken, after_refusal;
-	int64_t first_at, last_at;
-};
-
-struct dvt_row_device_pin {
-	const char *device_id;
-	enum dvt_pins pins;
-	int64_t since;
 };
 
 struct dvt_row_gateway {

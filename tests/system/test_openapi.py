@@ -245,6 +245,8 @@ def test_rotations(api, world):
     told = api.post("/devices/recovery/initiate",
                     {"deviceIds": [world.device_ids()[0]], "method": "BUNDLE", "action": "RENEW"}, expect=200)
     assert told["devices"] == 1
+    file = api.get(f"/v1/devices/{world.device_ids()[0]}/recovery")
+    assert file["state"] in ("making", "ready") and len(file["grant_id"]) == 32
 
 
 def test_events_are_waited_for(api):

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Coming back without TLS: bundles by another way, and the grant in them. */
+#include "device/agent_priv.h"
+
+#include "device/recovery.h"
+#include "pki/x509.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+bool
+dvt_agent_is_expired(const struct dvt_agent *a)
+{
+	return a->cred.key != NULL &&
+	       dvt_x509_not_after(a->cred.chain.cert[0]) < dvt_agent_now_s(a);
+}
+
+const char *
+dvt_agent_grant(const struct dvt_agent *a)
+{
+	char leaf[DVT_DIGEST_HEX];
+
+	if (a->grant.id[0] == '\0' || a->cred.key == NULL)
+		return NULL;
+	dvt_x509_fingerprint(a->cred.chain.cert[0], leaf);
+	return strcmp(leaf, a->grant.certificate) == 0 ? a->grant.id : NULL;
+}
+
+enum dvt_code
+dvt_agent_take_recovery(
+    struct dvt_agent *a, struct dvt_span lines, struct dvt_err *err)
+{
+	struct dvt_bundle_work *b = &a->bundle;
+	struct dvt_recovery r;
+	char leaf[DVT_DIGEST_HEX];
+	enum dvt_code rc;
+
+	if (a->cred.key == NULL || a->trust == NULL)
+		return dvt_fail(err, DVT_E_ABSENT, "not enrolled yet");
+	if (b->phase > TR_FETCH)
+		return dvt_fail(
+		    err, DVT_E_CONFLICT, "a trust bundle is being loaded");
+	dvt_x509_fingerprint(a->cred.chain.cert[0], leaf);
+	dvt_buf_reset(&b->lines);
+	rc = dvt_recovery_read(
+	    a->trust, lines, leaf, dvt_agent_floor_s(a), &r, &b->lines, err);
+	if (rc != DVT_OK)
+		return rc;
+	if (a->asked == ASKED_BUNDLE) /* its answer is worth no more */
+		a->asked = ASKED_NOTHING;
+	if (r.grant.id[0] != '\0') {
+		a->grant = r.grant;
+		a->grant_new = true;
+	}
+	if (r.next == NULL)
+		return DVT_OK;
+	b->next = r.next; /* now the work's */
+	b->phase = TR_STORE;
+	b->tries = 0;
+	b->due_ms = a->now.mono_ms;
+	(void)snprintf(
+	    b->id, sizeof(b->id), "recover-%" PRId64, dvt_agent_now_s(a));
+	return DVT_OK;
+}
+
+/* An update that waits for its next try gets it now, with the grant. */
+enum dvt_did
+dvt_agent_run_grant(struct dvt_agent *a)
+{
+	if (!a->grant_new || a->bundle.phase > TR_FETCH)
+		return DVT_DID_NOTHING;
+	a->grant_new = false;
+	if (dvt_agent_grant(a) == NULL || !dvt_agent_is_expired(a))
+		return DVT_DID_NOTHING; /* one that stands needs none */
+	if (a->update.phase == UP_NONE)
+		dvt_agent_update_begin(a, "", a->config.label);
+	else if (a->update.phase == UP_ASK)
+		a->update.due_ms = a->now.mono_ms;
+	return DVT_DID_WORK;
+}

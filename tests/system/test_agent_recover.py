@@ -1,0 +1,502 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A locked-out device returns: by a plain URL, a medium, its own folder; with
+a valid and with an ended certificate. What is forged, foreign, older, too
+large or escapes its folder is refused, and nothing outside is touched.
+
+First against a control plane of a few lines (test_agent.py), whose bundles
+openssl signs; then against the real one, which makes the grants."""
+import base64
+import hashlib
+import http.server
+import json
+import os
+import shutil
+import ssl
+import subprocess
+import threading
+import time
+
+import pytest
+
+from test_agent import AGENT, Control, Device, Edge, openssl
+from world import Refused, World, wait_for
+
+KIND = b"application/vnd.dovetail.trust+json"
+HTTP_LATE, REFUSED, ABSENT, LIMIT = 75, 77, 69, 65
+
+
+def new_key(path):
+    openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", path)
+    return path
+
+
+class Keys:
+    """Two offline keys and an online one; spki and ids as bundles name them."""
+
+    def __init__(self, folder, name):
+        self.files = [new_key(folder / f"{name}-{i}.key") for i in range(3)]
+        self.spki = [openssl("pkey", "-in", k, "-pubout", "-outform", "DER") for k in self.files]
+        self.ids = [hashlib.sha256(s).hexdigest() for s in self.spki]
+
+    def listed(self):
+        return [{"keyid": i, "spki": base64.b64encode(s).decode(),
+                 "role": "online" if n == 2 else "root"}
+                for n, (i, s) in enumerate(zip(self.ids, self.spki))]
+
+    def signature(self, n, pae):
+        return {"keyid": self.ids[n], "sig": base64.b64encode(
+            openssl("dgst", "-sha256", "-sign", self.files[n], data=pae)).decode()}
+
+
+def payload_of(keys, version, authorities, keys_version=1, **more):
+    body = {"fleet": "test", "audience": "all", "version": version, "previous": version - 1,
+            "keys_version": keys_version, "threshold": {"root": 2, "online": 1},
+            "keys": keys.listed(), "issued_at": int(time.time()),
+            "expires_at": int(time.time()) + 86400,
+            "anchors": [{"fingerprint": a.fingerprint, "pem": a.pem.read_text(),
+                         "priority": "primary" if i == 0 else "secondary"}
+                        for i, a in enumerate(authorities)],
+            "issuing": [a.pem.read_text() for a in authorities], "est": [], "edge": []}
+    body.update(more)
+    return body
+
+
+def line_of(body, signers):
+    """signers: [(Keys, number)]; the bytes signed are the bytes sent."""
+    payload = body if isinstance(body, bytes) else json.dumps(body).encode()
+    pae = b"DSSEv1 %d %s %d %s" % (len(KIND), KIND, len(payload), payload)
+    return json.dumps({"payload": base64.b64encode(payload).decode(),
+                       "signatures": [k.signature(n, pae) for k, n in signers]})
+
+
+def tree_hash(*folders):
+    """Every name, kind, mode, link target and byte below."""
+    h = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            st = path.lstat()
+            h.update(f"{path} {st.st_mode} {st.st_nlink}".encode())
+            if path.is_symlink():
+                h.update(os.readlink(path).encode())
+            elif path.is_file():
+                h.update(path.read_bytes())
+    return h.hexdigest()
+
+
+class Web(http.server.ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, files):
+        outer = self
+        self.files, self.asked = files, []
+
+        class Answer(http.server.BaseHTTPRequestHandler):
+            def log_message(self, *args):
+                pass
+
+            def do_GET(self):
+                outer.asked.append(self.path)
+                body = outer.files.get(self.path)
+                self.send_response(200 if body is not None else 404)
+                self.send_header("Content-Length", str(len(body or b"")))
+                self.end_headers()
+                self.wfile.write(body or b"")
+
+        super().__init__(("127.0.0.1", 0), Answer)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.server_address[1]}{path}"
+
+
+class LockedOut:
+    """A device under bundle 1 whose control plane then moved to a new root."""
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.control = Control(folder)
+        self.edge = Edge(self.control)
+        self.device = Device(folder, self.control, self.edge)
+        self.keys = Keys(folder, "trust")
+        self.device.adopt()
+        self.old, self.new = self.control.root, self.control.new_root
+        self.publish(1, [self.old])
+        self.device.run("run", "--once", status=HTTP_LATE)  # the probe of "next" fails yet
+        self.device.run("run", "--once")
+        assert self.device.status()["trust"]["version"] == 1
+        self.lock()
+
+    def lock(self):
+        """The listener shows a chain of the new root, which nobody was told."""
+        key, crt = self.new.leaf(self.folder, "control-new", "serverAuth", "DNS:control.test")
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.load_cert_chain(crt, key)
+        tls.load_verify_locations(self.old.pem)
+        tls.verify_mode = ssl.CERT_OPTIONAL
+        self.control.socket._context = tls  # for connections from now on
+
+    def publish(self, version, anchors):
+        self.control.bundles.append((version, self.line(version, anchors)))
+
+    def line(self, version, anchors, **more):
+        return line_of(payload_of(self.keys, version, anchors, **more), [(self.keys, 2)])
+
+    def good(self):
+        return (self.line(2, [self.new, self.old]) + "\n").encode()
+
+
+@pytest.fixture(scope="module")
+def locked_once(tmp_path_factory):
+    """Refusals leave everything as it was, so they share one device."""
+    out = LockedOut(tmp_path_factory.mktemp("locked"))
+    yield out
+    out.control.shutdown()
+    out.control.server_close()
+
+
+@pytest.fixture()
+def locked(tmp_path):
+    out = LockedOut(tmp_path)
+    yield out
+    out.control.shutdown()
+    out.control.server_close()
+
+
+@pytest.mark.parametrize("way", ["file", "medium", "folder", "url", "set-medium", "set-url"])
+def test_a_locked_out_device_returns_by(locked, way):
+    device, stick = locked.device, locked.folder / "stick"
+    with pytest.raises(AssertionError):
+        device.run("checkin")  # locked out indeed
+    stick.mkdir()
+    web = Web({"/b/dev-1.jsonl": locked.good(), "/one.jsonl": locked.good()})
+    if way == "file":
+        (stick / "any name").write_bytes(locked.good())
+        device.run("recover", "--from", stick / "any name")
+    elif way == "medium":
+        (stick / "dev-1.jsonl").write_bytes(locked.good())
+        device.run("recover", "--from", stick)
+    elif way == "folder":
+        (device.state / "recovery").mkdir()
+        (device.state / "recovery" / "dev-1.jsonl").write_bytes(locked.good())
+        device.run("recover")
+    elif way == "url":
+        device.run("recover", "--from", web.url("/one.jsonl"))
+    elif way == "set-medium":
+        (stick / "all.jsonl").write_bytes(locked.good())
+        device.write(recovery_media=str(stick))
+        device.run("recover")
+    else:
+        device.write(recovery_url=web.url("/b/"))
+        device.run("recover")
+        assert web.asked == ["/b/dev-1.jsonl"]
+    assert device.status()["trust"]["version"] == 2
+    device.run("checkin")
+    assert locked.control.reports[-1]["bundle"]["version"] == 2
+    web.shutdown()
+    web.server_close()
+
+
+def test_a_running_agent_looks_for_other_ways_by_itself(locked):
+    device = locked.device
+    child = subprocess.Popen(device.command("run"), stderr=subprocess.DEVNULL)
+    try:
+        time.sleep(0.5)
+        (device.state / "recovery").mkdir()
+        (device.state / "recovery" / "dev-1.jsonl").write_bytes(locked.good())
+        wait_for("a check-in under bundle 2",
+                 lambda: locked.control.reports[-1]["bundle"]["version"] == 2, 30)
+    finally:
+        child.terminate()
+        child.wait()
+
+
+def test_a_device_that_slept_through_two_key_changes_walks(locked):
+    second, third = Keys(locked.folder, "second"), Keys(locked.folder, "third")
+    both = [locked.new, locked.old]
+    chain = [
+        line_of(payload_of(second, 2, both, 2), [(locked.keys, 0), (locked.keys, 1),
+                                                 (second, 0), (second, 1)]),
+        line_of(payload_of(third, 3, both, 3), [(second, 0), (second, 1), (third, 0), (third, 1)]),
+        line_of(payload_of(third, 4, [locked.new], 3), [(third, 2)])]
+    path = locked.folder / "walk.jsonl"
+    path.write_text("\n".join([chain[0], chain[2]]) + "\n")  # a bridge is missing
+    locked.device.run("recover", "--from", path)
+    assert locked.device.status()["trust"]["version"] == 2  # as far as the chain goes
+    path.write_text("\n".join(chain) + "\n")
+    locked.device.run("recover", "--from", path)
+    assert locked.device.status()["trust"]["version"] == 4
+    held = json.loads((locked.device.state / "trust/4/held.json").read_text())
+    assert held["keys_version"] == 3
+
+
+def hostile(name):
+    """What it writes into the medium; (expected words, exit status)."""
+    def other(w):
+        return Keys(w.folder, f"foreign-{name}")
+
+    def signed(w, body, signers=None):
+        return line_of(body, [(w.keys, 2)] if signers is None else signers)
+
+    def body(w, version=2, **more):
+        return payload_of(w.keys, version, [w.new, w.old], **more)
+
+    def flipped(w):
+        line = json.loads(w.line(2, [w.new]))
+        raw = bytearray(base64.b64decode(line["payload"]))
+        raw[raw.index(b'"version": 2') + 11] = ord("9")
+        line["payload"] = base64.b64encode(bytes(raw)).decode()
+        return json.dumps(line)
+
+    def twice(w):
+        k = Keys(w.folder, "twice")
+        line = json.loads(line_of(payload_of(k, 2, [w.new], 2), [(w.keys, 0), (k, 0), (k, 1)]))
+        line["signatures"].append(line["signatures"][0])
+        return json.dumps(line)
+
+    def unproven(w):
+        k = Keys(w.folder, "unproven")
+        return line_of(payload_of(k, 2, [w.new], 2), [(w.keys, 0), (w.keys, 1), (k, 0)])
+
+    def other_type(w):
+        payload = json.dumps(body(w)).encode()
+        pae = b"DSSEv1 4 text %d %s" % (len(payload), payload)
+        return json.dumps({"payload": base64.b64encode(payload).decode(),
+                           "signatures": [w.keys.signature(2, pae)]})
+
+    def many(w):
+        return "\n".join("{}" for _ in range(300))
+
+    return {
+        "unsigned": (lambda w: signed(w, body(w), []), "too-few-signatures"),
+        "foreign-key": (lambda w: signed(w, body(w), [(other(w), 2)]), "too-few-signatures"),
+        "flipped": (flipped, "too-few-signatures"),
+        "other-type": (other_type, "too-few-signatures"),
+        "other-fleet": (lambda w: signed(w, body(w, fleet="other")), "other-fleet"),
+        "other-device": (lambda w: signed(w, body(w, audience="dev-2")), "other-audience"),
+        "same-version": (lambda w: signed(w, body(w, 1)), "no bundle newer"),
+        "older": (lambda w: signed(w, body(w, 1, previous=0)), "no bundle newer"),
+        "expired": (lambda w: signed(w, body(w, expires_at=1000000000)), "expired"),
+        "keys-by-online": (lambda w: line_of(payload_of(other(w), 2, [w.new], 2), [(w.keys, 2)]),
+                           "key-change"),
+        "one-root-twice": (twice, "too-few-signatures"),
+        "new-keys-unproven": (unproven, "key-change"),
+        "no-anchors": (lambda w: signed(w, payload_of(w.keys, 2, [])), "no-anchors"),
+        "leaf-as-anchor": (lambda w: signed(w, body(w, anchors=[{
+            "fingerprint": hashlib.sha256(openssl(
+                "x509", "-in", w.folder / "control.crt", "-outform", "DER")).hexdigest(),
+            "pem": (w.folder / "control.crt").read_text(), "priority": "primary"}])), "broken"),
+        "17-anchors": (lambda w: signed(w, body(w, anchors=body(w)["anchors"][:1] * 17)), "anchor"),
+        "escaping-id": (lambda w: signed(w, body(w, audience="../../../etc/passwd")),
+                        "other-audience"),
+        "not-json": (lambda w: "<html>no</html>", "broken"),
+        "payload-not-base64": (lambda w: '{"payload": "***", "signatures": []}', "broken"),
+        "grant-for-all": (lambda w: signed(w, body(w, grant={
+            "id": "a" * 32, "certificate": "b" * 64, "expires_at": 9999999999})), "grant"),
+        "oversized-line": (lambda w: signed(w, body(w, note="x" * 70000)), "over-limit"),
+        "oversized-file": (lambda w: "x" * (1 << 20) + "x", "over-limit"),
+        "too-many-lines": (many, "over-limit"),
+    }[name]
+
+
+HOSTILE = ["unsigned", "foreign-key", "flipped", "other-type", "other-fleet", "other-device",
+           "same-version", "older", "expired", "keys-by-online", "one-root-twice",
+           "new-keys-unproven", "no-anchors", "leaf-as-anchor", "17-anchors", "escaping-id",
+           "not-json", "payload-not-base64", "grant-for-all", "oversized-line", "oversized-file",
+           "too-many-lines"]
+
+
+def generations(state):
+    return {p: tree_hash(state / p) for p in ("generations", "trust")}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_refused(locked_once, name):
+    w, make = locked_once, hostile(name)
+    medium = w.folder / f"medium-{name}"
+    medium.mkdir()
+    (medium / "dev-1.jsonl").write_text(make[0](w) + "\n")
+    outside, before = tree_hash(medium, w.folder / "state/trust"), generations(w.device.state)
+    done = subprocess.run(w.device.command("recover", "--from", medium), capture_output=True,
+                          text=True, timeout=30)
+    assert done.returncode not in (0, 75), done.stderr
+    assert make[1] in done.stderr
+    assert tree_hash(medium, w.folder / "state/trust") == outside
+    assert generations(w.device.state) == before
+    assert w.device.status()["trust"]["version"] == 1
+
+
+@pytest.mark.parametrize("name", ["link-to-file", "link-to-folder", "folder-as-file", "fifo",
+                                  "hidden", "climbing-name", "other-ending"])
+def test_a_medium_is_read_flat(locked_once, name):
+    """A good bundle that is reached only by leaving the folder is not."""
+    w = locked_once
+    medium, outside = w.folder / f"flat-{name}", w.folder / f"outside-{name}"
+    medium.mkdir()
+    outside.mkdir()
+    (outside / "dev-1.jsonl").write_bytes(w.good())
+    source = medium
+    if name == "link-to-file":
+        (medium / "dev-1.jsonl").symlink_to(outside / "dev-1.jsonl")
+    elif name == "link-to-folder":
+        source = w.folder / "flat-link"
+        source.symlink_to(outside)
+    elif name == "folder-as-file":
+        (medium / "dev-1.jsonl").mkdir()
+        (medium / "dev-1.jsonl" / "dev-1.jsonl").write_bytes(w.good())
+    elif name == "fifo":
+        os.mkfifo(medium / "dev-1.jsonl")
+    elif name == "hidden":
+        (medium / ".dev-1.jsonl").write_bytes(w.good())
+    elif name == "climbing-name":
+        (medium / "..%2foutside.jsonl").write_bytes(w.good())
+    else:
+        (medium / "dev-1.json").write_bytes(w.good())
+    before = tree_hash(medium, outside)
+    w.device.run("recover", "--from", source,
+                 status=REFUSED if name in ("link-to-file", "link-to-folder", "folder-as-file",
+                                            "fifo") else ABSENT)
+    assert tree_hash(medium, outside) == before
+    assert w.device.status()["trust"]["version"] == 1
+
+
+def test_without_signing_keys_nothing_is_pinned_from_a_stick(tmp_path):
+    control = Control(tmp_path)
+    device = Device(tmp_path, control, Edge(control))
+    device.adopt()
+    keys, path = Keys(tmp_path, "k"), tmp_path / "b.jsonl"
+    path.write_text(line_of(payload_of(keys, 1, [control.new_root]), [(keys, 2), (keys, 0)]) + "\n")
+    assert "no-keys-held" in device.run("recover", "--from", path, status=REFUSED)
+    control.shutdown()
+    control.server_close()
+
+
+def test_cancel_and_selftest(locked):
+    device = locked.device
+    said = device.run("selftest")
+    assert said.count(" ok\n") == 6
+    device.run("cancel", status=73)  # no update runs
+    device.write(once_limit="2s")
+    device.run("renew", status=HTTP_LATE)
+    assert device.status()["update"] != ""
+    device.run("cancel")
+    assert device.status()["update"] == ""
+    assert any(e["detail"] == "cancelled" for e in device.status()["events"])
+
+
+# --- the real control plane ---
+
+
+class Fleet:
+    """One device of the old world, its agent, and a control plane."""
+
+    def __init__(self, folder, ends_in=None):
+        self.world = World(folder / "w", devices=1, gateways=0)
+        self.world.make_old_world()
+        if ends_in:
+            self.shorten(ends_in)
+        self.world.init()
+        self.world.start_control()
+        self.world.adopt_old_world()
+        self.folder, self.state = folder, folder / "agent"
+        self.config = folder / "agent.ini"
+        self.config.write_text(f"""[agent]
+server = 127.0.0.1:{self.world.device_port}
+server-name = control.test
+retry-first = 1s
+once-limit = 5s
+""")
+        self.adopt(self.state)
+
+    def shorten(self, seconds):
+        """The old CA issues the device's certificate anew, for so long."""
+        home, self.end = self.world.old, int(time.time()) + seconds
+        at = home / "devices/dev-0001"
+        request = openssl("req", "-new", "-key", at / "key.pem", "-subj", "/O=Old Works/CN=dev-0001")
+        (at / "csr").write_bytes(request)
+        subprocess.run(
+            ["openssl", "ca", "-batch", "-notext", "-config", "ca/openssl.cnf", "-extensions",
+             "device", "-in", at / "csr", "-out", at / "cert.pem", "-enddate",
+             time.strftime("%Y%m%d%H%M%SZ", time.gmtime(self.end))],
+            cwd=home, check=True, capture_output=True, env=dict(os.environ, DEVICE="dev-0001"))
+
+    def run(self, *args, status=0, state=None):
+        done = subprocess.run([AGENT, "--state", state or self.state, "--config", self.config,
+                               *map(str, args)], capture_output=True, text=True, timeout=60)
+        assert done.returncode == status, done.stdout + done.stderr
+        return done.stdout + done.stderr
+
+    def adopt(self, state):
+        old = self.world.old
+        self.run("enroll", "--import", old / "devices/dev-0001/key.pem",
+                 old / "devices/dev-0001/cert.pem", "--anchor", old / "ca/ca.pem", state=state)
+
+    def pin(self):
+        """Bundle and keys, over TLS; there is no edge to probe."""
+        self.run("run", "--once", status=HTTP_LATE)
+        self.run("run", "--once")
+
+    def generation(self):
+        return json.loads(self.run("status", "--json"))["credential"]["generation"]
+
+    def trust(self):
+        return json.loads(self.run("status", "--json"))["trust"]["version"]
+
+
+@pytest.fixture()
+def ending(tmp_path):
+    out = Fleet(tmp_path, ends_in=9)
+    yield out
+    out.world.close()
+
+
+def test_an_ended_certificate_returns_once_by_a_grant(ending):
+    """Its certificate ends; check-in and renewal are refused until an
+    operator's file brings the grant, which is good for one key alone."""
+    w, stick = ending.world, ending.folder / "stick"
+    stick.mkdir()
+    ending.pin()
+    twin = ending.folder / "twin"
+    shutil.copytree(ending.state, twin)
+    time.sleep(max(0, ending.end + 1.2 - time.time()))
+    said = ending.run("checkin", status=HTTP_LATE)
+    assert "ended" in said
+    said = w.op("device", "recover", "dev-0001", "--out", stick / "dev-0001.jsonl")
+    assert said["state"] == "ready" and len(said["grant_id"]) == 32
+    shutil.copy(stick / "dev-0001.jsonl", ending.folder / "kept")
+    ending.run("recover", "--from", stick)
+    assert ending.generation() == 3  # 2 was asked for in vain, before
+    ending.run("checkin")
+    # a copy of device and file: the grant is used up
+    assert "grant was used" in ending.run("recover", "--from", ending.folder / "kept", state=twin,
+                                          status=HTTP_LATE)
+    rows = w.query("SELECT * FROM enrol_grant")
+    assert len(rows) == 1 and rows[0]["used_at"] > 0 and rows[0]["key_digest"] != ""
+    actions = {r["action"] for r in w.query("SELECT action FROM audit")}
+    assert {"device.recover", "grant.use"} <= actions
+    assert any(r["name"] == "DEVICE_RETURNED" for r in w.query("SELECT name FROM event"))
+
+
+def test_a_grant_can_end_and_is_bound(ending):
+    """A grant for another certificate is refused by the device, one that has
+    ended by the server; without a grant the policy decides."""
+    w = ending.world
+    ending.pin()
+    time.sleep(max(0, ending.end + 1.2 - time.time()))
+    w.stop("dovetaild")
+    w.start_control("recovery.grantLifetime=60s", "enrol.expiredRenew=1h")
+    ending.run("renew")  # by policy
+    assert ending.generation() == 2
+    w.op("device", "recover", "dev-0001", "--out", ending.folder / "file")
+    lines = (ending.folder / "file").read_text()
+    assert '"signatures"' in lines and lines.count("\n") >= 2
+    with pytest.raises(Refused):
+        w.op("device", "recover", "nobody")
+
+
+def test_a_file_for_trust_alone_has_no_grant(ending):
+    said = ending.world.op("device", "recover", "dev-0001", "--trust")
+    assert said["grant_id"] == "" and said["state"] == "ready"
+    ending.pin()
+    path = ending.folder / "trust"
+    path.write_text(said["file"])
+    assert "no bundle newer" in ending.run("recover", "--from", path, status=73)
