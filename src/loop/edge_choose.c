@@ -3,6 +3,7 @@
 #include "loop/edge_conn.h"
 
 #include "base/mem.h"
+#include "proto/stack.h"
 
 #include <openssl/err.h>
 
@@ -120,6 +121,20 @@ same_name(const char *a, const char *b)
 	return a != NULL && strcasecmp(a, b) == 0;
 }
 
+/* What the print says of the stack, and the stack of the device's clock. */
+static void
+note_stack(struct dvt_edge_conn *c)
+{
+	const struct dvt_stack *stack = dvt_stack_of(c->hello.print);
+
+	if (stack == NULL)
+		return;
+	(void)dvt_copy_str(c->rec.stack, sizeof(c->rec.stack), stack->name);
+	c->rec.has_clock = stack->clock && !c->hello.tls13;
+	if (c->rec.has_clock)
+		c->rec.clock_s = c->hello.clock - c->rec.at;
+}
+
 void
 dvt_edge_hello(struct dvt_edge_conn *c, struct dvt_span msg)
 {
@@ -131,6 +146,7 @@ dvt_edge_hello(struct dvt_edge_conn *c, struct dvt_span msg)
 	(void)dvt_copy_str(
 	    c->rec.name, sizeof(c->rec.name), c->hello.server_name);
 	(void)dvt_copy_str(c->rec.print, sizeof(c->rec.print), c->hello.print);
+	note_stack(c);
 	if (c->set == NULL)
 		return;
 	p = dvt_edge_set_choice_policy(c->set);

@@ -120,6 +120,12 @@ dvt_edge_alert_out(struct dvt_edge_conn *c, int level, int number)
 
 	if (c->peer.settled || level != SSL3_AL_FATAL)
 		return;
+	if (ERR_GET_LIB(e) == ERR_LIB_SSL &&
+	    ERR_GET_REASON(e) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+		/* it has left: OpenSSL 3 says so to nobody, as an alert */
+		dvt_edge_conclude(c, DVT_EDGE_CLOSED);
+		return;
+	}
 	c->rec.alert = number;
 	c->rec.alert_out = true;
 	if (c->refused)

@@ -165,6 +165,23 @@ judged_at(const struct dvt_edge *e, X509 *leaf, int64_t now)
 	return end <= now ? end - 1 : now;
 }
 
+/* By how much a date was missed: a device whose clock or renewal is at fault
+ * is told by it from one that was forgotten. */
+static void
+note_dates(struct dvt_edge_conn *c, enum dvt_hs_reason reason,
+    const struct dvt_chain *flight, int64_t now)
+{
+	for (size_t i = 0; i < flight->n && c->rec.date_s == 0; i++) {
+		int64_t begin = dvt_x509_not_before(flight->cert[i]);
+		int64_t end = dvt_x509_not_after(flight->cert[i]);
+
+		if (reason == DVT_HR_EXPIRED && end <= now)
+			c->rec.date_s = now - end;
+		else if (reason == DVT_HR_NOT_YET_VALID && begin > now)
+			c->rec.date_s = now - begin;
+	}
+}
+
 static struct refusal
 check_path(struct dvt_edge_conn *c, X509_STORE_CTX *ctx, const uint8_t *digest,
     int64_t now)
@@ -188,6 +205,7 @@ check_path(struct dvt_edge_conn *c, X509_STORE_CTX *ctx, const uint8_t *digest,
 			r.error = X509_V_ERR_UNSPECIFIED;
 		if (r.reason == DVT_HR_OK)
 			r.reason = DVT_HR_BAD_CERTIFICATE;
+		note_dates(c, r.reason, &flight, now);
 		if (r.error == X509_V_ERR_APPLICATION_VERIFICATION)
 			r.error = X509_V_ERR_INVALID_PURPOSE; /* its alert */
 	} else {

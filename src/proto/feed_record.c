@@ -9,6 +9,9 @@
 
 #define NAME_OF(id, name) name,
 
+#define DATES_S  1000000000000 /* certificates end in the year 9999 */
+#define NO_CLOCK INT64_MIN
+
 const char *
 dvt_outcome_name(enum dvt_outcome o)
 {
@@ -60,6 +63,7 @@ static const struct {
     TEXT(address),
     TEXT(name),
     TEXT(print),
+    TEXT(stack),
     TEXT(device),
     TEXT(confidence),
     TEXT(certificate),
@@ -106,6 +110,10 @@ dvt_handshake_to_json(const struct dvt_handshake *h)
 		    o, "x509_error", json_integer(h->x509_error));
 	if (h->depth >= 0)
 		json_object_set_new(o, "depth", json_integer(h->depth));
+	if (h->date_s != 0)
+		json_object_set_new(o, "date_s", json_integer(h->date_s));
+	if (h->has_clock)
+		json_object_set_new(o, "clock_s", json_integer(h->clock_s));
 	return o;
 }
 
@@ -148,6 +156,10 @@ format_plain(const struct dvt_handshake *h, struct dvt_buf *out)
 		dvt_buf_printf(out, ",\"x509_error\":%d", h->x509_error);
 	if (h->depth >= 0)
 		dvt_buf_printf(out, ",\"depth\":%d", h->depth);
+	if (h->date_s != 0)
+		dvt_buf_printf(out, ",\"date_s\":%lld", (long long)h->date_s);
+	if (h->has_clock)
+		dvt_buf_printf(out, ",\"clock_s\":%lld", (long long)h->clock_s);
 	dvt_buf_putc(out, '}');
 }
 
@@ -211,10 +223,17 @@ numbers_from_json(
 		 obj, "n", 1, DVT_RECORD_N_MAX, 1, &h->n, err)) != DVT_OK ||
 	    (rc = dvt_json_opt_i64(obj, "duration_us", 0, INT64_MAX, 0,
 		 &h->duration_us, err)) != DVT_OK ||
+	    (rc = dvt_json_opt_i64(obj, "date_s", -DATES_S, DATES_S, 0,
+		 &h->date_s, err)) != DVT_OK ||
+	    (rc = dvt_json_opt_i64(obj, "clock_s", -DATES_S, DATES_S, NO_CLOCK,
+		 &h->clock_s, err)) != DVT_OK ||
 	    (rc = small(obj, "alert", 0, 255, -1, &h->alert, err)) != DVT_OK ||
 	    (rc = small(obj, "x509_error", 0, 65535, 0, &h->x509_error, err)) !=
 		DVT_OK)
 		return rc;
+	h->has_clock = h->clock_s != NO_CLOCK;
+	if (!h->has_clock)
+		h->clock_s = 0;
 	return small(obj, "depth", 0, 255, -1, &h->depth, err);
 }
 

@@ -55,6 +55,7 @@ struct dvt_handshake {
 	char address[DVT_RECORD_ADDRESS]; /* of the client, without port */
 	char name[DVT_HOST_MAX + 1];      /* server name asked for */
 	char print[DVT_RECORD_PRINT];     /* of the ClientHello */
+	char stack[DVT_RECORD_WORD];      /* that the print suggests */
 	char device[DVT_DEVICE_ID_MAX + 1];
 	char confidence[DVT_RECORD_WORD]; /* enum dvt_confidence by name */
 	char certificate[DVT_DIGEST_HEX]; /* of the client, when proven */
@@ -64,6 +65,12 @@ struct dvt_handshake {
 	bool alert_out; /* we sent it; else it came from the device */
 	int x509_error; /* X509_V_OK: the client chain did not fail */
 	int depth;      /* of the certificate it complains about; -1 none */
+	/* Dates: seconds since the end, or as a negative number until the
+	 * beginning, of a client certificate that is refused for it; 0: not. */
+	int64_t date_s;
+	/* The client's clock less ours, where its hello tells it (stack.def) */
+	bool has_clock;
+	int64_t clock_s;
 	char credential[DVT_NAME_MAX + 1]; /* shown */
 	char serial[DVT_RECORD_SERIAL];    /* of the leaf shown */
 	char root[DVT_DIGEST_HEX];         /* of the chain shown */

@@ -32,6 +32,10 @@ full(void)
 	h.alert = 48;
 	h.x509_error = 20;
 	h.depth = 1;
+	h.date_s = -3600;
+	h.has_clock = true;
+	h.clock_s = 77;
+	strcpy(h.stack, "mbedTLS 2.28");
 	strcpy(h.credential, "gw-1/7");
 	strcpy(h.serial, "0a31");
 	memset(h.root, 'b', DVT_DIGEST_HEX - 1);
@@ -64,6 +68,10 @@ a_record_comes_back_as_it_was(void **state)
 		assert_int_equal(h.reason, back.reason);
 		assert_int_equal(h.x509_error, back.x509_error);
 		assert_int_equal(h.depth, back.depth);
+		assert_int_equal(h.date_s, back.date_s);
+		assert_int_equal(h.has_clock, back.has_clock);
+		assert_int_equal(h.clock_s, back.clock_s);
+		assert_string_equal(h.stack, back.stack);
 		assert_int_equal(h.duration_us, back.duration_us);
 		assert_int_equal(h.n, back.n);
 		dvt_buf_fini(&b);
@@ -137,6 +145,9 @@ hostile_records_are_refused(void **state)
 	    "{\"at\":1,\"outcome\":\"ok\",\"reason\":\"ok\",\"direction\":"
 	    "\"up\"}",
 	    "{\"at\":1,\"outcome\":\"ok\",\"reason\":\"ok\",\"form\":7}",
+	    "{\"at\":1,\"outcome\":\"ok\",\"reason\":\"ok\",\"clock_s\":"
+	    "9999999999999}",
+	    "{\"at\":1,\"outcome\":\"ok\",\"reason\":\"ok\",\"date_s\":1.5}",
 	    "{\"at\":1,\"outcome\":\"ok\",\"reason\":\"ok\","
 	    "\"form\":\"a-word-longer-than-any-of-ours\"}",
 	    "{\"at\":1,\"outcome\":\"ok\",\"reason\":\"ok\",\"name\":"

@@ -37,7 +37,8 @@ class Pki:
             run_openssl("ca", "-config", conf, "-cert", ca.cert, "-keyfile", ca.key, "-revoke", cert)
         stamp = lambda t: time.strftime("%Y%m%d%H%M%SZ", time.gmtime(t))
         run_openssl("ca", "-config", conf, "-cert", ca.cert, "-keyfile", ca.key, "-gencrl", "-out", f"{out}.new",
-                    "-crl_lastupdate", stamp(time.time() - 7 * 86400), "-crl_nextupdate", stamp(time.time() + hours * 3600))
+                    "-crl_lastupdate", stamp(time.time() - 7 * 86400),
+                    "-crl_nextupdate", stamp(time.time() + hours * 3600))
         os.rename(f"{out}.new", out)
         assert index.exists()
 

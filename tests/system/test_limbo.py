@@ -174,7 +174,8 @@ def test_live_handshakes_with_an_edge_alone_are_right(tmp_path):
                 assert got is True or got in OF_CERTIFICATES or why, (case.id, got, edge.gw.log()[-1000:])
             else:
                 (known if case.tier == "info" else wrong).append(f"{case.id} ({case.tier}): {got}")
-        print(f"{right} right at {len(edges)} times, {twice} by TLS 1.2 as well, {len(known)} known differences:", *known, sep="\n")
+        print(f"{right} right at {len(edges)} times, {twice} by TLS 1.2 as well, {len(known)} known differences:",
+              *known, sep="\n")
         print("anchors that the edge does not take:", *unloaded, sep="\n")
         assert wrong == []
         assert right >= 133 and right + len(known) == 156
