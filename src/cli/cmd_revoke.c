@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dovetail cert revoke: and at which gateways it is in force. */
+/* dovetail cert revoke, authority revoke: and at which gateways it is in force.
+ */
 #include "base/hex.h"
 #include "cli/cli.h"
 
@@ -124,6 +125,35 @@ cmd_cert_revoke(struct cli *c, struct dvt_err *err)
 		    cli_cell(
 			answer, "owner_kind", CLI_TEXT, kind, sizeof(kind)),
 		    cli_cell(answer, "owner", CLI_TEXT, owner, sizeof(owner)));
+		print_force(answer);
+	}
+	json_decref(body);
+	json_decref(answer);
+	dvt_buf_fini(&at);
+	return rc;
+}
+
+enum dvt_code
+cmd_authority_revoke(struct cli *c, struct dvt_err *err)
+{
+	const char *why = cli_opt(c, "reason");
+	struct dvt_buf at;
+	json_t *body, *answer = NULL;
+	enum dvt_code rc;
+
+	if (why == NULL)
+		return dvt_fail(err, DVT_E_INPUT,
+		    "--reason keyCompromise, cACompromise or cessation");
+	dvt_buf_init(&at, DVT_URI_MAX);
+	dvt_buf_printf(&at, "/v1/authorities/%s/revoke", c->arg[0]);
+	body = json_pack("{s:s}", "reason", why);
+	rc = cli_call(c, "POST", dvt_buf_str(&at), body, &answer, err);
+	if (rc == DVT_OK)
+		rc = await_force(c, answer, err);
+	if (rc == DVT_OK && c->json) {
+		cli_print_json(answer);
+	} else if (rc == DVT_OK) {
+		printf("revoked: authority %s; ", c->arg[0]);
 		print_force(answer);
 	}
 	json_decref(body);

@@ -2,10 +2,12 @@
 #include "gateway/denied.h"
 
 #include "base/hex.h"
-#include "proto/feed.h"
+#include "proto/feed_shelf.h"
 
 #include <stdio.h>
 #include <string.h>
+
+#define KEY_MARK "key:"
 
 static void
 deny(struct dvt_shelf *s, const char *fingerprint)
@@ -20,17 +22,51 @@ deny(struct dvt_shelf *s, const char *fingerprint)
 }
 
 static enum dvt_code
+deny_key(struct dvt_shelf *s, const char *digest, struct dvt_err *err)
+{
+	struct dvt_shelf_key k;
+
+	if (dvt_shelf_count(s, DVT_SHELF_KEY) == GW_DENIED_KEYS)
+		return dvt_fail(
+		    err, DVT_E_LIMIT, "over %d keys", GW_DENIED_KEYS);
+	dvt_shelf_put(s, DVT_SHELF_KEY, dvt_shelf_key_of(digest, &k),
+	    (struct dvt_span){NULL, 0});
+	return DVT_OK;
+}
+
+void
+gw_denied_keys(const struct dvt_shelf *s,
+    void (*each)(void *arg, const char *digest), void *arg)
+{
+	struct dvt_shelf_walk w = DVT_SHELF_WALK;
+	char digest[DVT_DIGEST_HEX];
+
+	if (s == NULL || dvt_shelf_count(s, DVT_SHELF_KEY) == 0)
+		return;
+	while (dvt_shelf_next(s, DVT_SHELF_KEY, &w)) {
+		dvt_shelf_key_text(w.key, digest, sizeof(digest));
+		each(arg, digest);
+	}
+}
+
+static enum dvt_code
 take_line(struct dvt_shelf *s, char *line, struct dvt_err *err)
 {
 	char fp[DVT_DIGEST_HEX];
+	bool is_key;
 
 	line[strcspn(line, "#\r\n")] = '\0';
 	line += strspn(line, " \t");
 	if (*line == '\0')
 		return DVT_OK;
+	is_key = strncmp(line, KEY_MARK, sizeof(KEY_MARK) - 1) == 0;
+	if (is_key)
+		line += sizeof(KEY_MARK) - 1;
 	if (dvt_hex_normal(line, fp, sizeof(fp)) != 0 ||
 	    strlen(fp) != DVT_DIGEST_HEX - 1)
 		return dvt_fail(err, DVT_E_INPUT, "no SHA-256 fingerprint");
+	if (is_key)
+		return deny_key(s, fp, err);
 	if (dvt_feed_shelved(s, DVT_FEED_DENY) == GW_DENIED_MAX)
 		return dvt_fail(
 		    err, DVT_E_LIMIT, "over %d fingerprints", GW_DENIED_MAX);

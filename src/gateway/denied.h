@@ -6,16 +6,23 @@
 #include "proto/shelf.h"
 
 #define GW_DENIED_MAX  2000000 /* lines that count in a deny file */
+#define GW_DENIED_KEYS 1000    /* of them keys */
 #define GW_DENIED_LINE 1024    /* bytes of a line */
 
 /**
  * gw_denied_load() - read it into a shelf that workers can attach
- * @path: a SHA-256 fingerprint on each line; "#" begins a comment. NULL: none
+ * @path: a SHA-256 fingerprint on each line, or "key:" and the SHA-256 of a
+ *        public key (its SPKI), of which nothing is taken, nor anything issued
+ *        with it; "#" begins a comment. NULL: none
  * @out:  out: the caller's; NULL on failure
  *
  * Return: DVT_OK; DVT_E_INPUT (names the line); DVT_E_LIMIT; DVT_E_SYSTEM.
  */
 DVT_MUST_USE enum dvt_code gw_denied_load(
     const char *path, struct dvt_shelf **out, struct dvt_err *err);
+
+/* Each denied key of it. */
+void gw_denied_keys(const struct dvt_shelf *s,
+    void (*each)(void *arg, const char *digest), void *arg);
 
 #endif

@@ -102,6 +102,29 @@ what_is_no_list_is_refused_with_its_line(void **state)
 }
 
 static void
+count_key(void *arg, const char *digest)
+{
+	*(unsigned *)arg += strcmp(digest, B64) == 0 ? 1 : 100;
+}
+
+static void
+keys_stand_beside_certificates(void **state)
+{
+	static const char text[] = A64 "\nkey:" B64 " # the whole CA\n";
+	struct dvt_shelf *s;
+	unsigned found = 0;
+
+	(void)state;
+	assert_int_equal(load(text, sizeof(text) - 1, &s, NULL), DVT_OK);
+	gw_denied_keys(s, count_key, &found);
+	assert_int_equal(found, 1);
+	assert_true(is_denied(s, A64));
+	assert_false(is_denied(s, B64));
+	dvt_shelf_free(s);
+	assert_int_equal(load("key:12\n", 7, &s, NULL), DVT_E_INPUT);
+}
+
+static void
 binary_rubbish_is_refused(void **state)
 {
 	static const char text[] = A64 "\n\0" B64 "\n";
@@ -117,6 +140,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(fingerprints_are_read_as_people_write_them),
 	    cmocka_unit_test(what_is_no_list_is_refused_with_its_line),
+	    cmocka_unit_test(keys_stand_beside_certificates),
 	    cmocka_unit_test(binary_rubbish_is_refused),
 	};
 

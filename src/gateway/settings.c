@@ -46,7 +46,8 @@ const struct dvt_setting gw_settings[] = {
 	"Anchors of client certificates, until the control plane gives "
 	"others."),
     S("gateway.deny", DVT_SET_PATH, NULL, 0, 0, "",
-	"File of client certificate fingerprints to refuse, one on a line."),
+	"File of what to refuse: on each line the fingerprint of a client "
+	"certificate, or key: and the digest of a public key."),
     S("gateway.crl", DVT_SET_PATHS, NULL, 0, 0, "",
 	"CRLs (PEM or DER) of those who issue client certificates."),
     S("gateway.verify-depth", DVT_SET_INT, NULL, 0, DVT_CHAIN_MAX, "12",

@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/conn.h"
+#include "gateway/denied.h"
 #include "ipc/fields.h"
 #include "pki/key.h"
 #include "pki/x509.h"
@@ -90,6 +91,12 @@ set_add_files(struct gw_worker *w, struct dvt_edge_set *set, int64_t now)
 	}
 }
 
+static void
+deny_key(void *set, const char *digest)
+{
+	dvt_edge_set_deny_key(set, digest);
+}
+
 void
 gw_worker_refresh(struct gw_worker *w)
 {
@@ -102,6 +109,7 @@ gw_worker_refresh(struct gw_worker *w)
 		dvt_edge_use(w->edge, NULL, w->feed);
 		return;
 	}
+	gw_denied_keys(w->files.denied, deny_key, set);
 	dvt_edge_set_feed(
 	    set, w->feed, w->program->settings.name, key_find, w, now);
 	set_add_files(w, set, now);
@@ -299,8 +307,9 @@ take_answer(struct gw_worker *w, struct dvt_fields *in, struct dvt_err *err)
 {
 	const unsigned shown = 1u << DVT_FEED_ANCHOR |
 			       1u << DVT_FEED_CREDENTIAL |
-			       1u << DVT_FEED_POLICY;
-	const unsigned swept = 1u << DVT_FEED_DEVICE | 1u << DVT_FEED_DENY;
+			       1u << DVT_FEED_POLICY | 1u << DVT_FEED_DENY_KEY;
+	const unsigned swept = 1u << DVT_FEED_DEVICE | 1u << DVT_FEED_DENY |
+			       1u << DVT_FEED_DENY_KEY;
 	struct dvt_span text = dvt_get_bytes(in, DVT_FEED_ANSWER_MAX);
 	unsigned changed;
 	enum dvt_code rc = dvt_fields_end(in, "answer", err);

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "loop/edge_keys.h"
 #include "pki/crl_read.h"
 #include "pki/key.h"
 #include "pki/staple.h"
@@ -41,6 +42,7 @@ struct dvt_edge_set {
 	struct held held[CREDENTIALS_MAX];
 	size_t held_n;
 	struct certs anchors, issuers, roots;
+	struct dvt_denied_keys denied;
 	X509_CRL **crls;
 	size_t crls_n;
 	int max_depth;
@@ -116,6 +118,7 @@ dvt_edge_set_unref(struct dvt_edge_set *s)
 	certs_fini(&s->anchors);
 	certs_fini(&s->issuers);
 	certs_fini(&s->roots);
+	dvt_denied_keys_fini(&s->denied);
 	for (size_t i = 0; i < s->crls_n; i++)
 		X509_CRL_free(s->crls[i]);
 	free(s->crls);
@@ -211,6 +214,12 @@ void
 dvt_edge_set_issuer(struct dvt_edge_set *s, X509 *issuer)
 {
 	certs_add(&s->issuers, issuer);
+}
+
+void
+dvt_edge_set_deny_key(struct dvt_edge_set *s, const char *digest)
+{
+	dvt_denied_keys_add(&s->denied, digest);
 }
 
 void
@@ -312,6 +321,8 @@ dvt_edge_set_feed(struct dvt_edge_set *s, const struct dvt_feed *f,
 	const struct dvt_feed_entry *e = NULL;
 	struct dvt_err err;
 
+	while ((e = dvt_feed_next(f, DVT_FEED_DENY_KEY, e)) != NULL)
+		dvt_edge_set_deny_key(s, e->key);
 	while ((e = dvt_feed_next(f, DVT_FEED_ANCHOR, e)) != NULL)
 		feed_anchor(s, e);
 	while ((e = dvt_feed_next(f, DVT_FEED_CREDENTIAL, e)) != NULL)
@@ -475,12 +486,29 @@ dvt_edge_set_is_whole(const struct dvt_edge_set *s)
 	return s->whole;
 }
 
+/* Those with a denied key verify nothing. */
+static void
+leave_denied(struct dvt_edge_set *s, struct certs *c)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		if (dvt_denied_keys_bears(&s->denied, c->v[i]))
+			X509_free(c->v[i]);
+		else
+			c->v[n++] = c->v[i];
+	}
+	c->n = n;
+}
+
 enum dvt_code
 dvt_edge_set_seal(struct dvt_edge_set *s, struct dvt_err *err)
 {
 	enum dvt_code rc;
 
 	roots_find(s);
+	leave_denied(s, &s->anchors);
+	leave_denied(s, &s->issuers);
 	for (size_t i = 0; i < s->held_n; i++) {
 		struct held *h = &s->held[i];
 
@@ -561,6 +589,12 @@ dvt_edge_set_revoked(const struct dvt_edge_set *s, X509 *cert)
 		if (dvt_crl_names(s->crls[i], cert))
 			return true;
 	return false;
+}
+
+bool
+dvt_edge_set_denies(const struct dvt_edge_set *s, X509 *const *certs, size_t n)
+{
+	return dvt_denied_keys_hit(&s->denied, certs, n);
 }
 
 X509 *const *

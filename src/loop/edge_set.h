@@ -67,6 +67,9 @@ DVT_MUST_USE enum dvt_code dvt_edge_set_add(struct dvt_edge_set *s,
  * chains. Also used to find the roots of credentials. References are taken. */
 void dvt_edge_set_anchor(struct dvt_edge_set *s, X509 *anchor);
 void dvt_edge_set_issuer(struct dvt_edge_set *s, X509 *issuer);
+/* No certificate of this key (SHA-256 of its SPKI), nor any issued with it, is
+ * taken; anchors and issuers that have it count no more. */
+void dvt_edge_set_deny_key(struct dvt_edge_set *s, const char *digest);
 /* One that credentials may hang below; trusted for nothing. */
 void dvt_edge_set_root(struct dvt_edge_set *s, X509 *root);
 /* A list by which client certificates are refused. A reference is taken. */
@@ -118,6 +121,9 @@ const struct dvt_trust *dvt_edge_set_trust(const struct dvt_edge_set *s);
 int dvt_edge_set_max_depth(const struct dvt_edge_set *s);
 /* A list of this set names the certificate. */
 bool dvt_edge_set_revoked(const struct dvt_edge_set *s, X509 *cert);
+/* Do these (a leaf and what came with it) fall under a denied key? */
+bool dvt_edge_set_denies(
+    const struct dvt_edge_set *s, X509 *const *certs, size_t n);
 /* Issuing CAs, for clients that send only their leaf. */
 X509 *const *dvt_edge_set_issuers(const struct dvt_edge_set *s, size_t *n);
 /**

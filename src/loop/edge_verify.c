@@ -197,6 +197,8 @@ check_path(struct dvt_edge_conn *c, X509_STORE_CTX *ctx, const uint8_t *digest,
 	if (flight_of(c, ctx, &flight) != DVT_OK) {
 		r = (struct refusal){X509_V_ERR_CERT_CHAIN_TOO_LONG,
 		    DVT_CHAIN_MAX, DVT_HR_BAD_CERTIFICATE};
+	} else if (dvt_edge_set_denies(c->set, flight.cert, flight.n)) {
+		r = denied(DVT_DENY_REVOKED);
 	} else if (dvt_trust_verify(dvt_edge_set_trust(c->set), &flight, &how,
 		       &verdict, NULL) != DVT_OK) {
 		r = (struct refusal){
@@ -281,7 +283,9 @@ dvt_edge_verify_cb(X509_STORE_CTX *ctx, void *arg)
 	if (r.error == X509_V_OK) {
 		if (device != NULL &&
 		    strcmp(device->u.device.pin, c->peer.certificate) == 0)
-			r = check_dates(leaf, now);
+			r = dvt_edge_set_denies(c->set, &leaf, 1)
+				? denied(DVT_DENY_REVOKED)
+				: check_dates(leaf, now);
 		else if (!is_known_good(c, digest, at))
 			r = check_path(c, ctx, digest, at);
 	}
@@ -310,12 +314,25 @@ dvt_edge_verify_ok(int ok, X509_STORE_CTX *ctx)
 	return ok;
 }
 
-/* By a CRL of now; a session may have begun under an older one. */
+/* By a CRL or a denied key of now; a session may have begun before. */
 static bool
-is_listed(const struct dvt_edge *e, X509 *leaf)
+is_listed(const struct dvt_edge *e, SSL *ssl)
 {
-	return leaf != NULL && e->set != NULL &&
-	       dvt_edge_set_revoked(e->set, leaf);
+	X509 *leaf = SSL_get0_peer_certificate(ssl);
+	STACK_OF(X509) *rest = SSL_get_peer_cert_chain(ssl);
+
+	if (leaf == NULL || e->set == NULL)
+		return false;
+	if (dvt_edge_set_revoked(e->set, leaf) ||
+	    dvt_edge_set_denies(e->set, &leaf, 1))
+		return true;
+	for (int i = 0; i < sk_X509_num(rest); i++) {
+		X509 *cert = sk_X509_value(rest, i);
+
+		if (dvt_edge_set_denies(e->set, &cert, 1))
+			return true;
+	}
+	return false;
 }
 
 enum dvt_hs_reason
@@ -333,7 +350,7 @@ dvt_edge_check(SSL *ssl)
 	r = check_denied(c->edge, c->peer.certificate, device);
 	if (r.error != X509_V_OK)
 		return r.reason;
-	if (is_listed(c->edge, SSL_get0_peer_certificate(ssl)))
+	if (is_listed(c->edge, ssl))
 		return DVT_HR_DENIED_REVOKED;
 	return device != NULL || !dvt_edge_has_inventory(c->edge)
 		   ? DVT_HR_OK

@@ -232,6 +232,76 @@ a_crl_that_names_it_ends_a_verdict(void **state)
 	assert_int_equal(last.reason, DVT_HR_DENIED_REVOKED);
 }
 
+/* In use with the key of @ca denied. */
+static void
+use_without(const struct testca *ca)
+{
+	struct dvt_edge_set *s = set_begin("ON");
+	char digest[DVT_DIGEST_HEX];
+
+	dvt_edge_set_issuer(s, sub_dev.cert);
+	dvt_x509_key_digest(ca->cert, digest);
+	dvt_edge_set_deny_key(s, digest);
+	set_use(s);
+}
+
+static void
+nothing_is_taken_that_was_issued_with_a_denied_key(void **state)
+{
+	const struct {
+		const char *what;
+		const struct testca *denied;
+		const struct testca *cert;
+		const struct testca *above;
+		bool taken;
+	} rows[] = {
+	    {"issuing CA, whole flight", &sub_dev,  &below,  &sub_dev, false},
+	    {"issuing CA, leaf alone",   &sub_dev,  &below,  NULL,     false},
+	    {"issuing CA, another's",    &sub_dev,  &dev[0], NULL,     true },
+	    {"the root",                 &root_dev, &below,  &sub_dev, false},
+	    {"the root, leaf alone",     &root_dev, &dev[0], NULL,     false},
+	    {"the device's own",         &dev[0],   &dev[0], NULL,     false},
+	    {"another device's",         &dev[1],   &dev[0], NULL,     true },
+	    {"a pinned one's",           &pinned,   &pinned, NULL,     false},
+	    {"none of these",            &foreign,  &pinned, NULL,     true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DVT_COUNT(rows) * 2; i++) {
+		struct client c = {.cert = rows[i / 2].cert,
+		    .above = rows[i / 2].above,
+		    .trusts = "O",
+		    .version = versions[i % 2]};
+
+		use_without(rows[i / 2].denied);
+		if (attempt(&c) != rows[i / 2].taken)
+			fail_msg("%s", rows[i / 2].what);
+		if (!rows[i / 2].taken)
+			assert_int_equal(last.reason, DVT_HR_DENIED_REVOKED);
+	}
+}
+
+static void
+an_open_session_falls_under_a_key_denied_later(void **state)
+{
+	struct client c = {.cert = &below,
+	    .above = &sub_dev,
+	    .trusts = "O",
+	    .version = TLS1_3_VERSION};
+	struct pair p;
+
+	(void)state;
+	use("ON");
+	pair_open(&p, &c);
+	assert_true(pair_talk(&p));
+	assert_int_equal(dvt_edge_check(p.server), DVT_HR_OK);
+	use_without(&dev[0]);
+	assert_int_equal(dvt_edge_check(p.server), DVT_HR_OK);
+	use_without(&sub_dev);
+	assert_int_equal(dvt_edge_check(p.server), DVT_HR_DENIED_REVOKED);
+	pair_close(&p);
+}
+
 static void
 dates_of_the_path_end_a_verdict(void **state)
 {
@@ -287,6 +357,9 @@ main(void)
 	    cmocka_unit_test(
 		a_connection_that_began_under_the_former_set_neither_asks_nor_teaches),
 	    cmocka_unit_test(a_crl_that_names_it_ends_a_verdict),
+	    cmocka_unit_test(
+		nothing_is_taken_that_was_issued_with_a_denied_key),
+	    cmocka_unit_test(an_open_session_falls_under_a_key_denied_later),
 	    cmocka_unit_test(dates_of_the_path_end_a_verdict),
 	    cmocka_unit_test(
 		a_denied_certificate_or_blocked_device_is_refused_in_spite_of_it),

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Devices and denials of a feed as records of a shelf; for feed.c alone. */
+/* Devices and denials of a feed as records of a shelf. */
 #ifndef DVT_PROTO_FEED_SHELF_H
 #define DVT_PROTO_FEED_SHELF_H
 
@@ -7,7 +7,7 @@
 #include "proto/shelf.h"
 
 /* Kinds of records. */
-enum { DVT_SHELF_DENY, DVT_SHELF_DEVICE, DVT_SHELF_OWNER };
+enum { DVT_SHELF_DENY, DVT_SHELF_DEVICE, DVT_SHELF_OWNER, DVT_SHELF_KEY };
 
 /* A record as an entry: what dvt_feed_get() lends out. */
 struct dvt_feed_view {

@@ -154,3 +154,54 @@ def test_a_blocked_device_is_cut_and_comes_back_when_its_case_is_closed(fleet):
     wait_for("let in again", lambda: not fleet.refused(4), 5)
     with pytest.raises(Refused):
         w.op("cert", "revoke", "0" * 64, "--reason", "theft")
+
+
+def test_a_revoked_authority_takes_all_with_it_that_it_issued(fleet):
+    w = fleet.world
+    mine = [fleet.client(i, gateway=1 + i % 2) for i in (1, 2, 3)]
+    assert all(c.echo() for c in mine)
+    with pytest.raises(Refused) as asked:
+        w.op("authority", "revoke", "old-root", "--reason", "cACompromise")
+    assert asked.value.problem["code"] == "needs-approval"
+    assert all(c.echo() for c in mine)
+    at = time.monotonic()
+    answer = w.with_second("authority", "revoke", "old-root", "--reason", "cACompromise")
+    assert all(c.is_closed(max(0.01, at + 6 - time.monotonic())) for c in mine)
+    assert (answer["in_force"], answer["gateways"]) == (2, 2)
+    since = len(fleet.records())
+    assert fleet.refused(4)
+    wait_for("the refusal", lambda: [r["reason"] for r in fleet.records()[since:]
+                                     if r["outcome"] == "edge-refused"] == ["denied-revoked"])
+
+
+def test_handshakes_of_one_device_are_logged_for_a_time(fleet):
+    w = fleet.world
+
+    def logged():
+        return [line for line in w.log("gw-1").splitlines() if "event=gateway.handshake" in line]
+
+    assert fleet.client(1).echo() and logged() == []
+    answer = w.op("gateway", "log", "gw-1", "--level", "VERBOSE", "--device", "dev-0001", "--for", "3s")
+    assert time.time() < answer["until"] < time.time() + 5
+    wait_for("in force", lambda: all(g["behind"] == 0 for g in w.op("gateway", "list")["items"]))
+    assert fleet.client(2).echo() and fleet.client(1).echo() and fleet.client(1, gateway=2).echo()
+    wait_for("a line of the device", lambda: len(logged()) == 1)
+    assert "dev-0001" in logged()[0] and "TLSv1.3" in logged()[0]
+    wait_for("its end", lambda: time.time() > answer["until"], 6)
+    assert fleet.client(1).echo()
+    # for all, and nothing any more
+    w.op("gateway", "log", "gw-1", "--level", "INFO")
+    wait_for("in force", lambda: all(g["behind"] == 0 for g in w.op("gateway", "list")["items"]))
+    assert fleet.client(2).echo()
+    wait_for("a line of the other", lambda: len(logged()) == 2)
+    assert "dev-0002" in logged()[1]
+    w.op("gateway", "log", "gw-1", "--level", "OFF")
+    wait_for("in force", lambda: all(g["behind"] == 0 for g in w.op("gateway", "list")["items"]))
+    assert fleet.client(2).echo()
+    time.sleep(0.5)
+    assert len(logged()) == 2
+    for bad in (["--level", "LOUD"], ["--level", "INFO", "--device", "x", "--address", "y"]):
+        with pytest.raises(Refused):
+            w.op("gateway", "log", "gw-1", *bad)
+    with pytest.raises(Refused):
+        w.op("gateway", "log", "nobody", "--level", "INFO")

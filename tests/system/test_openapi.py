@@ -191,11 +191,14 @@ def test_changes(api, world):
 
     api.post("/v1/gateways", {"name": "gw-x", "names": ["edge.test"]}, expect=201)
     api.post("/v1/gateways/gw-x/credentials", {"authority": "server-ca", "slot": "next"}, expect=200)
+    api.post("/v1/gateways/gw-x/log", {"level": "INFO", "for_s": 60}, expect=200)
+    api.post("/v1/gateways/none/log", {"level": "INFO"}, expect=404)
     api.post("/v1/authorities", {"name": "new-root", "use_server": True, "use_device": True}, expect=201)
     api.post("/v1/authorities/new-root/cross-sign", {"by": "old-root"}, expect=200)
     own = api.get("/v1/authorities/new-root")["certificate"]
     api.post("/v1/authorities/import", {"name": "twin", "certificate": own, "use_device": True}, expect=409)
     api.post("/v1/authorities/old-root/retire", expect=409)
+    api.post("/v1/authorities/new-root/revoke", {"reason": "cessation"}, expect=412)
 
     leaf = (world.old / "devices" / world.device_ids()[0] / "cert.pem").read_text()
     lines = json.dumps({"certificate_pem": leaf}) + "\n" + json.dumps({"certificate_pem": own}) + "\n"
@@ -321,5 +324,5 @@ def test_a_fleet_in_rotation(api, fleet):
 
 def test_every_call_was_answered(api):
     ids = {op["operationId"] for path in api.document["paths"].values() for op in path.values()}
-    assert ids - api.done - NEEDS_MORE - {"import_authority", "retire_authority"} == set()
+    assert ids - api.done - NEEDS_MORE - {"import_authority", "retire_authority", "revoke_authority"} == set()
     assert ids - api.done - api.refused == set()
