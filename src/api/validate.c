@@ -5,15 +5,9 @@
 #include "api/trust_check.h"
 #include "wire/json.h"
 
-/* The verdicts as they are told, those that need a hand first. */
-static const struct {
-	enum dvt_dry_verdict verdict;
-	const char *word;
-} words[] = {
-    {DVT_WOULD_REFUSE,  "refused" },
-    {DVT_WOULD_UNKNOWN, "unknown" },
-    {DVT_WOULD_ACCEPT,  "accepted"},
-};
+/* Those that need a hand first. */
+static const enum dvt_dry_verdict order[] = {
+    DVT_WOULD_REFUSE, DVT_WOULD_UNKNOWN, DVT_WOULD_ACCEPT};
 
 static void
 answer(struct dvt_reply *reply, const char *root, const struct dvt_dry_sum *sum,
@@ -24,15 +18,6 @@ answer(struct dvt_reply *reply, const char *root, const struct dvt_dry_sum *sum,
 		(json_int_t)sum->accept.n, "refused", (json_int_t)sum->refuse.n,
 		"unknown", (json_int_t)sum->unknown.n, "root", root, "items",
 		items));
-}
-
-/* @items from @from on get this verdict's word. */
-static void
-set_word(json_t *items, size_t from, const char *word)
-{
-	for (size_t i = from; i < json_array_size(items); i++)
-		json_object_set_new(
-		    json_array_get(items, i), "verdict", json_string(word));
 }
 
 static enum dvt_code
@@ -48,11 +33,8 @@ judge_one(struct dvt_app *app, const char *device,
 
 	if (rc != DVT_OK)
 		return rc;
-	items = json_pack("[{s:s, s:s}]", "device", device, "reason", g.reason);
-	for (size_t i = 0; i < DVT_COUNT(words); i++) {
-		if (words[i].verdict == g.verdict)
-			set_word(items, 0, words[i].word);
-	}
+	items = json_pack("[{s:s, s:s, s:s}]", "device", device, "verdict",
+	    dvt_dry_verdict_name(g.verdict), "reason", g.reason);
 	sum.accept.n = g.verdict == DVT_WOULD_ACCEPT;
 	sum.refuse.n = g.verdict == DVT_WOULD_REFUSE;
 	sum.unknown.n = g.verdict == DVT_WOULD_UNKNOWN;
@@ -69,13 +51,9 @@ judge_all(struct dvt_app *app, const struct dvt_candidate *chain,
 	enum dvt_code rc = dvt_trust_check(app->tx, app->arena, 0, chain, false,
 	    app->now.wall_s, &report, err);
 
-	for (size_t i = 0; rc == DVT_OK && i < DVT_COUNT(words); i++) {
-		size_t from = json_array_size(items);
-
+	for (size_t i = 0; rc == DVT_OK && i < DVT_COUNT(order); i++)
 		rc = dvt_trust_check_devices(app->tx, app->arena, 0, chain,
-		    &report, words[i].verdict, DVT_API_LIST_MAX, items, err);
-		set_word(items, from, words[i].word);
-	}
+		    &report, order[i], DVT_API_LIST_MAX, items, err);
 	if (rc == DVT_OK)
 		answer(reply, chain->root, &report.sum, items);
 	else

@@ -77,47 +77,16 @@ app_gateway_order(struct dvt_app *app, const char *gateway, const char *order,
 /* --- a second person --- */
 
 static enum dvt_code
-ask_approval(struct dvt_app *app, const char *action, const char *object,
-    const char *digest, struct dvt_err *err)
-{
-	struct dvt_row_approval row = {.action = action,
-	    .object = object,
-	    .digest = digest,
-	    .requested_by = app->actor,
-	    .requested_at = app->now.wall_s,
-	    .expires_at = app->now.wall_s +
-			  dvt_config_int(app->config, "approvals.lifetime")};
-	enum dvt_code rc = dvt_store_approval_add(
-	    app->tx, &row, &app->approval, err);
-
-	if (rc == DVT_OK)
-		rc = app_audit(app, "approval.request", object, NULL, err);
-	return rc;
-}
-
-static enum dvt_code
 app_approval(struct dvt_app *app, const char *action, const char *object,
     const char *digest, struct dvt_err *err)
 {
-	struct dvt_row_approval row;
-	enum dvt_code rc;
+	struct dvt_row_approval row = {0};
+	enum dvt_code rc = core_approval(
+	    core_of(app), app->actor, action, object, digest, &row, err);
 
-	if (dvt_config_int(app->config, "approvals.required") < 2)
-		return DVT_OK;
-	rc = dvt_store_approval_find(
-	    app->tx, app->arena, action, digest, app->now.wall_s, &row, err);
-	if (rc == DVT_OK && row.given_at != 0)
-		return dvt_store_approval_use(
-		    app->tx, row.id, digest, app->now.wall_s, err);
-	if (rc == DVT_OK)
+	if (rc == DVT_E_APPROVAL)
 		app->approval = row.id;
-	else if (rc != DVT_E_ABSENT || (rc = ask_approval(app, action, object,
-					    digest, err)) != DVT_OK)
-		return rc;
-	return dvt_fail(err, DVT_E_APPROVAL,
-	    "%s of %s needs a second person: approval %" PRId64
-	    " must be given, then ask again",
-	    action, object, app->approval);
+	return rc;
 }
 
 static enum dvt_code
@@ -163,13 +132,16 @@ app_authority_import(struct dvt_app *app, const char *name,
 	char digest[DVT_DIGEST_HEX];
 	enum dvt_code rc;
 
-	rc = core_authority_check(core_of(app), &want, digest, err);
-	if (rc != DVT_OK || (rc = app_approval(app, "authority.import", name,
-				 digest, err)) != DVT_OK)
+	if ((rc = core_authority_check(core_of(app), &want, digest, err)) !=
+	    DVT_OK)
+		return rc;
+	/* with a key the signer looks first: it asks for the second person */
+	if (sealed_key.n == 0 && (rc = app_approval(app, AUTHORITY_IMPORT, name,
+				      digest, err)) != DVT_OK)
 		return rc;
 	app->later = true;
 	return core_authority_import(
-	    core_of(app), asker_of(app), app->actor, &want, err);
+	    core_of(app), asker_of(app), app->actor, &want, digest, err);
 }
 
 static enum dvt_code

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dovetaild/core_authority.h"
 
+#include "api/router.h"
 #include "base/log.h"
 #include "dovetaild/core_priv.h"
 #include "dovetaild/core_rotation_priv.h"
@@ -8,6 +9,7 @@
 #include "pki/key.h"
 #include "store/authority.h"
 #include "store/edge.h"
+#include "store/people.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -26,7 +28,8 @@ struct making {
 	char actor[DVT_NAME_MAX + 1];
 	char name[DVT_NAME_MAX + 1];
 	bool use_server, use_device, imported;
-	struct dvt_buf der; /* import: the certificate */
+	struct dvt_buf der;          /* import: the certificate */
+	char digest[DVT_DIGEST_HEX]; /* import: of all of it */
 	int64_t cross_of, cross_by;
 };
 
@@ -243,20 +246,10 @@ signed_new(
     struct core *c, void *ctx, const struct sign_reply *r, struct dvt_err *err)
 {
 	struct making *m = ctx;
-	struct made made = {.m = m,
-	    .der = m->imported ? dvt_buf_span(&m->der) : r->der,
-	    .wrapped = r->wrapped};
-	struct dvt_err why = {0};
-	enum dvt_code rc;
+	struct made made = {.m = m, .der = r->der, .wrapped = r->wrapped};
 
 	(void)err;
-	if (r->code != DVT_OK)
-		rc = dvt_fail(&why, r->code, "%s", r->why);
-	else
-		rc = core_within(c, record, &made, &why);
-	if (rc != DVT_OK)
-		core_answer_problem(c, &m->to, &why, 0);
-	return DVT_OK;
+	return core_signed(c, &m->to, r, record, &made);
 }
 
 static enum dvt_code
@@ -335,10 +328,62 @@ core_authority_check(struct core *c, const struct core_authority_new *want,
 	return DVT_OK;
 }
 
+static void
+answer_approval(struct core *c, const struct making *m,
+    const struct dvt_row_approval *row, const struct dvt_err *why)
+{
+	struct dvt_reply r;
+	struct dvt_buf b;
+
+	dvt_reply_init(&r);
+	r.extra = json_pack("{s:I, s:s, s:I}", "approval", (json_int_t)row->id,
+	    "digest", m->digest, "expires_at", (json_int_t)row->expires_at);
+	dvt_reply_problem(&r, why);
+	dvt_buf_init(&b, 65536);
+	core_answer(
+	    c, &m->to, r.status, dvt_reply_type(&r), dvt_reply_body(&r, &b), 0);
+	dvt_buf_fini(&b);
+	dvt_reply_fini(&r);
+}
+
+/* The signer has seen that the key is the certificate's: only now a second
+ * person is asked, and what that one agreed to is recorded. */
+static enum dvt_code
+agree_and_record(struct core *c, void *ctx, struct dvt_err *err)
+{
+	struct made *made = ctx;
+	struct making *m = made->m;
+	struct dvt_row_approval row = {0};
+	struct dvt_err why = {0};
+	enum dvt_code rc = core_approval(
+	    c, m->actor, AUTHORITY_IMPORT, m->name, m->digest, &row, &why);
+
+	if (rc == DVT_OK)
+		return record(c, made, err);
+	if (rc != DVT_E_APPROVAL) {
+		*err = why;
+		return rc;
+	}
+	answer_approval(c, m, &row, &why); /* the request is kept */
+	return DVT_OK;
+}
+
+static enum dvt_code
+signed_import(
+    struct core *c, void *ctx, const struct sign_reply *r, struct dvt_err *err)
+{
+	struct making *m = ctx;
+	struct made made = {
+	    .m = m, .der = dvt_buf_span(&m->der), .wrapped = r->wrapped};
+
+	(void)err;
+	return core_signed(c, &m->to, r, agree_and_record, &made);
+}
+
 enum dvt_code
 core_authority_import(struct core *c, const struct core_asker *to,
     const char *actor, const struct core_authority_new *want,
-    struct dvt_err *err)
+    const char *digest, struct dvt_err *err)
 {
 	struct making *m = making_new(to, actor, want->name);
 	struct sign_request q = {.kind = SIGN_IMPORT};
@@ -347,6 +392,7 @@ core_authority_import(struct core *c, const struct core_asker *to,
 	enum dvt_code rc;
 
 	m->imported = true;
+	(void)dvt_copy_str(m->digest, sizeof(m->digest), digest);
 	m->use_server = want->use_server;
 	m->use_device = want->use_device;
 	if ((rc = read_certificate(c, want->certificate_pem, &cert, err)) !=
@@ -356,7 +402,7 @@ core_authority_import(struct core *c, const struct core_asker *to,
 	q.der = dvt_buf_span(&m->der);
 	q.wrapped = want->sealed_key;
 	if (want->sealed_key.n > 0) {
-		rc = core_sign(c, &q, signed_new, making_free, m, err);
+		rc = core_sign(c, &q, signed_import, making_free, m, err);
 		if (rc == DVT_OK)
 			m = NULL;
 	} else {
@@ -487,17 +533,9 @@ signed_cross(
     struct core *c, void *ctx, const struct sign_reply *r, struct dvt_err *err)
 {
 	struct made made = {.m = ctx, .der = r->der};
-	struct dvt_err why = {0};
-	enum dvt_code rc;
 
 	(void)err;
-	if (r->code != DVT_OK)
-		rc = dvt_fail(&why, r->code, "%s", r->why);
-	else
-		rc = core_within(c, record_cross, &made, &why);
-	if (rc != DVT_OK)
-		core_answer_problem(c, &made.m->to, &why, 0);
-	return DVT_OK;
+	return core_signed(c, &made.m->to, r, record_cross, &made);
 }
 
 static enum dvt_code

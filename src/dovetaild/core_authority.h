@@ -27,9 +27,18 @@ struct core_authority_new {
 DVT_MUST_USE enum dvt_code core_authority_check(struct core *c,
     const struct core_authority_new *want, char digest[DVT_DIGEST_HEX],
     struct dvt_err *err);
+/**
+ * core_authority_import() - record it; with a key, once the signer has it
+ * @digest: of core_authority_check()
+ *
+ * A key that does not match is refused by the signer; then a second person is
+ * asked for; without a key the caller has done that.
+ */
+#define AUTHORITY_IMPORT "authority.import" /* the action that is approved */
 DVT_MUST_USE enum dvt_code core_authority_import(struct core *c,
     const struct core_asker *to, const char *actor,
-    const struct core_authority_new *want, struct dvt_err *err);
+    const struct core_authority_new *want, const char *digest,
+    struct dvt_err *err);
 DVT_MUST_USE enum dvt_code core_authority_create(struct core *c,
     const struct core_asker *to, const char *actor,
     const struct core_authority_new *want, struct dvt_err *err);

@@ -160,9 +160,10 @@ a_key_that_does_not_fit_is_refused_and_nothing_is_kept(void **state)
 	char *key = sealed(f, other.key);
 
 	import(f, "old", o.pem, key);
-	give(f);
-	import(f, "old", o.pem, key);
 	assert_int_equal(f->answer.status, 409);
+	assert_non_null(strstr(f->answer.body, "not for key"));
+	/* nobody was asked for a word about it */
+	assert_int_equal(fixture_number(f, "SELECT COUNT(*) FROM approval"), 0);
 	assert_int_equal(
 	    fixture_number(
 		f, "SELECT COUNT(*) FROM authority WHERE name = 'old'"),

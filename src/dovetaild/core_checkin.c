@@ -141,18 +141,32 @@ read_step(const json_t *json, struct dvt_row_step *row, struct dvt_err *err)
 	    json, "detail", DETAIL_MAX, "", &row->detail, err);
 }
 
+/* A rotation begins once, and ends once: completed or failed. What is between
+ * is a step. The device's own line keeps its name (docs/events.md). */
+static const char *
+event_name(const struct dvt_row_step *row)
+{
+	if (strncmp(row->id, "certs-", 6) != 0)
+		return "UPDATE_STEP";
+	if (strcmp(row->outcome, "Fail") == 0)
+		return "CertRotationFailed";
+	if (strcmp(row->step, "CertRotationStarted") == 0)
+		return "CertRotationStarted";
+	if (strcmp(row->step, "CertRotationCompleted") == 0 &&
+	    strcmp(row->outcome, "Succeed") == 0)
+		return "CertRotationCompleted";
+	return "UPDATE_STEP";
+}
+
 static enum dvt_code
 tell_step(struct core *c, const struct dvt_row_step *row, struct dvt_err *err)
 {
 	json_t *body = json_pack("{s:s, s:s, s:s, s:s, s:I}", "step", row->step,
 	    "target", row->target, "outcome", row->outcome, "detail",
 	    row->detail, "at", (json_int_t)row->at);
-	const char *name = "UPDATE_STEP";
 	enum dvt_code rc;
 
-	if (strncmp(row->step, "CertRotation", 12) == 0)
-		name = row->step; /* CertRotationStarted, ...Completed */
-	rc = core_event(c, name, row->device_id, row->id, body, err);
+	rc = core_event(c, event_name(row), row->device_id, row->id, body, err);
 	json_decref(body);
 	return rc;
 }

@@ -167,6 +167,43 @@ steps_are_kept_once_and_told_as_events(void **state)
 	    2);
 }
 
+static void
+an_event_says_completed_only_when_it_is(void **state)
+{
+	static const struct {
+		const char *id, *step, *outcome, *name;
+	} lines[] = {
+	    {"certs-1",  "CertRotationStarted",      "Succeed",
+             "CertRotationStarted"						  },
+	    {"certs-1",  "Generate new certificate", "Start",   "UPDATE_STEP"       },
+	    {"certs-1",  "CertRotationCompleted",    "Start",   "UPDATE_STEP"       },
+	    {"certs-1",  "CertRotationCompleted",    "Succeed",
+             "CertRotationCompleted"						},
+	    {"certs-2",  "Try new credential",       "Fail",    "CertRotationFailed"},
+	    {"certs-3",  "CertRotationCompleted",    "Fail",    "CertRotationFailed"},
+	    {"bundle-4", "Load trust",               "Fail",    "UPDATE_STEP"       },
+	};
+	struct fixture *f = *state;
+	char fp[DVT_DIGEST_HEX], text[256];
+
+	fixture_enrol(f, "dev-1", fp);
+	for (size_t i = 0; i < DVT_COUNT(lines); i++) {
+		snprintf(text, sizeof(text),
+		    ", \"steps\": [{\"id\": \"%s\", \"step\": \"%s\", "
+		    "\"outcome\": \"%s\", \"at\": %zu}]",
+		    lines[i].id, lines[i].step, lines[i].outcome, i + 1);
+		check_in(f, fp, text);
+		assert_int_equal(f->answer.status, 200);
+		snprintf(text, sizeof(text),
+		    "SELECT COUNT(*) FROM event WHERE name = '%s' AND "
+		    "correlation = '%s' AND body LIKE '%%%s%%%s%%' AND id = "
+		    "(SELECT MAX(id) FROM event)",
+		    lines[i].name, lines[i].id, lines[i].step,
+		    lines[i].outcome);
+		assert_int_equal(fixture_number(f, text), 1);
+	}
+}
+
 int
 main(void)
 {
@@ -178,6 +215,7 @@ main(void)
 	    T(bad_bodies_are_refused_by_the_field),
 	    T(a_gateway_is_no_device_and_a_stranger_is_nobody),
 	    T(steps_are_kept_once_and_told_as_events),
+	    T(an_event_says_completed_only_when_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -376,17 +376,9 @@ est_signed(
     struct core *c, void *ctx, const struct sign_reply *r, struct dvt_err *err)
 {
 	struct est_result result = {.j = ctx, .der = r->der};
-	struct dvt_err why = {0};
-	enum dvt_code rc;
 
 	(void)err;
-	if (r->code != DVT_OK)
-		rc = dvt_fail(&why, r->code, "%s", r->why);
-	else
-		rc = core_within(c, est_record, &result, &why);
-	if (rc != DVT_OK)
-		core_answer_problem(c, &result.j->to, &why, 0);
-	return DVT_OK;
+	return core_signed(c, &result.j->to, r, est_record, &result);
 }
 
 /* Somebody else has the secret, or had it first: an operator should look. */

@@ -6,6 +6,9 @@
 #include "dovetaild/core.h"
 #include "store/rows.h"
 
+/* The credential that init gives a front to start with. */
+#define GATEWAY_START_ID "init"
+
 /**
  * core_gateway_csr() - an edge answered an order
  * @der: the request; its signature was checked where it came in

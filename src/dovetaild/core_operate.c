@@ -3,6 +3,7 @@
 #include "dovetaild/core_operate_priv.h"
 
 #include "fleet/interlock.h"
+#include "pki/key.h"
 #include "pki/x509.h"
 #include "store/authority.h"
 #include "store/device.h"
@@ -12,8 +13,6 @@
 #include "store/rotation.h"
 #include "store/trust.h"
 #include "wire/json.h"
-
-#include <openssl/evp.h>
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -66,56 +65,21 @@ core_op_text(const struct core_op *op, const char *key, const char *dflt)
 
 /* --- a second person --- */
 
-static enum dvt_code
-ask_for_one(struct core_op *op, const char *action, const char *object,
-    const char *digest, struct dvt_row_approval *out, struct dvt_err *err)
-{
-	int64_t now = core_now(op->c).wall_s;
-	enum dvt_code rc;
-
-	*out = (struct dvt_row_approval){.action = action,
-	    .object = object,
-	    .digest = digest,
-	    .requested_by = op->actor,
-	    .requested_at = now,
-	    .expires_at = now + dvt_config_int(
-				    core_config(op->c), "approvals.lifetime")};
-	rc = dvt_store_approval_add(core_tx(op->c), out, &out->id, err);
-	if (rc == DVT_OK)
-		rc = core_audit(
-		    op->c, op->actor, "approval.request", object, NULL, err);
-	return rc;
-}
-
 enum dvt_code
 core_op_approval(struct core_op *op, const char *action, const char *object,
     const char *text, struct dvt_err *err)
 {
 	char digest[DVT_DIGEST_HEX];
-	struct dvt_row_approval row;
-	uint8_t hash[32];
+	struct dvt_row_approval row = {0};
 	enum dvt_code rc;
 
-	if (dvt_config_int(core_config(op->c), "approvals.required") < 2)
-		return DVT_OK;
-	if (EVP_Digest(text, strlen(text), hash, NULL, EVP_sha256(), NULL) != 1)
-		return dvt_fail(err, DVT_E_SYSTEM, "SHA-256 failed");
-	dvt_hex(hash, sizeof(hash), digest, sizeof(digest));
-	rc = dvt_store_approval_find(core_tx(op->c), core_arena(op->c), action,
-	    digest, core_now(op->c).wall_s, &row, err);
-	if (rc == DVT_OK && row.given_at != 0)
-		return dvt_store_approval_use(core_tx(op->c), row.id, digest,
-		    core_now(op->c).wall_s, err);
-	if (rc == DVT_E_ABSENT)
-		rc = ask_for_one(op, action, object, digest, &row, err);
-	if (rc != DVT_OK)
-		return rc;
-	op->extra = json_pack("{s:I, s:s, s:I}", "approval", (json_int_t)row.id,
-	    "digest", digest, "expires_at", (json_int_t)row.expires_at);
-	return dvt_fail(err, DVT_E_APPROVAL,
-	    "%s needs a second person: approval %" PRId64
-	    " must be given, then ask again",
-	    object, row.id);
+	dvt_sha256_hex(dvt_span_str(text), digest);
+	rc = core_approval(op->c, op->actor, action, object, digest, &row, err);
+	if (rc == DVT_E_APPROVAL)
+		op->extra = json_pack("{s:I, s:s, s:I}", "approval",
+		    (json_int_t)row.id, "digest", digest, "expires_at",
+		    (json_int_t)row.expires_at);
+	return rc;
 }
 
 /* --- what devices trust --- */

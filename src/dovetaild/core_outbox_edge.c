@@ -248,6 +248,18 @@ core_act_switch_back(struct core *c, struct core_act *a, struct dvt_err *err)
 	    g.next_root, false, err);
 }
 
+/* Of no use after the rotation: of the old root; and what a front was started
+ * with, once another one under the same root is shown. */
+static bool
+is_spent(const struct dvt_row_gateway_credential *row, const struct core_rot *r)
+{
+	if (row->slot == DVT_GWSLOT_GONE)
+		return false;
+	return strcmp(row->root, r->from.fingerprint) == 0 ||
+	       (strcmp(row->id, GATEWAY_START_ID) == 0 &&
+		   row->slot != DVT_GWSLOT_CURRENT);
+}
+
 enum dvt_code
 core_act_withdraw(struct core *c, struct core_act *a, struct dvt_err *err)
 {
@@ -260,8 +272,7 @@ core_act_withdraw(struct core *c, struct core_act *a, struct dvt_err *err)
 	    (rc = reconnect(c, a, NULL, err)) != DVT_OK)
 		return rc;
 	for (size_t i = 0; rc == DVT_OK && i < h.n; i++)
-		if (h.rows[i].slot != DVT_GWSLOT_GONE &&
-		    strcmp(h.rows[i].root, a->r->from.fingerprint) == 0)
+		if (is_spent(&h.rows[i], a->r))
 			rc = core_gateway_slot(
 			    c, a->object, h.rows[i].id, DVT_GWSLOT_GONE, err);
 	return rc == DVT_OK ? set_roots(c, a, g.default_root, "", false, err)

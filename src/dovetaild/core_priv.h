@@ -139,10 +139,34 @@ DVT_MUST_USE enum dvt_code core_sign_now(struct core *c,
     struct dvt_err *err);
 void core_signer_down(struct core *c);
 void core_signer_reply(struct core *c, struct dvt_msg *m);
+/**
+ * core_signed() - what a request's answer came to, told to its asker
+ * @record: with @ctx in a savepoint of its own, when the signer has signed; it
+ *          answers. Else, and when it fails, the asker hears the problem.
+ * Return: DVT_OK, for a done() of core_sign() to return.
+ */
+DVT_MUST_USE enum dvt_code core_signed(struct core *c,
+    const struct core_asker *to, const struct sign_reply *r,
+    enum dvt_code (*record)(struct core *c, void *ctx, struct dvt_err *err),
+    void *ctx);
 /* --- core_load.c --- */
 void core_signer_up(struct core *c);
 /* A new or changed authority, after the commit of this turn. */
 void core_signer_load(struct core *c, int64_t authority_id);
+
+/* --- core_approval.c --- */
+struct dvt_row_approval;
+/**
+ * core_approval() - has a second person agreed to exactly this?
+ * @digest: SHA-256 of all that would be done
+ * @row:    out: the approval that was used, or that is to be given
+ *
+ * Return: DVT_OK (used up now, or one person is enough by setting);
+ *         DVT_E_APPROVAL: the request is written; keep the savepoint.
+ */
+DVT_MUST_USE enum dvt_code core_approval(struct core *c, const char *actor,
+    const char *action, const char *object, const char *digest,
+    struct dvt_row_approval *row, struct dvt_err *err);
 
 /* --- core_est.c --- */
 void core_est_received(

@@ -145,6 +145,24 @@ core_sign_now(struct core *c, const struct sign_request *q,
 	return ask(c, q, done, NULL, NULL, err);
 }
 
+enum dvt_code
+core_signed(struct core *c, const struct core_asker *to,
+    const struct sign_reply *r,
+    enum dvt_code (*record)(struct core *c, void *ctx, struct dvt_err *err),
+    void *ctx)
+{
+	struct dvt_err why = {0};
+	enum dvt_code rc;
+
+	if (r->code != DVT_OK)
+		rc = dvt_fail(&why, r->code, "%s", r->why);
+	else
+		rc = core_within(c, record, ctx, &why);
+	if (rc != DVT_OK)
+		core_answer_problem(c, to, &why, 0);
+	return DVT_OK;
+}
+
 /* The signer puts off what the clock forbids, and nothing else. */
 static enum dvt_code
 alarm_clock(struct core *c, void *ctx, struct dvt_err *err)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The first rows of a new database, in one transaction. */
 #include "base/log.h"
+#include "dovetaild/core_gateway.h"
 #include "dovetaild/est_rules.h"
 #include "dovetaild/init_priv.h"
 #include "pki/key.h"
@@ -169,7 +170,7 @@ front_credential(struct init *i, struct dvt_tx *tx, const struct init_front *f,
 	    .revoke_reason = -1,
 	    .source = "init"};
 	struct dvt_row_gateway_credential shown = {.gateway = f->name,
-	    .id = "init",
+	    .id = GATEWAY_START_ID,
 	    .listener = "main",
 	    .slot = DVT_GWSLOT_CURRENT,
 	    .generation = 1,

@@ -10,8 +10,8 @@
 #include "fleet/rows.h"
 
 #define DVT_VERDICTS(X)                                                        \
-	X(DVT_WOULD_ACCEPT, "accept")                                          \
-	X(DVT_WOULD_REFUSE, "refuse")                                          \
+	X(DVT_WOULD_ACCEPT, "accepted")                                        \
+	X(DVT_WOULD_REFUSE, "refused")                                         \
 	X(DVT_WOULD_UNKNOWN, "unknown")
 #define DVT_VERDICT_ENUM(id, name) id,
 enum dvt_dry_verdict { DVT_VERDICTS(DVT_VERDICT_ENUM) DVT_WOULD_N };

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "gateway/program.h"
 #include "ipc/messages.h"
+#include "proc/args.h"
 #include "proc/children.h"
 #include "proc/listen.h"
 #include "proc/sandbox.h"
@@ -15,7 +16,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -26,56 +26,9 @@
 #define STOP_MS      6000
 #define TICKET_FILE  "ticket.key"
 
-struct arguments {
-	const char *config;
-	bool check; /* -n */
-	bool man;
-};
-
-static void
-usage(FILE *to)
-{
-	fputs("usage: dovetail-gateway --config FILE [-n]\n"
-	      "       dovetail-gateway --version\n",
-	    to);
-}
-
-static enum dvt_code
-arguments_read(int argc, char **argv, struct arguments *a, struct dvt_err *err)
-{
-	static const struct option options[] = {
-	    {"config",       required_argument, NULL, 'c'},
-	    {"check",        no_argument,       NULL, 'n'},
-	    {"settings-man", no_argument,       NULL, 'm'},
-	    {"version",      no_argument,       NULL, 'V'},
-	    {"help",         no_argument,       NULL, 'h'},
-	    {NULL,           0,                 NULL, 0  },
-	};
-	int c;
-
-	while ((c = getopt_long(argc, argv, "c:nVh", options, NULL)) != -1) {
-		if (c == 'c') {
-			a->config = optarg;
-		} else if (c == 'n') {
-			a->check = true;
-		} else if (c == 'm') {
-			a->man = true;
-		} else if (c == 'V') {
-			puts("dovetail-gateway " DVT_VERSION);
-			exit(0);
-		} else if (c == 'h') {
-			usage(stdout);
-			exit(0);
-		} else {
-			usage(stderr);
-			exit(64);
-		}
-	}
-	if (!a->man && (a->config == NULL || optind < argc))
-		return dvt_fail(err, DVT_E_INPUT,
-		    "name the settings file: dovetail-gateway --config FILE");
-	return DVT_OK;
-}
+#define USAGE                                                                  \
+	"usage: dovetail-gateway --config FILE [-n]\n"                         \
+	"       dovetail-gateway --version\n"
 
 enum dvt_code
 gw_sandbox(const struct gw_program *p, unsigned groups,
@@ -101,22 +54,6 @@ gw_log_start(const struct gw_program *p, const char *name)
 	    dvt_config_bool(p->config, "log.json"));
 }
 
-/* The settings with their values; without a configuration the man page. */
-static void
-print_and_exit(const struct dvt_config *config)
-{
-	struct dvt_buf text;
-
-	dvt_buf_init(&text, 1 << 20);
-	if (config != NULL)
-		dvt_config_dump(config, &text);
-	else
-		dvt_settings_man(gw_settings, gw_settings_count, &text);
-	fputs(dvt_buf_str(&text), stdout);
-	dvt_buf_fini(&text);
-	exit(0);
-}
-
 /*
  * What does not stop a gateway that runs, but an operator who asks wants to
  * hear: a late CRL as a warning, a staple that would not be shown as a fault.
@@ -138,14 +75,17 @@ doubts_print(const struct gw_files *files, int64_t now, struct dvt_err *err)
 
 static enum dvt_code
 settings_read(
-    const struct arguments *a, struct gw_program *p, struct dvt_err *err)
+    const struct dvt_args *a, struct gw_program *p, struct dvt_err *err)
 {
 	struct gw_files files;
 	int64_t now = dvt_time_now().wall_s;
 	enum dvt_code rc;
 
 	if (a->man)
-		print_and_exit(NULL);
+		dvt_args_man(gw_settings, gw_settings_count);
+	if (a->set_n > 0) /* a reload reads the file alone */
+		return dvt_fail(err, DVT_E_INPUT, "--set %s: write it into %s",
+		    a->set[0], a->config);
 	p->config_path = realpath(a->config, NULL);
 	if (p->config_path == NULL)
 		return dvt_fail_errno(err, "%s", a->config);
@@ -158,7 +98,7 @@ settings_read(
 	if (rc != DVT_OK)
 		return rc;
 	if (a->check)
-		print_and_exit(p->config);
+		dvt_args_dump(p->config);
 	gw_log_start(p, "parent");
 	return DVT_OK;
 }
@@ -349,13 +289,14 @@ program_fini(struct gw_program *p)
 int
 main(int argc, char **argv)
 {
-	struct arguments arguments = {0};
+	struct dvt_args arguments;
 	struct gw_program program = {0};
 	struct dvt_err err = {0};
 	enum dvt_code rc;
 	int status;
 
-	if ((rc = arguments_read(argc, argv, &arguments, &err)) != DVT_OK ||
+	if ((rc = dvt_args_read(argc, argv, "dovetail-gateway", USAGE,
+		 &arguments, &err)) != DVT_OK ||
 	    (rc = settings_read(&arguments, &program, &err)) != DVT_OK ||
 	    (rc = start(&program, &err)) != DVT_OK) {
 		fprintf(stderr, "dovetail-gateway: %s\n", err.text);

@@ -79,6 +79,13 @@ def test_1_both_rotations_lose_nothing_and_leave_nothing_of_the_old_root(make):
     world.run_rotation(world.plan("server-ca", "old-root", "root"))
     world.run_rotation(world.plan("device-ca", "old-root", "root"))
     wait_for("the edges", lambda: all_applied(world))
+    left = world.query("SELECT gateway, id, slot FROM gateway_credential WHERE slot NOT IN ('gone', 'ordered')")
+    assert [(r["gateway"], r["slot"]) for r in left if r["gateway"].startswith("front-")] == \
+        [("front-1", "current"), ("front-2", "current")], "what a front was started with is withdrawn"
+    told = [(r["name"], r["device"]) for r in world.query("SELECT name, device FROM event")]
+    for device in world.device_ids():
+        assert told.count(("CertRotationCompleted", device)) == 1
+        assert told.count(("CertRotationStarted", device)) == 1
     root, old = world.home / "public/root.pem", world.old / "devices/dev-0001"
     ok, words = s_client(world, 0, old / "key.pem", old / "cert.pem", root)
     assert not ok and "alert" in words, words
@@ -303,8 +310,8 @@ def test_an_authority_that_cannot_serve_is_refused_with_the_reason(make, tmp_pat
                       "--server")
         text = why.problem.get("detail", "") + why.err
         assert re.search(words, text) and why.problem.get("code") != "needs-approval", (cert.name, text)
-    # the key is sealed to the signer, which sees it once a second person agreed
-    why = refusal(world.with_second, "authority", "import", "x", "--certificate", good, "--key", leaf_key,
+    # the key is sealed to the signer, which looks before a second person is asked
+    why = refusal(world.op, "authority", "import", "x", "--certificate", good, "--key", leaf_key,
                   "--server")
     text = why.problem.get("detail", "") + why.err
     assert re.search(r"is for key [0-9a-f]{16}\.\.\., not for key", text), text
