@@ -6,6 +6,7 @@ import pathlib
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import time
 
@@ -115,6 +116,15 @@ class World:
         return paths
 
 
+def shown_by(port):
+    """The certificate a server shows, as DER."""
+    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ctx.check_hostname, ctx.verify_mode = False, ssl.CERT_NONE
+    ctx.minimum_version = ssl.TLSVersion.TLSv1_3  # there it comes before ours is asked for
+    with socket.create_connection(("127.0.0.1", port), 5) as raw, ctx.wrap_socket(raw) as tls:
+        return tls.getpeercert(True)
+
+
 # --- servers ---
 
 def family(pid):
@@ -164,9 +174,12 @@ class Server:
                 self.process.wait()
             self.process = None
 
+    def processes(self):
+        return family(self.process.pid)
+
     def cpu_s(self):
         total = 0
-        for p in family(self.process.pid):
+        for p in self.processes():
             fields = pathlib.Path(f"/proc/{p}/stat").read_text().rsplit(")", 1)[1].split()
             total += int(fields[11]) + int(fields[12])
         return total / TICK
@@ -174,7 +187,7 @@ class Server:
     def memory_kib(self):
         """What its processes hold, shared pages counted once."""
         total = 0
-        for p in family(self.process.pid):
+        for p in self.processes():
             for line in pathlib.Path(f"/proc/{p}/smaps_rollup").read_text().splitlines():
                 if line.startswith("Pss:"):
                     total += int(line.split()[1])
@@ -182,8 +195,8 @@ class Server:
 
 
 class Edge(Server):
-    def __init__(self, *args, record=False, **kwargs):
-        self.record = record
+    def __init__(self, *args, record=False, quiet=False, **kwargs):
+        self.record, self.quiet = record, quiet
         super().__init__(*args, **kwargs)
 
     def command(self):

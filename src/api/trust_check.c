@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/trust_check.h"
 
+#include "fleet/pins.h"
 #include "pki/verify.h"
 #include "pki/x509.h"
 #include "store/authority.h"
@@ -24,6 +25,8 @@ struct check {
 	const struct dvt_candidate *chain;
 	X509 *issuer; /* of a chain that is not issued yet; NULL none */
 	int64_t now;
+	char serial[DVT_SERIAL_HEX]; /* of the leaf */
+	char issuer_id[DVT_ISSUER_ID];
 };
 
 /* --- verifying as a device would --- */
@@ -119,6 +122,18 @@ check_init(struct check *k)
 	if (k->chain->chain == NULL && k->chain->issuer.n > 0 &&
 	    dvt_x509_from_der(k->chain->issuer, &k->issuer, NULL) != DVT_OK)
 		k->issuer = NULL;
+	if (k->chain->chain != NULL) {
+		dvt_x509_serial(k->chain->chain->cert[0], k->serial);
+		dvt_x509_issuer_id(k->chain->chain->cert[0], k->issuer_id);
+	} else if (k->issuer != NULL) {
+		dvt_x509_issuer_id_of_ca(k->issuer, k->issuer_id);
+	}
+}
+
+static struct dvt_gate_shown
+shown_of(const struct check *k)
+{
+	return (struct dvt_gate_shown){k->chain->root, k->serial, k->issuer_id};
 }
 
 /* --- groups --- */
@@ -153,6 +168,7 @@ take_group(struct dvt_arena *arena, const struct dvt_row_trust_group *row,
 	*g = (struct dvt_trust_group){.management = row->management,
 	    .seen_ok = strcmp(row->seen, "ok") == 0,
 	    .seen_bad = strcmp(row->seen, "bad") == 0,
+	    .pins = row->pins,
 	    .devices.n = row->n};
 	(void)dvt_copy_str(
 	    g->devices.sample[0], sizeof(g->devices.sample[0]), row->first);
@@ -184,20 +200,24 @@ dvt_trust_check(struct dvt_tx *tx, struct dvt_arena *arena, int64_t rotation_id,
     const struct dvt_candidate *chain, bool after_overlap, int64_t now,
     struct dvt_trust_report *out, struct dvt_err *err)
 {
-	struct check k = {tx, arena, chain, NULL, now};
+	struct check k = {.tx = tx, .arena = arena, .chain = chain, .now = now};
 	struct dvt_dry_run how = {accepts, &k, chain->root, after_overlap};
+	struct dvt_gate_shown shown;
 	enum dvt_code rc;
 
 	*out = (struct dvt_trust_report){0};
-	rc = dvt_store_trust_groups(tx, arena, rotation_id, chain->root,
-	    GROUPS_MAX, &out->rows, &out->n, err);
-	if (rc != DVT_OK)
+	check_init(&k);
+	shown = shown_of(&k);
+	rc = dvt_store_trust_groups(tx, arena, rotation_id, &shown, GROUPS_MAX,
+	    &out->rows, &out->n, err);
+	if (rc != DVT_OK) {
+		X509_free(k.issuer);
 		return rc;
+	}
 	out->groups = dvt_arena_alloc(
 	    arena, (out->n + 1) * sizeof(struct dvt_trust_group));
 	for (size_t i = 0; i < out->n; i++)
 		take_group(arena, &out->rows[i], &out->groups[i]);
-	check_init(&k);
 	dvt_dry_run(&how, out->groups, out->n, &out->sum);
 	X509_free(k.issuer);
 	sum_up(out);
@@ -208,7 +228,7 @@ dvt_trust_check(struct dvt_tx *tx, struct dvt_arena *arena, int64_t rotation_id,
 
 static enum dvt_code
 list_group(struct dvt_tx *tx, struct dvt_arena *arena, int64_t rotation_id,
-    const struct dvt_candidate *chain, const struct dvt_row_trust_group *row,
+    const struct dvt_gate_shown *shown, const struct dvt_row_trust_group *row,
     const struct dvt_trust_group *g, size_t most, json_t *list,
     struct dvt_err *err)
 {
@@ -219,7 +239,7 @@ list_group(struct dvt_tx *tx, struct dvt_arena *arena, int64_t rotation_id,
 
 	do {
 		rc = dvt_store_trust_group_devices(tx, arena, rotation_id,
-		    chain->root, row, after, PAGE, &ids, &n, err);
+		    shown, row, after, PAGE, &ids, &n, err);
 		for (size_t i = 0; rc == DVT_OK && i < n; i++) {
 			after = ids[i];
 			if (json_array_size(list) >= most)
@@ -239,11 +259,16 @@ dvt_trust_check_devices(struct dvt_tx *tx, struct dvt_arena *arena,
     const struct dvt_trust_report *report, enum dvt_dry_verdict verdict,
     size_t most, json_t *list, struct dvt_err *err)
 {
+	struct check k = {.tx = tx, .arena = arena, .chain = chain};
+	struct dvt_gate_shown shown;
 	enum dvt_code rc = DVT_OK;
 
+	check_init(&k);
+	shown = shown_of(&k);
+	X509_free(k.issuer);
 	for (size_t i = 0; rc == DVT_OK && i < report->n; i++)
 		if (report->groups[i].verdict == verdict)
-			rc = list_group(tx, arena, rotation_id, chain,
+			rc = list_group(tx, arena, rotation_id, &shown,
 			    &report->rows[i], &report->groups[i], most, list,
 			    err);
 	return rc;
@@ -269,12 +294,37 @@ take_seen(struct dvt_tx *tx, struct dvt_arena *arena, const char *device_id,
 	return rc;
 }
 
+/* What it pins, unless this chain has just that. */
+static enum dvt_code
+take_pins(struct check *k, const char *device_id, enum dvt_pins *out,
+    struct dvt_err *err)
+{
+	struct dvt_row_chain_taken *rows;
+	size_t n;
+	enum dvt_code rc = dvt_store_device_pins(
+	    k->tx, k->arena, device_id, out, err);
+
+	if (rc != DVT_OK || dvt_pins_reason(*out)[0] == '\0')
+		return rc;
+	rc = dvt_store_chain_taken_list(
+	    k->tx, k->arena, device_id, &rows, &n, err);
+	for (size_t i = 0; rc == DVT_OK && i < n; i++)
+		if (strcmp(rows[i].serial, k->serial) == 0 ||
+		    (*out == DVT_PINS_INTERMEDIATE &&
+			rows[i].issuer[0] != '\0' &&
+			strcmp(rows[i].issuer, k->issuer_id) == 0)) {
+			*out = DVT_PINS_ROOT;
+			break;
+		}
+	return rc;
+}
+
 enum dvt_code
 dvt_trust_check_one(struct dvt_tx *tx, struct dvt_arena *arena,
     const char *device_id, const struct dvt_candidate *chain, int64_t now,
     struct dvt_trust_group *out, struct dvt_err *err)
 {
-	struct check k = {tx, arena, chain, NULL, now};
+	struct check k = {.tx = tx, .arena = arena, .chain = chain, .now = now};
 	struct dvt_dry_run how = {accepts, &k, chain->root, false};
 	struct dvt_row_trust_state state = {.digest = ""};
 	struct dvt_row_device device;
@@ -297,10 +347,14 @@ dvt_trust_check_one(struct dvt_tx *tx, struct dvt_arena *arena,
 	if (rc != DVT_OK && rc != DVT_E_ABSENT)
 		return rc;
 	take_anchors(arena, anchors, out);
-	rc = take_seen(tx, arena, device_id, chain->root, out, err);
-	if (rc != DVT_OK)
-		return rc;
 	check_init(&k);
+	rc = take_pins(&k, device_id, &out->pins, err);
+	if (rc == DVT_OK)
+		rc = take_seen(tx, arena, device_id, chain->root, out, err);
+	if (rc != DVT_OK) {
+		X509_free(k.issuer);
+		return rc;
+	}
 	dvt_dry_run(&how, out, 1, &sum);
 	X509_free(k.issuer);
 	return DVT_OK;

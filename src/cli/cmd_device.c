@@ -17,6 +17,14 @@ device_target(struct dvt_buf *at, const char *id, const char *tail)
 enum dvt_code
 cmd_device_list(struct cli *c, struct dvt_err *err)
 {
+	static const struct cli_column pinned[] = {
+	    {"DEVICE",   "device",       CLI_TEXT},
+	    {"STATE",    "state",        CLI_TEXT},
+	    {"PINS",     "pins",         CLI_TEXT},
+	    {"MODEL",    "model",        CLI_TEXT},
+	    {"FIRMWARE", "firmware",     CLI_TEXT},
+	    {"SEEN",     "last_seen_at", CLI_AGO },
+	};
 	static const struct cli_column columns[] = {
 	    {"DEVICE",   "device",           CLI_TEXT  },
 	    {"STATE",    "state",            CLI_TEXT  },
@@ -27,6 +35,7 @@ cmd_device_list(struct cli *c, struct dvt_err *err)
 	    {"ENDS",     "not_after",        CLI_DATE  },
 	    {"ISSUER",   "issuer",           CLI_TEXT  },
 	};
+	bool pins = cli_opt(c, "pins") != NULL;
 	struct dvt_buf at;
 	json_t *items;
 	enum dvt_code rc;
@@ -37,12 +46,16 @@ cmd_device_list(struct cli *c, struct dvt_err *err)
 	cli_query(&at, "state", cli_opt(c, "state"));
 	cli_query(&at, "model", cli_opt(c, "model"));
 	cli_query(&at, "environment", cli_opt(c, "environment"));
+	cli_query(&at, "pins", pins ? "any" : NULL);
 	rc = cli_list(c, dvt_buf_str(&at), &items, err);
 	dvt_buf_fini(&at);
 	if (rc != DVT_OK)
 		return rc;
 	if (c->json)
 		cli_print_json(items);
+	else if (pins)
+		cli_table(items, pinned, DVT_COUNT(pinned),
+		    "No device was seen to pin an intermediate or a leaf.");
 	else
 		cli_table(items, columns, DVT_COUNT(columns),
 		    "No device (dovetail device import FOLDER).");
@@ -67,6 +80,7 @@ print_device(const json_t *d)
 	    {"last check-in",    "last_checkin_at", CLI_AGO },
 	    {"last renewal",     "last_renewal_at", CLI_TIME},
 	    {"clock off by (s)", "clock_off_s",     CLI_TEXT},
+	    {"pins",             "pins",            CLI_TEXT},
 	    {"bundle wanted",    "trust.wanted",    CLI_TEXT},
 	    {"bundle confirmed", "trust.confirmed", CLI_TEXT},
 	};

@@ -7,7 +7,7 @@
 const struct cli_command cli_commands[] = {
     {"status",	       0, 0, "[--watch]",                "watch",                      cmd_status,
      "the whole on one screen"															       },
-    {"device list",          0, 1, "[FILTER]",                 "state= model= environment=",
+    {"device list",          0, 1, "[FILTER]",                 "state= model= environment= pins",
      cmd_device_list,												  "devices and their state"             },
     {"device show",          1, 1, "DEVICE",                   "",                           cmd_device_show,
      "one device: credentials, trust"															},

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "dovetaild/core_gateway.h"
 #include "dovetaild/core_owner.h"
+#include "dovetaild/core_pins.h"
 #include "dovetaild/core_priv.h"
 #include "dovetaild/core_rotation.h"
 #include "pki/chain.h"
@@ -143,6 +144,8 @@ learn(struct core *c, const struct incoming *in, const struct dvt_handshake *h,
 			    core_tx(c), h->certificate, h->at, err);
 		if (rc == DVT_OK)
 			rc = core_device_unpark(c, h->device, err);
+		if (rc == DVT_OK)
+			rc = core_pins_learn(c, &in->g, h, err);
 	}
 	if (rc == DVT_OK)
 		rc = core_rotation_handshake(

@@ -108,6 +108,7 @@ struct rung {
 	enum verdict verdict;
 	int64_t refused_at; /* by memory; 0: not, or accepted since */
 	int ladder;         /* place for a client of whom nothing is known */
+	int certain;        /* among those it takes; smaller first */
 	int slot;
 	int64_t generation;
 	bool took;     /* by memory, last */
@@ -266,6 +267,25 @@ ladder(const struct dvt_choice_in *in, const struct dvt_offer *o)
 	return 3 + 2 * DVT_SLOT_N;
 }
 
+/*
+ * Who takes a root itself is shown it pure: that is a proof, and no stack
+ * stumbles over it. Of a device that was only seen to take another root, it is
+ * not known whether it holds that root or pins what lies below: the default
+ * root's cross-certificate, which every store of that root takes, finds out.
+ */
+static int
+certainty(const struct dvt_choice_in *in, const struct dvt_offer *o)
+{
+	const struct dvt_choice_device *d = &in->device;
+	bool first = same(in->policy.default_root, o->root);
+
+	if (in->hello.authorities.n > 0 || d->trust_known)
+		return (int)o->form;
+	if (first && has(d->proven, o->root))
+		return (int)o->form;
+	return first && o->form == DVT_FORM_CROSS ? DVT_FORM_N : DVT_FORM_N + 1;
+}
+
 static void
 recall(
     const struct dvt_choice_in *in, const struct dvt_offer *o, struct rung *r)
@@ -308,6 +328,7 @@ collect(const struct dvt_choice_in *in, struct order *ord)
 
 		r->verdict = judge(in, o, device);
 		r->ladder = ladder(in, o);
+		r->certain = certainty(in, o);
 		r->slot = (int)o->slot;
 		r->generation = o->generation;
 		r->too_long = is_too_long(&in->hello, o);
@@ -352,7 +373,6 @@ compare(const struct order *ord, const struct rung *a, const struct rung *b,
     const struct dvt_choice_in *in, bool memory)
 {
 	enum dvt_chain_form fa = in->offers[a->at].form;
-	enum dvt_chain_form fb = in->offers[b->at].form;
 	int d;
 
 	if ((d = cmp(rank(ord, a, memory), rank(ord, b, memory))) != 0)
@@ -366,9 +386,7 @@ compare(const struct order *ord, const struct rung *a, const struct rung *b,
 		return d;
 	if ((d = cmp(a->verdict, b->verdict)) != 0)
 		return d;
-	/* who takes the root itself, is shown it pure: that is a proof, and
-	 * no stack stumbles over it */
-	if (a->verdict <= DOUBTFUL && (d = cmp(fa, fb)) != 0)
+	if (a->verdict <= DOUBTFUL && (d = cmp(a->certain, b->certain)) != 0)
 		return d;
 	if ((d = cmp(a->ladder, b->ladder)) != 0)
 		return d;

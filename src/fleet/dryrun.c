@@ -2,6 +2,7 @@
 #include "fleet/dryrun.h"
 
 #include "base/mem.h"
+#include "fleet/pins.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,7 +55,9 @@ judge(const struct dvt_dry_run *how, struct dvt_trust_group *g)
 {
 	bool loads = how->after_overlap && g->management == DVT_MANAGED_CHECKIN;
 
-	if (g->seen_ok) {
+	if (dvt_pins_reason(g->pins)[0] != '\0' && !loads) {
+		say(g, DVT_WOULD_REFUSE, dvt_pins_reason(g->pins));
+	} else if (g->seen_ok) {
 		say(g, DVT_WOULD_ACCEPT, "was seen to accept it");
 	} else if (loads) {
 		ask_after(how, g);

@@ -23,8 +23,9 @@ struct dvt_trust_group {
 	const char *const *anchors; /* fingerprints; when known */
 	size_t anchors_n;
 	enum dvt_management management;
-	bool seen_ok;  /* took this root alone in a handshake, last */
-	bool seen_bad; /* or refused it, last */
+	bool seen_ok;       /* took this root alone in a handshake, last */
+	bool seen_bad;      /* or refused it, last */
+	enum dvt_pins pins; /* something that this chain has not */
 	struct dvt_count devices;
 
 	/* out */
@@ -59,7 +60,8 @@ struct dvt_dry_sum {
  * dvt_dry_run() - a verdict for each group, and the sum
  *
  * What a device was seen to do counts more than what it told; what it told
- * more than nothing. Devices that do not check in cannot be given anchors.
+ * more than nothing. One that pins refuses, unless it loads anchors. Devices
+ * that do not check in cannot be given anchors.
  */
 void dvt_dry_run(const struct dvt_dry_run *how, struct dvt_trust_group *groups,
     size_t n, struct dvt_dry_sum *sum);

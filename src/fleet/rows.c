@@ -16,7 +16,8 @@ static const char *const chain_form_names[] = {DVT_CHAIN_FORMS(STORED_NAME)};
 	{table, column, word##_names, DVT_COUNT(word##_names)},
 const struct dvt_stored dvt_stored[] = {
     DVT_STORED_LISTS(STORED_ROW)  /* each ends in a comma */
-    {"chain_seen", "form", chain_form_names, DVT_COUNT(chain_form_names)}
+    {"chain_seen",  "form", chain_form_names, DVT_COUNT(chain_form_names)},
+    {"chain_taken", "form", chain_form_names, DVT_COUNT(chain_form_names)},
 };
 const size_t dvt_stored_n = DVT_COUNT(dvt_stored);
 

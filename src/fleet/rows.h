@@ -140,6 +140,13 @@
 	X(DVT_ROLE_APPROVER, "approver")                                       \
 	X(DVT_ROLE_ADMIN, "admin")
 
+/* What a device was seen to trust (fleet/pins.h). */
+#define DVT_PINS_CLASSES(X)                                                    \
+	X(DVT_PINS_UNKNOWN, "unknown") /* not enough seen */                   \
+	X(DVT_PINS_ROOT, "root")                                               \
+	X(DVT_PINS_INTERMEDIATE, "intermediate")                               \
+	X(DVT_PINS_LEAF, "leaf")
+
 /*
  * For each list L of the table below: enum dvt_<word> with the values of L,
  * then <END>; dvt_<word>_name(); dvt_<word>_from_name(), which gives <END>
@@ -176,7 +183,8 @@
 	X(DVT_MAILBOX_ACTIONS, mailbox_action, DVT_MAIL_N, "mailbox",          \
 	    "action")                                                          \
 	X(DVT_OUTBOX_STATES, outbox_state, DVT_OUTBOX_N, "outbox", "state")    \
-	X(DVT_TOKEN_ROLES, token_role, DVT_ROLE_N, "token", "role")
+	X(DVT_TOKEN_ROLES, token_role, DVT_ROLE_N, "token", "role")            \
+	X(DVT_PINS_CLASSES, pins, DVT_PINS_N, "device_pin", "pins")
 
 #define DVT_STORED_ENUM(id, name) id,
 #define DVT_STORED_DECLARE(list, word, end, table, column)                     \

@@ -22,9 +22,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MEMORY_LINES 65536 /* of what clients did: 4 MiB */
-#define STOP_MS      6000
-#define TICKET_FILE  "ticket.key"
+#define STOP_MS     6000
+#define TICKET_FILE "ticket.key"
 
 #define USAGE                                                                  \
 	"usage: dovetail-gateway --config FILE [-n]\n"                         \
@@ -216,7 +215,8 @@ start(struct gw_program *p, struct dvt_err *err)
 
 	(void)dvt_files_max();
 	if ((rc = ticket_key_read(p, err)) != DVT_OK ||
-	    (rc = dvt_edge_memory_new(MEMORY_LINES, &p->memory, err)) != DVT_OK)
+	    (rc = dvt_edge_memory_new(
+		 DVT_EDGE_MEMORY_LINES, &p->memory, err)) != DVT_OK)
 		return rc;
 	if ((rc = admin_listen(p, err)) != DVT_OK)
 		return rc;
@@ -246,7 +246,7 @@ run(struct gw_program *p)
              .user = dvt_config_text(p->config, "user"),
              .fds = &p->admin_fd,
              .fds_n = p->admin_fd > 0,
-             .run = gw_feed_run  },
+             .run = gw_feed_run},
 	    {.role = DVT_ROLE_EDGE_WORKER,
              .name = "worker",
              .count = p->settings.workers,
@@ -254,7 +254,7 @@ run(struct gw_program *p)
              .fds = p->listen_fd,
              .fds_n = p->settings.workers,
              .user = worker_user(p),
-             .run = gw_worker_run},
+             .run = gw_worker_run  },
 	};
 	struct dvt_child_pair pairs[] = {
 	    {DVT_ROLE_EDGE_FEED, DVT_ROLE_EDGE_WORKER},

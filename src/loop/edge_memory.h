@@ -13,6 +13,9 @@
 
 struct dvt_edge_memory;
 
+/* As a gateway has it: 16 MiB once all are used, two lines for a device. */
+#define DVT_EDGE_MEMORY_LINES 262144
+
 /**
  * dvt_edge_memory_new() - an empty table of about @lines lines
  *

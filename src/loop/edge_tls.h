@@ -21,7 +21,7 @@
 
 #include <openssl/ssl.h>
 
-#define DVT_EDGE_VERDICTS 131072 /* client certificates known as good */
+#define DVT_EDGE_VERDICTS 196608 /* client certificates known as good */
 
 enum dvt_edge_flag {
 	/* a client without a certificate may come in (fronts: EST by secret) */

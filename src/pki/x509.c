@@ -2,6 +2,7 @@
 /* Reading certificates and their names: see x509.h; fields in x509_field.c. */
 #include "pki/x509.h"
 
+#include "pki/key.h"
 #include "pki/ssl_err.h"
 #include "wire/pem.h"
 
@@ -234,6 +235,39 @@ struct dvt_span
 dvt_x509_issuer_der(const X509 *cert)
 {
 	return name_der(X509_get_issuer_name(cert));
+}
+
+static void
+issuer_id(struct dvt_span name, const ASN1_OCTET_STRING *key_id,
+    char out[DVT_ISSUER_ID])
+{
+	struct dvt_buf b;
+	char hex[DVT_DIGEST_HEX];
+
+	dvt_buf_init(&b, DVT_CERT_DER_MAX * 2);
+	dvt_buf_put_span(&b, name);
+	if (key_id != NULL)
+		dvt_buf_put_span(
+		    &b, (struct dvt_span){ASN1_STRING_get0_data(key_id),
+			    (size_t)ASN1_STRING_length(key_id)});
+	dvt_sha256_hex(dvt_buf_span(&b), hex);
+	dvt_buf_fini(&b);
+	memcpy(out, hex, DVT_ISSUER_ID - 1);
+	out[DVT_ISSUER_ID - 1] = '\0';
+}
+
+void
+dvt_x509_issuer_id(const X509 *cert, char out[DVT_ISSUER_ID])
+{
+	issuer_id(dvt_x509_issuer_der(cert),
+	    X509_get0_authority_key_id((X509 *)(uintptr_t)cert), out);
+}
+
+void
+dvt_x509_issuer_id_of_ca(const X509 *ca, char out[DVT_ISSUER_ID])
+{
+	issuer_id(dvt_x509_subject_der(ca),
+	    X509_get0_subject_key_id((X509 *)(uintptr_t)ca), out);
 }
 
 const char *

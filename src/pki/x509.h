@@ -56,6 +56,14 @@ const char *dvt_x509_name_text(struct dvt_span der, char out[DVT_DN_TEXT]);
 /* DER of the Name; borrowed from @cert. */
 struct dvt_span dvt_x509_subject_der(const X509 *cert);
 struct dvt_span dvt_x509_issuer_der(const X509 *cert);
+/*
+ * Name and key of what signed @cert (RFC 5280 sections 4.1.2.4, 4.2.1.1), and
+ * the same of a CA that will sign (4.2.1.2): equal when one is of the other.
+ * Without key identifiers by name alone.
+ */
+#define DVT_ISSUER_ID 33 /* hex digits and NUL */
+void dvt_x509_issuer_id(const X509 *cert, char out[DVT_ISSUER_ID]);
+void dvt_x509_issuer_id_of_ca(const X509 *ca, char out[DVT_ISSUER_ID]);
 /* First commonName of the subject; "" when there is none or it is too long. */
 const char *dvt_x509_common_name(const X509 *cert, char out[DVT_DN_TEXT]);
 

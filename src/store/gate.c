@@ -154,34 +154,37 @@ dvt_store_gate_outbox(struct dvt_tx *tx, int64_t rotation_id,
 
 enum dvt_code
 dvt_store_trust_groups(struct dvt_tx *tx, struct dvt_arena *arena,
-    int64_t rotation_id, const char *root, int64_t limit,
+    int64_t rotation_id, const struct dvt_gate_shown *shown, int64_t limit,
     struct dvt_row_trust_group **rows, size_t *n, struct dvt_err *err)
 {
 #define F(f)       DVT_F(struct dvt_row_trust_group, f)
 #define E(f, list) DVT_E(struct dvt_row_trust_group, f, dvt_##list##_name)
 	static const struct dvt_field fields[] = {F(digest), F(anchors),
-	    E(management, management), F(seen), F(n), F(first)};
+	    E(management, management), F(seen), E(pins, pins), F(n), F(first)};
 #undef F
 #undef E
 	static const struct dvt_row_map map = DVT_MAP(
 	    struct dvt_row_trust_group, fields);
 
 	return dvt_sql_list(tx, SQL_GATE_TRUST_GROUPS, &map, arena, rows, n,
-	    err, BI("rotation_id", rotation_id), BT("root", root),
+	    err, BI("rotation_id", rotation_id), BT("root", shown->root),
+	    BT("serial", shown->serial), BT("issuer", shown->issuer),
 	    BI("limit", limit));
 }
 
 enum dvt_code
 dvt_store_trust_group_devices(struct dvt_tx *tx, struct dvt_arena *arena,
-    int64_t rotation_id, const char *root,
+    int64_t rotation_id, const struct dvt_gate_shown *shown,
     const struct dvt_row_trust_group *group, const char *after, int64_t limit,
     const char *const **ids, size_t *n, struct dvt_err *err)
 {
 	return dvt_sql_texts(tx, SQL_GATE_GROUP_DEVICES, arena, ids, n, err,
-	    BI("rotation_id", rotation_id), BT("root", root),
+	    BI("rotation_id", rotation_id), BT("root", shown->root),
+	    BT("serial", shown->serial), BT("issuer", shown->issuer),
 	    BT("digest", group->digest),
 	    BT("management", dvt_management_name(group->management)),
-	    BT("seen", group->seen), BT("after", after), BI("limit", limit));
+	    BT("seen", group->seen), BT("pins", dvt_pins_name(group->pins)),
+	    BT("after", after), BI("limit", limit));
 }
 
 enum dvt_code

@@ -63,23 +63,32 @@ DVT_MUST_USE enum dvt_code dvt_store_gate_outbox(struct dvt_tx *tx,
 
 /* --- distinct trust, for dry runs --- */
 
+/* What would be shown; "" what is not known of it. */
+struct dvt_gate_shown {
+	const char *root;   /* fingerprint */
+	const char *serial; /* of its leaf */
+	const char *issuer; /* dvt_x509_issuer_id() */
+};
+
 struct dvt_row_trust_group {
 	const char *digest;  /* "": unknown */
 	const char *anchors; /* JSON list; NULL: unknown */
 	enum dvt_management management;
 	const char *seen; /* last word on the root: "ok", "bad", "" none */
+	enum dvt_pins pins;
 	int64_t n;
 	const char *first; /* lowest id */
 };
 DVT_MUST_USE enum dvt_code dvt_store_trust_groups(struct dvt_tx *tx,
-    struct dvt_arena *arena, int64_t rotation_id, const char *root,
-    int64_t limit, struct dvt_row_trust_group **rows, size_t *n,
-    struct dvt_err *err);
+    struct dvt_arena *arena, int64_t rotation_id,
+    const struct dvt_gate_shown *shown, int64_t limit,
+    struct dvt_row_trust_group **rows, size_t *n, struct dvt_err *err);
 /* Ids of its devices, in order, after @after. */
 DVT_MUST_USE enum dvt_code dvt_store_trust_group_devices(struct dvt_tx *tx,
-    struct dvt_arena *arena, int64_t rotation_id, const char *root,
-    const struct dvt_row_trust_group *group, const char *after, int64_t limit,
-    const char *const **ids, size_t *n, struct dvt_err *err);
+    struct dvt_arena *arena, int64_t rotation_id,
+    const struct dvt_gate_shown *shown, const struct dvt_row_trust_group *group,
+    const char *after, int64_t limit, const char *const **ids, size_t *n,
+    struct dvt_err *err);
 
 struct dvt_row_anchor_user {
 	const char *device_id;

@@ -124,6 +124,25 @@ const struct dvt_row_map dvt_map_chain_seen = DVT_MAP(
 #undef F
 #undef E
 
+#define F(f)       DVT_F(struct dvt_row_chain_taken, f)
+#define E(f, list) DVT_E(struct dvt_row_chain_taken, f, dvt_##list##_name)
+static const struct dvt_field chain_taken_fields[] = {F(device_id), F(serial),
+    E(form, chain_form), F(root), F(issuer), F(taken), F(after_refusal),
+    F(first_at), F(last_at)};
+const struct dvt_row_map dvt_map_chain_taken = DVT_MAP(
+    struct dvt_row_chain_taken, chain_taken_fields);
+#undef F
+#undef E
+
+#define F(f)       DVT_F(struct dvt_row_device_pin, f)
+#define E(f, list) DVT_E(struct dvt_row_device_pin, f, dvt_##list##_name)
+static const struct dvt_field device_pin_fields[] = {
+    F(device_id), E(pins, pins), F(since)};
+const struct dvt_row_map dvt_map_device_pin = DVT_MAP(
+    struct dvt_row_device_pin, device_pin_fields);
+#undef F
+#undef E
+
 #define F(f)       DVT_F(struct dvt_row_gateway, f)
 #define E(f, list) DVT_E(struct dvt_row_gateway, f, dvt_##list##_name)
 static const struct dvt_field gateway_fields[] = {F(name),

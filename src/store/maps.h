@@ -20,6 +20,8 @@
 	X(trust_key, "trust_key")                                              \
 	X(trust_state, "trust_state")                                          \
 	X(chain_seen, "chain_seen")                                            \
+	X(chain_taken, "chain_taken")                                          \
+	X(device_pin, "device_pin")                                            \
 	X(gateway, "gateway")                                                  \
 	X(gateway_credential, "gateway_credential")                            \
 	X(feed, "feed")                                                        \

@@ -167,6 +167,22 @@ struct dvt_row_chain_seen {
 	int64_t first_ok_at, last_ok_at, last_main_at, last_bad_at;
 };
 
+struct dvt_row_chain_taken {
+	const char *device_id;
+	const char *serial; /* of the leaf shown */
+	enum dvt_chain_form form;
+	const char *root;   /* "" unknown */
+	const char *issuer; /* its name and key; "" unknown */
+	int64_t taken, after_refusal;
+	int64_t first_at, last_at;
+};
+
+struct dvt_row_device_pin {
+	const char *device_id;
+	enum dvt_pins pins;
+	int64_t since;
+};
+
 struct dvt_row_gateway {
 	const char *name;
 	enum dvt_gateway_kind kind;

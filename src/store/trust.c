@@ -182,3 +182,61 @@ dvt_store_chain_seen(struct dvt_tx *tx, struct dvt_arena *arena,
 	return dvt_sql_list(tx, SQL_CHAIN_SEEN_LIST, &dvt_map_chain_seen, arena,
 	    rows, n, err, BT("device_id", device_id), BI("limit", CHAINS_MAX));
 }
+
+/* --- what they pin --- */
+
+enum dvt_code
+dvt_store_chain_taken(struct dvt_tx *tx, const char *device_id,
+    const char *serial, enum dvt_chain_form form, bool after_refusal,
+    int64_t at, bool *known, struct dvt_err *err)
+{
+	int64_t changed = 0;
+	enum dvt_code rc = dvt_sql_run(tx, SQL_CHAIN_TAKEN, &changed, err,
+	    BT("device_id", device_id), BT("serial", serial),
+	    BT("form", dvt_chain_form_name(form)),
+	    BI("after_refusal", after_refusal ? 1 : 0), BI("at", at));
+
+	*known = changed > 0;
+	return rc;
+}
+
+enum dvt_code
+dvt_store_chain_taken_add(struct dvt_tx *tx,
+    const struct dvt_row_chain_taken *row, struct dvt_err *err)
+{
+	return dvt_sql_put(
+	    tx, SQL_CHAIN_TAKEN_ADD, &dvt_map_chain_taken, row, NULL, err);
+}
+
+enum dvt_code
+dvt_store_chain_taken_list(struct dvt_tx *tx, struct dvt_arena *arena,
+    const char *device_id, struct dvt_row_chain_taken **rows, size_t *n,
+    struct dvt_err *err)
+{
+	return dvt_sql_list(tx, SQL_CHAIN_TAKEN_LIST, &dvt_map_chain_taken,
+	    arena, rows, n, err, BT("device_id", device_id),
+	    BI("limit", CHAINS_MAX));
+}
+
+enum dvt_code
+dvt_store_device_pins(struct dvt_tx *tx, struct dvt_arena *arena,
+    const char *device_id, enum dvt_pins *out, struct dvt_err *err)
+{
+	struct dvt_row_device_pin row;
+	enum dvt_code rc = dvt_sql_one(tx, SQL_DEVICE_PIN_GET,
+	    &dvt_map_device_pin, arena, &row, err, BT("device_id", device_id));
+
+	*out = rc == DVT_OK ? row.pins : DVT_PINS_UNKNOWN;
+	return rc == DVT_E_ABSENT ? DVT_OK : rc;
+}
+
+enum dvt_code
+dvt_store_device_pins_set(struct dvt_tx *tx, const char *device_id,
+    enum dvt_pins pins, int64_t since, struct dvt_err *err)
+{
+	struct dvt_row_device_pin row = {
+	    .device_id = device_id, .pins = pins, .since = since};
+
+	return dvt_sql_put(
+	    tx, SQL_DEVICE_PIN_SET, &dvt_map_device_pin, &row, NULL, err);
+}

@@ -71,4 +71,27 @@ DVT_MUST_USE enum dvt_code dvt_store_chain_seen(struct dvt_tx *tx,
     struct dvt_arena *arena, const char *device_id,
     struct dvt_row_chain_seen **rows, size_t *n, struct dvt_err *err);
 
+/* --- what they pin (fleet/pins.h) --- */
+
+/**
+ * dvt_store_chain_taken() - count one more handshake with a chain
+ * @known: out: false: there is no such row yet; put one
+ */
+DVT_MUST_USE enum dvt_code dvt_store_chain_taken(struct dvt_tx *tx,
+    const char *device_id, const char *serial, enum dvt_chain_form form,
+    bool after_refusal, int64_t at, bool *known, struct dvt_err *err);
+DVT_MUST_USE enum dvt_code dvt_store_chain_taken_add(struct dvt_tx *tx,
+    const struct dvt_row_chain_taken *row, struct dvt_err *err);
+/* The newest ones. */
+DVT_MUST_USE enum dvt_code dvt_store_chain_taken_list(struct dvt_tx *tx,
+    struct dvt_arena *arena, const char *device_id,
+    struct dvt_row_chain_taken **rows, size_t *n, struct dvt_err *err);
+/* DVT_PINS_UNKNOWN when there is no row. */
+DVT_MUST_USE enum dvt_code dvt_store_device_pins(struct dvt_tx *tx,
+    struct dvt_arena *arena, const char *device_id, enum dvt_pins *out,
+    struct dvt_err *err);
+DVT_MUST_USE enum dvt_code dvt_store_device_pins_set(struct dvt_tx *tx,
+    const char *device_id, enum dvt_pins pins, int64_t since,
+    struct dvt_err *err);
+
 #endif

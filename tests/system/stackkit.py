@@ -40,6 +40,12 @@ class Device:
     def __repr__(self):
         return f"{self.device} {self.stack}{' ticket' if self.ticket else ''} {self.trust.rsplit('/', 1)[-1]}"
 
+    def trusts(self):
+        """What it should be classified as."""
+        name = self.trust.rsplit("/", 1)[-1]
+        return {"trust-new.pem": "unknown", "trust-pin-intermediate.pem": "intermediate",
+                "trust-pin-leaf.pem": "leaf"}.get(name, "root")
+
     def attempt(self):
         return getattr(self, self.stack)()
 

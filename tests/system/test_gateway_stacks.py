@@ -230,6 +230,23 @@ def test_4_real_stacks_behind_one_address_while_a_rotation_switches(world):
     for d in pinned:
         assert shown[d.device]["credential"] == "file", (d, shown[d.device])
 
+    # what they pin is known, and named by each dry run
+    def classes():
+        listed = {d["device"]: d["pins"] for d in world.op("device", "list")}
+        return all(listed[d.device] == d.trusts() for d in world.others) and listed
+    wait_for("classes", classes, 10)
+    assert {d["device"] for d in world.op("device", "list", "--pins")} == {d.device for d in pinned}
+    rows = world.query("SELECT chain_pem FROM gateway_credential WHERE gateway = 'gw-1' AND slot = 'next'"
+                       " OR gateway = 'gw-1' AND id LIKE 'r%'")
+    (world.dir / "new.pem").write_text(rows[0]["chain_pem"])
+    dry = {i["device"]: i for i in world.op("gateway", "validate", "--certificate", world.dir / "new.pem")["items"]}
+    for d in pinned:
+        assert dry[d.device]["verdict"] == "refused", dry[d.device]
+        assert dry[d.device]["reason"].startswith(f"pins a{'n' if d.trusts()[0] == 'i' else ''} {d.trusts()}"), dry[d.device]
+    # the leaf they pin itself would be taken
+    own = world.op("gateway", "validate", "--certificate", world.old / "ca/B.chain")
+    assert not {i["device"] for i in own["items"] if i["verdict"] == "refused"} & {d.device for d in pinned}
+
     # strangers at the same address: refusals without end, and tickets of others
     gates = world.gates(number)
     assert world.op("alert", "list")["items"] == []

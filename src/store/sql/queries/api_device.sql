@@ -4,20 +4,21 @@
 -- states where the one of devices is far shorter.
 
 -- name: api_devices
--- in:   state text, model text, environment text, like text, after text,
---       limit int
+-- in:   state text, model text, environment text, pins text, like text,
+--       after text, limit int
 -- out:  device text, state text, hw_serial text, model text, firmware text,
 --       batch text, type text, profile text, environment text,
 --       management text, last_seen_at int, last_checkin_at int,
 --       last_renewal_at int, bundle_wanted int, bundle_confirmed int,
---       not_after int?, issuer text?
+--       pins text, not_after int?, issuer text?
 SELECT d.device_id AS device, d.state, d.hw_serial, d.model, d.firmware,
        d.batch, d.type, d.profile, d.environment, d.management,
        d.last_seen_at, d.last_checkin_at, d.last_renewal_at,
        (SELECT COALESCE(MAX(version), 0) FROM bundle) AS bundle_wanted,
        COALESCE(t.bundle_confirmed, 0) AS bundle_confirmed,
-       c.not_after, c.issuer
+       COALESCE(p.pins, 'unknown') AS pins, c.not_after, c.issuer
   FROM device d
+  LEFT JOIN device_pin p ON p.device_id = d.device_id
   LEFT JOIN trust_state t ON t.device_id = d.device_id
   LEFT JOIN credential c ON c.owner = d.device_id AND c.fingerprint =
        (SELECT x.fingerprint FROM credential x
@@ -28,6 +29,8 @@ SELECT d.device_id AS device, d.state, d.hw_serial, d.model, d.firmware,
    AND (:state = '' OR d.state = :state)
    AND (:model = '' OR d.model = :model)
    AND (:environment = '' OR d.environment = :environment)
+   AND (:pins = '' OR COALESCE(p.pins, 'unknown') = :pins
+        OR (:pins = 'any' AND p.pins IN ('intermediate', 'leaf')))
    AND (:like = '%' OR LOWER(d.device_id) LIKE :like ESCAPE '!'
         OR LOWER(d.hw_serial) LIKE :like ESCAPE '!'
         OR LOWER(d.model) LIKE :like ESCAPE '!')
@@ -40,13 +43,16 @@ SELECT d.device_id AS device, d.state, d.hw_serial, d.model, d.firmware,
 --       batch text, type text, profile text, labels_json text,
 --       environment text, period_s int, management text, oob_address text,
 --       subject text, created_at int, last_seen_at int, last_checkin_at int,
---       last_renewal_at int, clock_off_s int, agent text, blocked_case text
-SELECT device_id AS device, state, hw_serial, model, firmware, batch, type,
-       profile, labels AS labels_json, environment, period_s, management,
-       oob_address, subject, created_at, last_seen_at, last_checkin_at,
-       last_renewal_at, clock_off_s, agent, blocked_case
-  FROM device
- WHERE device_id = :device;
+--       last_renewal_at int, clock_off_s int, agent text, blocked_case text,
+--       pins text
+SELECT d.device_id AS device, d.state, d.hw_serial, d.model, d.firmware,
+       d.batch, d.type, d.profile, d.labels AS labels_json, d.environment,
+       d.period_s, d.management, d.oob_address, d.subject, d.created_at,
+       d.last_seen_at, d.last_checkin_at, d.last_renewal_at, d.clock_off_s,
+       d.agent, d.blocked_case, COALESCE(p.pins, 'unknown') AS pins
+  FROM device d
+  LEFT JOIN device_pin p ON p.device_id = d.device_id
+ WHERE d.device_id = :device;
 
 -- name: api_device_trust
 -- in:   device text

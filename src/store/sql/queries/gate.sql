@@ -190,17 +190,24 @@ SELECT count(*) AS n FROM outbox
  WHERE rotation_id = :rotation_id AND state = :state;
 
 -- name: gate_trust_groups
--- in:   rotation_id int, root text, limit int
+-- in:   rotation_id int, root text, serial text, issuer text (of the leaf to
+--       be shown: who pins these would take it), limit int
 -- out:  digest text, anchors text?, management text, seen text, n int,
---       first text (devices that agree in what they hold and did)
+--       first text, pins text (devices that agree in what they hold and did)
 SELECT digest, max(anchors) AS anchors, management, seen, count(*) AS n,
-       min(device_id) AS first
+       min(device_id) AS first, pins
   FROM (SELECT d.device_id, d.management, coalesce(t.digest, '') AS digest,
                s.anchors,
                CASE WHEN c.device_id IS NULL THEN ''
                     WHEN c.last_ok_at >= c.last_bad_at THEN 'ok'
-                    ELSE 'bad' END AS seen
+                    ELSE 'bad' END AS seen,
+               CASE WHEN EXISTS (SELECT 1 FROM chain_taken x
+                    WHERE x.device_id = d.device_id
+                      AND (x.serial = :serial OR (x.issuer = :issuer
+                           AND x.issuer <> '' AND p.pins = 'intermediate'))) THEN 'root'
+                    ELSE coalesce(p.pins, 'unknown') END AS pins
           FROM device d
+          LEFT JOIN device_pin p ON p.device_id = d.device_id
           LEFT JOIN trust_state t ON t.device_id = d.device_id
           LEFT JOIN trust_store s ON s.digest = t.digest
           LEFT JOIN chain_seen c ON c.device_id = d.device_id
@@ -210,19 +217,25 @@ SELECT digest, max(anchors) AS anchors, management, seen, count(*) AS n,
                 WHERE a.device_id = d.device_id
                   AND a.rotation_id = :rotation_id
                   AND a.state = 'excepted')) g
- GROUP BY digest, management, seen ORDER BY first LIMIT :limit;
+ GROUP BY digest, management, seen, pins ORDER BY first LIMIT :limit;
 
 -- name: gate_group_devices
--- in:   rotation_id int, root text, digest text, management text, seen text,
---       after text, limit int
+-- in:   rotation_id int, root text, serial text, issuer text, digest text,
+--       management text, seen text, pins text, after text, limit int
 -- out:  device_id text
 SELECT d.device_id
   FROM device d
+  LEFT JOIN device_pin p ON p.device_id = d.device_id
   LEFT JOIN trust_state t ON t.device_id = d.device_id
   LEFT JOIN chain_seen c ON c.device_id = d.device_id
        AND c.root = :root AND c.form = 'pure'
  WHERE d.state = 'active' AND d.device_id > :after
    AND coalesce(t.digest, '') = :digest AND d.management = :management
+   AND CASE WHEN EXISTS (SELECT 1 FROM chain_taken x
+                    WHERE x.device_id = d.device_id
+                      AND (x.serial = :serial OR (x.issuer = :issuer
+                           AND x.issuer <> '' AND p.pins = 'intermediate'))) THEN 'root'
+                    ELSE coalesce(p.pins, 'unknown') END = :pins
    AND CASE WHEN c.device_id IS NULL THEN ''
             WHEN c.last_ok_at >= c.last_bad_at THEN 'ok'
             ELSE 'bad' END = :seen

@@ -114,3 +114,34 @@ VALUES (:device_id, :root, :form, 0, 1, 0, 0, 0, :at)
 -- out:  @chain_seen
 SELECT @chain_seen FROM chain_seen WHERE device_id = :device_id
  ORDER BY root, form LIMIT :limit;
+
+-- name: chain_taken
+-- in:   device_id text, serial text, form text, after_refusal int (1 or 0),
+--       at int
+-- out:  rows changed: 1, or 0 when it is a new chain
+UPDATE chain_taken
+   SET taken = taken + 1, after_refusal = after_refusal + :after_refusal,
+       last_at = CASE WHEN :at > last_at THEN :at ELSE last_at END
+ WHERE device_id = :device_id AND serial = :serial AND form = :form;
+
+-- name: chain_taken_add
+-- in:   @chain_taken
+-- out:  rows changed: 1
+INSERT INTO chain_taken (@chain_taken) VALUES (:@chain_taken);
+
+-- name: chain_taken_list
+-- in:   device_id text, limit int
+-- out:  @chain_taken
+SELECT @chain_taken FROM chain_taken WHERE device_id = :device_id
+ ORDER BY last_at DESC LIMIT :limit;
+
+-- name: device_pin_get
+-- in:   device_id text
+-- out:  @device_pin
+SELECT @device_pin FROM device_pin WHERE device_id = :device_id;
+
+-- name: device_pin_set
+-- in:   @device_pin
+-- out:  rows changed: 1
+INSERT INTO device_pin (@device_pin) VALUES (:@device_pin)
+    ON CONFLICT (device_id) DO UPDATE SET @=device_pin;

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Bytes both ways, with bounded memory. */
+#include "gateway/conn_priv.h"
+
+#include "base/mem.h"
+
+#include <openssl/err.h>
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#define HALF_CLOSE_MS 10000 /* upstream to end after the client did */
+#define ROUNDS        4     /* records relayed before others have their turn */
+
+/* What is left over of @n bytes after @done of them went out. */
+static void
+keep(struct gw_pending *q, const uint8_t *p, size_t n, size_t done)
+{
+	if (done == n)
+		return;
+	q->p = dvt_alloc(n - done);
+	memcpy(q->p, p + done, n - done);
+	q->n = n - done;
+	q->at = 0;
+}
+
+static void
+used(struct gw_pending *q, size_t n)
+{
+	q->at += n;
+	if (q->at < q->n)
+		return;
+	free(q->p);
+	*q = (struct gw_pending){0};
+}
+
+/* Bytes taken by upstream; 0 when it cannot just now; -1: it is gone. */
+static ssize_t
+up_write(struct gw_conn *c, const uint8_t *p, size_t n)
+{
+	ssize_t done;
+
+	if (c->up != GW_UP_OPEN)
+		return 0;
+	done = send(c->up_fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+	if (done < 0 && (errno == EAGAIN || errno == EINTR))
+		return 0;
+	return done;
+}
+
+/* The same towards the client. */
+static ssize_t
+client_write(struct gw_conn *c, const uint8_t *p, size_t n)
+{
+	int done, why;
+
+	ERR_clear_error();
+	done = SSL_write(c->ssl, p, (int)n);
+	if (done > 0)
+		return done;
+	why = SSL_get_error(c->ssl, done);
+	c->write_wants_read = why == SSL_ERROR_WANT_READ;
+	return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? 0
+									 : -1;
+}
+
+/* Each of these: false when the connection is gone. */
+
+bool
+gw_conn_flush_up(struct gw_conn *c)
+{
+	if (c->to_up.n > 0) {
+		ssize_t n = up_write(
+		    c, c->to_up.p + c->to_up.at, c->to_up.n - c->to_up.at);
+
+		if (n < 0) { /* it will end on its own side too */
+			c->up_eof = true;
+			used(&c->to_up, c->to_up.n - c->to_up.at);
+		} else {
+			used(&c->to_up, (size_t)n);
+		}
+	}
+	if (c->client_eof && c->to_up.n == 0 && c->up == GW_UP_OPEN &&
+	    !c->up_shut) {
+		c->up_shut = true;
+		(void)shutdown(c->up_fd, SHUT_WR);
+	}
+	return true;
+}
+
+bool
+gw_conn_flush_client(struct gw_conn *c)
+{
+	ssize_t n;
+
+	if (c->to_client.n == 0)
+		return true;
+	n = client_write(c, c->to_client.p + c->to_client.at,
+	    c->to_client.n - c->to_client.at);
+	if (n < 0) {
+		gw_conn_drop_as(c, DVT_EDGE_RESET);
+		return false;
+	}
+	used(&c->to_client, (size_t)n);
+	return true;
+}
+
+static bool
+client_ended(struct gw_conn *c, int n, int sys)
+{
+	int why = SSL_get_error(c->ssl, n);
+
+	c->read_wants_write = why == SSL_ERROR_WANT_WRITE;
+	if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)
+		return true;
+	if (why != SSL_ERROR_ZERO_RETURN) {
+		gw_conn_drop_as(c, gw_conn_how_it_ended(why, sys));
+		return false;
+	}
+	c->client_eof = true;
+	dvt_edge_end(c->ssl, DVT_EDGE_CLOSED); /* counts without a byte */
+	if (c->up == GW_UP_NONE) {
+		gw_conn_close(c);
+		return false;
+	}
+	dvt_timer_start(c->timer, HALF_CLOSE_MS);
+	return true;
+}
+
+static void
+on_again(void *ctx)
+{
+	struct gw_conn *c = ctx;
+
+	if (c->stage == GW_OPEN && c->more)
+		gw_conn_on_client(c, DVT_READ);
+}
+
+bool
+gw_conn_relay_in(struct gw_conn *c)
+{
+	c->more = false;
+	for (int i = 0; i < ROUNDS && c->to_up.n == 0 && !c->client_eof; i++) {
+		ssize_t done;
+		int n;
+
+		ERR_clear_error();
+		errno = 0;
+		n = SSL_read(c->ssl, c->w->scratch, GW_SCRATCH);
+		if (n <= 0)
+			return client_ended(c, n, errno);
+		c->read_wants_write = false;
+		if (c->up == GW_UP_NONE && !gw_conn_upstream(c))
+			return false;
+		if (c->up == GW_UP_CONNECTING && !gw_conn_upstream_poll(c))
+			return false;
+		done = up_write(c, c->w->scratch, (size_t)n);
+		if (done < 0)
+			c->up_eof = true;
+		else
+			keep(&c->to_up, c->w->scratch, (size_t)n, (size_t)done);
+		if (SSL_has_pending(c->ssl) == 0)
+			break; /* level-triggered: more will call again */
+	}
+	c->more = !c->client_eof && SSL_has_pending(c->ssl) == 1;
+	return true;
+}
+
+bool
+gw_conn_relay_out(struct gw_conn *c)
+{
+	for (int i = 0; i < ROUNDS && c->to_client.n == 0 && !c->up_eof &&
+			c->up == GW_UP_OPEN;
+	     i++) {
+		ssize_t n = recv(
+		    c->up_fd, c->w->scratch, GW_SCRATCH, MSG_DONTWAIT);
+		ssize_t done;
+
+		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+			break;
+		if (n <= 0) {
+			c->up_eof = true;
+			break;
+		}
+		done = client_write(c, c->w->scratch, (size_t)n);
+		if (done < 0) {
+			gw_conn_drop_as(c, DVT_EDGE_RESET);
+			return false;
+		}
+		keep(&c->to_client, c->w->scratch, (size_t)n, (size_t)done);
+		if (n < GW_SCRATCH)
+			break;
+	}
+	return true;
+}
+
+/* Others have their turn first. */
+static void
+read_again(struct gw_conn *c)
+{
+	if (c->again == NULL)
+		c->again = dvt_defer_new(c->w->loop, on_again, c);
+	dvt_defer_arm(c->again);
+}
+
+void
+gw_conn_rearm(struct gw_conn *c)
+{
+	unsigned want = 0, up_want = 0;
+
+	if (c->up_eof && c->to_client.n == 0) {
+		gw_conn_close(c);
+		return;
+	}
+	if ((!c->client_eof && c->to_up.n == 0 && !c->read_wants_write) ||
+	    c->write_wants_read)
+		want |= DVT_READ;
+	if ((c->to_client.n > 0 && !c->write_wants_read) || c->read_wants_write)
+		want |= DVT_WRITE;
+	dvt_watch_want(c->watch, want);
+	if (c->more && c->to_up.n == 0)
+		read_again(c);
+	if (c->up_watch == NULL)
+		return;
+	/* a connect that fails reads as the end; that it went well matters
+	 * only to who has something to say */
+	if (c->to_up.n > 0 || (c->up == GW_UP_CONNECTING && c->client_eof))
+		up_want |= DVT_WRITE;
+	if (!c->up_eof && c->to_client.n == 0)
+		up_want |= DVT_READ;
+	dvt_watch_want(c->up_watch, up_want);
+}
