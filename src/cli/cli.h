@@ -128,6 +128,7 @@ cli_run cmd_device_import;
 cli_run cmd_authority_list, cmd_authority_create, cmd_authority_import,
     cmd_authority_cross_sign, cmd_authority_retire, cmd_authority_revoke, cmd_security_ca_list;
 cli_run cmd_trust_status, cmd_trust_update;
+cli_run cmd_trust_check;
 cli_run cmd_rotation_plan, cmd_rotation_list, cmd_rotation_status,
     cmd_rotation_start, cmd_rotation_pause, cmd_rotation_resume,
     cmd_rotation_abort, cmd_rotation_rollback;

@@ -39,6 +39,8 @@ const struct cli_command cli_commands[] = {
     {"security ca-list",     0, 0, "[--active]",               "active",                     cmd_security_ca_list,
      "who may anchor what"																   },
     {"trust status",         0, 0, "",                         "",                           cmd_trust_status,         "who holds which anchors"             },
+    {"trust check",          1, 1, "FILE",                     "",                           cmd_trust_check,
+     "what a trust file accepts, until when (offline; exit 1: it pins)"                                                                                           },
     {"trust update",         2, 2, "add|remove FILE",          "priority=",                  cmd_trust_update,
      "change the anchors (second person)"														    },
     {"rotation plan",        1, 1, "KIND --from OLD --to NEW",
