@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Further certificates, CRLs, depth and staples of a gateway that stands alone."""
 import os
+import pathlib
 import re
 import shutil
 import signal
@@ -232,6 +233,26 @@ def test_a_staple_is_shown_while_it_is_good(pki, echo, tmp_path):
         assert "gateway.staple.refused" in gw.log()
     finally:
         assert gw.stop() == 0
+
+
+def test_the_example_of_the_documentation_is_one(pki, echo, tmp_path):
+    shutil.copy(pathlib.Path(__file__).parents[2] / "docs/gw.ini", tmp_path)
+    for folder in ("tls", "devices"):
+        (tmp_path / folder).mkdir()
+    for name, pair in (("edge", pki.edge), ("customer-a", pki.other), ("edge-rsa", pki.rsa_twin())):
+        shutil.copy(pair[0], tmp_path / f"tls/{name}.pem")
+        shutil.copy(pair[1], tmp_path / f"tls/{name}.key")
+    shutil.copy(pki.root.cert, tmp_path / "tls/root.pem")
+    shutil.copy(pki.devices.cert, tmp_path / "devices/ca.pem")
+    shutil.copy(pki.crl, tmp_path / "devices/ca.crl")
+    (tmp_path / "devices/deny.txt").write_text("")
+    done = subprocess.run([BUILD / "dovetail-gateway", "--config", tmp_path / "gw.ini", "-n"], capture_output=True,
+                          text=True, cwd="/")
+    assert done.returncode == 0 and done.stderr == "", done
+    (tmp_path / "tls/customer-a.key").unlink()
+    done = subprocess.run([BUILD / "dovetail-gateway", "--config", tmp_path / "gw.ini", "-n"], capture_output=True,
+                          text=True, cwd="/")
+    assert done.returncode == 71 and "customer-a.key" in done.stderr, done
 
 
 def test_a_check_names_the_fault_and_its_file(pki, echo, tmp_path):
