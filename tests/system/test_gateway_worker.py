@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A worker dies while devices connect: nobody notices but those it served."""
+import os
+import signal
+import socket
+import ssl
+import threading
+import time
+
+import pytest
+
+from edgekit import Ca, Client, Echo, Gateway, wait_for
+
+REFUSED = (ssl.SSLError, ConnectionError, EOFError, TimeoutError)
+
+
+class Edge:
+    def __init__(self, folder):
+        self.root = Ca(folder / "pki", "Server Root")
+        self.server = self.root.leaf("edge", "serverAuth", ["edge.example"])
+        self.devices = Ca(folder / "pki", "Device Root")
+        self.dev = self.devices.leaf("dev-0")
+        self.echo = Echo()
+        self.gw = Gateway(folder / "gw", f"tcp:127.0.0.1:{self.echo.port}", certificate=self.server[0],
+                          key=self.server[1], client_ca=self.devices.cert).start()
+
+    def client(self):
+        return Client(self.gw.port, [self.root.cert], *self.dev)
+
+    def pids(self):
+        """{worker: pid} of those that run now: the last start of each."""
+        found = {}
+        for line in self.gw.log().splitlines():
+            if "event=proc.started" in line and "child=worker-" in line:
+                words = dict(w.split("=", 1) for w in line.split() if "=" in w)
+                found[words["child"]] = int(words["pid"])
+        return found
+
+    def context(self):
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        ctx.load_verify_locations(self.root.cert)
+        ctx.load_cert_chain(*self.dev)
+        ctx.check_hostname = False
+        return ctx
+
+    def close(self):
+        self.gw.stop()
+        self.echo.close()
+
+
+@pytest.fixture
+def edge(tmp_path):
+    e = Edge(tmp_path)
+    yield e
+    e.close()
+
+
+def test_connections_that_wait_at_a_dead_worker_are_served_by_the_next(edge):
+    victim = edge.pids()["worker-1"]
+    os.kill(victim, signal.SIGSTOP)
+    done, failed = [], []
+
+    def one():
+        try:
+            c = edge.client()
+            assert c.echo()
+            done.append(time.monotonic())
+            c.close()
+        except Exception as e:  # the test counts every kind
+            failed.append(repr(e))
+    threads = [threading.Thread(target=one) for _ in range(24)]
+    [t.start() for t in threads]
+    # those of the other worker come through; the rest wait in the backlog
+    wait_for("half of them", lambda: len(done) >= 3)
+    time.sleep(0.3)
+    waiting = 24 - len(done)
+    assert waiting >= 3 and failed == []
+    at = time.monotonic()
+    os.kill(victim, signal.SIGKILL)
+    [t.join(10) for t in threads]
+    assert failed == [] and len(done) == 24
+    assert max(done) - at < 4
+    assert edge.pids()["worker-1"] != victim
+
+
+def test_under_connects_only_what_a_dead_worker_had_open_is_lost(edge):
+    ctx, stop = edge.context(), threading.Event()
+    done, lost, refused = [], [], []
+
+    def load():
+        while not stop.is_set():
+            try:
+                raw = socket.create_connection(("127.0.0.1", edge.gw.port), timeout=5)
+            except OSError as e:
+                refused.append(repr(e))
+                continue
+            try:
+                tls = ctx.wrap_socket(raw, server_hostname="edge.example")
+                tls.sendall(b"ping")
+                assert tls.recv(4) == b"ping"
+                done.append(1)
+            except REFUSED + (AssertionError,) as e:
+                lost.append(repr(e))
+            finally:
+                raw.close()
+    staying = [edge.client() for _ in range(8)]
+    assert all(c.echo() for c in staying)
+    threads = [threading.Thread(target=load) for _ in range(4)]
+    [t.start() for t in threads]
+    kills = 4
+    for i in range(kills):
+        time.sleep(0.6)
+        before = edge.pids()[f"worker-{1 + i % 2}"]
+        os.kill(before, signal.SIGKILL)
+        wait_for("another in its place", lambda: edge.pids()[f"worker-{1 + i % 2}"] != before)
+    time.sleep(0.6)
+    stop.set()
+    [t.join(10) for t in threads]
+    assert refused == [], "nobody was ever turned away by the kernel"
+    # at most what each of the four had open in the one that died
+    assert len(lost) <= kills * len(threads)
+    assert len(done) > 50
+    # one worker of two died, then the other: sessions of both are gone, and
+    # new ones are as good as ever
+    assert edge.client().echo()
+
+
+def test_sessions_of_the_other_worker_do_not_notice(edge):
+    sessions = [edge.client() for _ in range(16)]
+    assert all(c.echo() for c in sessions)
+    os.kill(edge.pids()["worker-2"], signal.SIGKILL)
+    time.sleep(0.5)
+    alive = 0
+    for c in sessions:
+        try:
+            alive += c.echo()
+        except REFUSED:
+            pass
+    assert 1 <= alive <= 15
