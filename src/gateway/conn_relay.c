@@ -57,8 +57,11 @@ client_write(struct gw_conn *c, const uint8_t *p, size_t n)
 
 	ERR_clear_error();
 	done = SSL_write(c->ssl, p, (int)n);
-	if (done > 0)
+	if (done > 0) {
+		if (c->corked)
+			gw_conn_cork(c, false);
 		return done;
+	}
 	why = SSL_get_error(c->ssl, done);
 	c->write_wants_read = why == SSL_ERROR_WANT_READ;
 	return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? 0
