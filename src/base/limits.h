@@ -59,6 +59,7 @@
 #define DVT_FEED_LIST_MAX      64 /* fingerprints or names in one list of a line */
 #define DVT_FEED_DEVICES_MAX   100000 /* device ids in one reconnect order */
 #define DVT_FEED_CACHE_MAX     1073741824 /* bytes of an edge's cache file */
+#define DVT_DOUBT_MAX          320  /* bytes of one doubt an edge reports */
 #define DVT_REPORT_RECORDS_MAX 4000       /* handshakes in one report */
 #define DVT_HELLO_MAX          65536 /* bytes of a ClientHello; OpenSSL takes 131 kB */
 

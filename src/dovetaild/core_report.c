@@ -10,6 +10,7 @@
 #include "dovetaild/core_priv.h"
 #include "dovetaild/core_rotation.h"
 #include "pki/chain.h"
+#include "pki/key.h"
 #include "proto/feed_report.h"
 #include "store/authority.h"
 #include "store/credential.h"
@@ -277,6 +278,19 @@ take_credential(struct core *c, const struct incoming *in,
 
 /* --- the whole --- */
 
+/* One alert for each thing, however often it is told. */
+static enum dvt_code
+take_doubt(struct core *c, const struct incoming *in, const char *text,
+    struct dvt_err *err)
+{
+	char key[DVT_NAME_MAX + 64], digest[DVT_DIGEST_HEX];
+
+	dvt_sha256_hex(dvt_span_str(text), digest);
+	(void)snprintf(
+	    key, sizeof(key), "gateway-doubt/%s/%.16s", in->g.name, digest);
+	return core_alert(c, "warn", key, "gateway-doubt", text, err);
+}
+
 static enum dvt_code
 take_fresh(struct core *c, struct incoming *in, struct dvt_err *err)
 {
@@ -286,6 +300,8 @@ take_fresh(struct core *c, struct incoming *in, struct dvt_err *err)
 		rc = take_handshake(c, in, &in->r.handshakes[i], err);
 	for (size_t i = 0; rc == DVT_OK && i < in->r.credentials_n; i++)
 		rc = take_credential(c, in, &in->r.credentials[i], err);
+	for (size_t i = 0; rc == DVT_OK && i < in->r.doubts.n; i++)
+		rc = take_doubt(c, in, in->r.doubts.v[i], err);
 	for (size_t i = 0; rc == DVT_OK && i < in->r.csrs_n; i++) {
 		const struct dvt_report_csr *csr = &in->r.csrs[i];
 		struct dvt_span der = {csr->der, csr->der_n};

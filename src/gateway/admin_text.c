@@ -115,7 +115,7 @@ doubts(const struct gw_feed *f, int64_t now)
 {
 	json_t *list = json_array();
 	const char *event;
-	char text[320];
+	char text[DVT_DOUBT_MAX];
 
 	for (size_t i = 0;
 	     gw_files_doubt(&f->files, now, i, &event, text) != NULL; i++)

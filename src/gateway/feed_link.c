@@ -375,6 +375,21 @@ add_files(struct gw_feed *f, struct dvt_report *r)
 }
 
 static void
+add_doubts(struct gw_feed *f, struct dvt_report *r)
+{
+	int64_t now = dvt_loop_time(f->loop).wall_s;
+	const char *event;
+	char text[DVT_DOUBT_MAX];
+
+	f->report_doubts = f->doubts_untold;
+	for (size_t i = 0; f->doubts_untold && i < DVT_FEED_LIST_MAX; i++) {
+		if (gw_files_doubt(&f->files, now, i, &event, text) == NULL)
+			break;
+		dvt_feed_list_add(&r->doubts, text);
+	}
+}
+
+static void
 report_fill(struct gw_feed *f, struct dvt_buf *body)
 {
 	struct dvt_span lines;
@@ -391,6 +406,7 @@ report_fill(struct gw_feed *f, struct dvt_buf *body)
 	(void)dvt_copy_str(r.version, sizeof(r.version), DVT_VERSION);
 	add_csrs(f, &r);
 	add_files(f, &r);
+	add_doubts(f, &r);
 	f->report_batch = r.batch;
 	f->report_applied = r.applied;
 	dvt_report_format(&r, lines, body);
@@ -449,6 +465,8 @@ report_done(void *user, const struct dvt_http_answer *a)
 		f->applied_told = f->report_applied;
 		if (f->report_files)
 			f->files_unreported = false;
+		if (f->report_doubts)
+			f->doubts_untold = false;
 	}
 	report_again(f);
 }

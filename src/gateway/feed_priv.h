@@ -94,6 +94,8 @@ struct gw_feed {
 	int64_t cached_position, cached_epoch, cached_heard_at;
 
 	struct gw_reload *reload;
+	bool doubts_untold; /* to the control plane */
+	bool report_doubts; /* the report under way tells them */
 	uint64_t reloads, reloads_refused;
 	struct gw_admin *admin;
 	int memory_fd;

@@ -155,7 +155,7 @@ tell_doubts(struct gw_feed *f)
 	int64_t now = dvt_loop_time(f->loop).wall_s;
 	struct gw_reload *r = f->reload;
 	const char *event;
-	char text[320];
+	char text[DVT_DOUBT_MAX];
 	size_t n = 0;
 
 	while (gw_files_doubt(&f->files, now, n, &event, text) != NULL)
@@ -167,9 +167,11 @@ tell_doubts(struct gw_feed *f)
 	}
 	r->doubts = n;
 	r->doubts_told_at = now;
+	f->doubts_untold = true;
 	for (size_t i = 0;
 	     gw_files_doubt(&f->files, now, i, &event, text) != NULL; i++)
 		log_event(LOG_WARNING, event, LS("why", text));
+	gw_link_report(f);
 }
 
 static void

@@ -10,10 +10,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static void
@@ -280,22 +280,26 @@ gw_files_load(const struct gw_settings *s, int64_t now, struct gw_files *out,
 /* --- doubts --- */
 
 static const char *
-crl_doubt(X509_CRL *crl, int64_t now, char text[320])
+crl_doubt(X509_CRL *crl, int64_t now, char text[DVT_DOUBT_MAX])
 {
 	int64_t end = dvt_crl_next_update(crl);
-	char name[DVT_DN_TEXT];
+	char name[DVT_DN_TEXT], since[32];
+	struct tm tm;
+	time_t t;
 
 	if (end >= now)
 		return NULL;
-	(void)snprintf(text, 320,
-	    "CRL of %.200s: out of date for %" PRId64
-	    " s; what it names stays refused",
-	    dvt_crl_issuer(crl, name), now - end);
+	t = (time_t)end;
+	(void)strftime(
+	    since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
+	(void)snprintf(text, DVT_DOUBT_MAX,
+	    "CRL of %.200s: out of date since %s; what it names stays refused",
+	    dvt_crl_issuer(crl, name), since);
 	return text;
 }
 
 static const char *
-staple_doubt(const struct gw_pair *p, int64_t now, char text[320])
+staple_doubt(const struct gw_pair *p, int64_t now, char text[DVT_DOUBT_MAX])
 {
 	const char *why = p->staple_why;
 
@@ -303,13 +307,13 @@ staple_doubt(const struct gw_pair *p, int64_t now, char text[320])
 		return NULL;
 	if (p->staple_until > 0)
 		why = "OCSP response: is over";
-	(void)snprintf(text, 320, "credential %s: %s", p->id, why);
+	(void)snprintf(text, DVT_DOUBT_MAX, "credential %s: %s", p->id, why);
 	return text;
 }
 
 const char *
 gw_files_doubt(const struct gw_files *f, int64_t now, size_t i,
-    const char **event, char text[320])
+    const char **event, char text[DVT_DOUBT_MAX])
 {
 	*event = "gateway.crl.stale";
 	for (size_t k = 0; k < f->crl_n; k++)

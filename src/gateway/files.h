@@ -64,7 +64,7 @@ DVT_MUST_USE enum dvt_code gw_files_load(const struct gw_settings *s,
  *         since ..."; @event the name for the log.
  */
 const char *gw_files_doubt(const struct gw_files *f, int64_t now, size_t i,
-    const char **event, char text[320]);
+    const char **event, char text[DVT_DOUBT_MAX]);
 
 /* The whole file; DVT_E_LIMIT over @out's limit; DVT_E_SYSTEM. */
 DVT_MUST_USE enum dvt_code gw_file_read(

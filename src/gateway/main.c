@@ -61,7 +61,7 @@ static enum dvt_code
 doubts_print(const struct gw_files *files, int64_t now, struct dvt_err *err)
 {
 	const char *event;
-	char text[320];
+	char text[DVT_DOUBT_MAX];
 
 	for (size_t i = 0; gw_files_doubt(files, now, i, &event, text) != NULL;
 	     i++) {

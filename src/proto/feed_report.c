@@ -22,6 +22,7 @@ dvt_report_fini(struct dvt_report *r)
 	free(r->credentials);
 	free(r->csrs);
 	free(r->handshakes);
+	dvt_feed_list_fini(&r->doubts);
 	*r = (struct dvt_report){0};
 }
 
@@ -153,6 +154,30 @@ lists_parse(const json_t *obj, struct dvt_report *r, struct dvt_err *err)
 }
 
 static enum dvt_code
+doubts_parse(const json_t *obj, struct dvt_report *r, struct dvt_err *err)
+{
+	json_t *list, *item;
+	size_t i;
+	enum dvt_code rc;
+
+	rc = list_of(obj, "doubts", DVT_FEED_LIST_MAX, &list, err);
+	if (rc != DVT_OK || list == NULL)
+		return rc;
+	json_array_foreach(list, i, item)
+	{
+		const char *s = json_string_value(item);
+
+		if (s == NULL || s[0] == '\0' || strlen(s) >= DVT_DOUBT_MAX ||
+		    strlen(s) != json_string_length(item))
+			return dvt_fail(err, DVT_E_INPUT,
+			    "doubts[%zu]: no text of 1 to %d bytes", i,
+			    DVT_DOUBT_MAX - 1);
+		dvt_feed_list_add(&r->doubts, s);
+	}
+	return DVT_OK;
+}
+
+static enum dvt_code
 handshakes_parse(const json_t *obj, struct dvt_report *r, struct dvt_err *err)
 {
 	json_t *list, *item;
@@ -206,7 +231,8 @@ dvt_report_parse(
 	*out = (struct dvt_report){0};
 	if ((rc = dvt_json_parse(body, DVT_REPORT_MAX, &obj, err)) == DVT_OK &&
 	    (rc = numbers_parse(obj, out, err)) == DVT_OK &&
-	    (rc = lists_parse(obj, out, err)) == DVT_OK)
+	    (rc = lists_parse(obj, out, err)) == DVT_OK &&
+	    (rc = doubts_parse(obj, out, err)) == DVT_OK)
 		rc = handshakes_parse(obj, out, err);
 	json_decref(obj);
 	if (rc != DVT_OK) {
@@ -299,6 +325,7 @@ dvt_report_format(
 	PUT_LIST(out, "credentials", r->credentials_n,
 	    credential_json(&r->credentials[i]));
 	PUT_LIST(out, "csrs", r->csrs_n, csr_json(&r->csrs[i]));
+	PUT_LIST(out, "doubts", r->doubts.n, json_string(r->doubts.v[i]));
 	handshakes_format(r, lines, out);
 	dvt_buf_puts(out, "}\n");
 }

@@ -36,6 +36,7 @@ struct dvt_report {
 	size_t credentials_n;
 	struct dvt_report_csr *csrs;
 	size_t csrs_n;
+	struct dvt_feed_list doubts; /* what its operator should see to */
 	struct dvt_handshake *handshakes;
 	size_t handshakes_n;
 };

@@ -104,6 +104,9 @@ hostile_reports_are_refused(void **state)
 	    ("{\"batch\":1,\"applied\":0,\"now\":0,\"credentials\":"
 	     "[{\"chain_pem\":\"x\",\"names\":[7]}]}"),
 	    "{\"batch\":1,\"applied\":0,\"now\":0,\"version\":7}",
+	    "{\"batch\":1,\"applied\":0,\"now\":0,\"doubts\":[7]}",
+	    "{\"batch\":1,\"applied\":0,\"now\":0,\"doubts\":[\"\"]}",
+	    "{\"batch\":1,\"applied\":0,\"now\":0,\"doubts\":[\"a\\u0000b\"]}",
 	};
 	struct dvt_report r;
 	struct dvt_err err;

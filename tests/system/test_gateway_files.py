@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Further certificates, CRLs, depth and staples of a gateway that stands alone."""
+import base64
 import os
 import pathlib
 import re
@@ -12,6 +13,8 @@ import time
 import pytest
 
 from edgekit import BUILD, Ca, Client, Echo, Gateway, run_openssl, wait_for
+from test_gateway_feed import World as FeedWorld
+from world import World as ControlWorld
 
 REFUSED = (ssl.SSLError, ConnectionError, EOFError)
 
@@ -281,3 +284,60 @@ def test_a_check_names_the_fault_and_its_file(pki, echo, tmp_path):
         assert (done.returncode, word in done.stderr) == (status, True), (more, sections, done)
         assert status == 0 or done.stdout == ""
     shutil.rmtree(tmp_path / "gw")
+
+
+def test_a_staple_comes_by_the_feed_too(tmp_path):
+    w = FeedWorld(tmp_path)
+    try:
+        w.gw.start()
+        w.fill()
+        w.order_new()
+        _, body = w.control.rows["credential", "gw-1/2"]
+
+        def shown():
+            out = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{w.gw.port}", "-servername",
+                                  "next.example", "-status", "-cert", w.dev[0][0], "-key", w.dev[0][1]], input="x\n",
+                                 capture_output=True, text=True, timeout=20).stdout
+            assert "i:CN = New Issuing" in out, out
+            return "Cert Status: good" in out
+        assert not shown()
+        req, index, out = tmp_path / "req", w.new_sub.folder / "New Issuing.index", tmp_path / "staple"
+        run_openssl("ocsp", "-issuer", w.new_sub.cert, "-cert", tmp_path / "pki/edge-new.pem", "-reqout", req)
+        run_openssl("ocsp", "-index", index, "-CA", w.new_sub.cert, "-rsigner", w.new_sub.cert, "-rkey", w.new_sub.key,
+                    "-reqin", req, "-respout", out, "-ndays", "2")
+        good = base64.b64encode(out.read_bytes()).decode()
+        w.wait_applied(w.control.put("credential", "gw-1/2", {**body, "staple": good}))
+        assert shown()
+        # what is broken, or another's, costs the staple and nothing else
+        for bad in ("%", base64.b64encode(out.read_bytes()[:-9]).decode()):
+            w.wait_applied(w.control.put("credential", "gw-1/2", {**body, "staple": bad}))
+            assert not shown()
+        w.wait_applied(w.control.put("credential", "gw-1/2", {**body, "staple": good}))
+        assert shown()
+    finally:
+        w.close()
+
+
+def test_a_late_crl_is_an_alert_at_the_control_plane(tmp_path):
+    w = ControlWorld(tmp_path, devices=1)
+    try:
+        w.make_old_world()
+        w.init()
+        w.start_control()
+        w.adopt_old_world()
+        w.start_gateways()
+        late = w.dir / "gw-1/late.crl"
+        stamp = lambda t: time.strftime("%Y%m%d%H%M%SZ", time.gmtime(t))
+        (tmp_path / "index").touch()
+        (tmp_path / "ca.cnf").write_text(f"[ca]\ndefault_ca=c\n[c]\ndatabase={tmp_path}/index\ndefault_md=sha256\n")
+        run_openssl("ca", "-config", tmp_path / "ca.cnf", "-cert", w.old / "ca/ca.pem", "-keyfile", w.old / "ca/ca.key",
+                    "-gencrl", "-out", late, "-crl_lastupdate", stamp(time.time() - 9999),
+                    "-crl_nextupdate", stamp(time.time() - 99))
+        ini = w.dir / "gw-1/gateway.ini"
+        ini.write_text(ini.read_text() + f"crl = {late}\n")
+        w.running["gw-1"].send_signal(signal.SIGHUP)
+        alert = wait_for("alert", lambda: next(
+            (a for a in w.op("alert", "list")["items"] if a["name"] == "gateway-doubt"), None))
+        assert "out of date since" in alert["detail"] and alert["key"].startswith("gateway-doubt/gw-1/")
+    finally:
+        w.close()
