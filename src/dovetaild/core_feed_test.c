@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dovetaild/core_fixture.h"
 
+#include "dovetaild/core_deadline.h"
 #include "dovetaild/core_gateway.h"
 #include "pki/csr.h"
 #include "pki/key.h"
@@ -235,6 +236,68 @@ an_order_is_answered_by_a_request_and_becomes_a_credential(void **state)
 	dvt_feed_free(feed);
 }
 
+/* A certificate in a gateway's hands that ends in @days. */
+static void
+shown(struct fixture *f, const char *id, const char *slot, const char *root,
+    int64_t days)
+{
+	char *sql = dvt_asprintf(
+	    "INSERT INTO gateway_credential (gateway, id, listener, slot,"
+	    " generation, names, authority_id, root, key_digest, csr,"
+	    " chain_pem, fingerprint, not_after, rotation_id, created_at)"
+	    " SELECT 'gw-1', '%s', 'main', '%s', 0, '[]', 0, %s, '', x'', '',"
+	    " '%s', CAST(strftime('%%s', 'now') AS INTEGER) + %" PRId64
+	    " * 86400, 0, 1",
+	    id, slot, root, id, days);
+
+	fixture_sql(f, sql);
+	free(sql);
+}
+
+static void
+what_ends_while_devices_need_it_is_renewed_or_paged(void **state)
+{
+	static const char
+	    root[] = "(SELECT fingerprint FROM authority WHERE name = 'root')";
+	static const char orders[] = "SELECT COUNT(*) FROM gateway_credential "
+				     "WHERE slot = 'ordered'"
+				     " AND id LIKE 'deadline-%-recovery'";
+	static const char alerts
+	    [] = "SELECT COUNT(*) FROM alert WHERE name = 'edge.deadline'";
+	struct fixture *f = *state;
+	char gw[DVT_DIGEST_HEX];
+
+	a_gateway(f, "gw-1", gw);
+	fixture_device(f, "dev-1");
+	shown(f, "file", "previous", root, 15);
+	assert_int_equal(core_within(f->core, core_deadline, NULL, NULL), 0);
+	fixture_settle(f);
+	assert_int_equal(fixture_number(f, orders), 0);
+	fixture_sql(f, "UPDATE gateway_credential SET not_after = not_after - "
+		       "2 * 86400 WHERE id = 'file'");
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(
+		    core_within(f->core, core_deadline, NULL, NULL), 0);
+		fixture_settle(f);
+		assert_int_equal(fixture_number(f, orders), 1);
+	}
+	assert_int_equal(fixture_number(f, alerts), 0);
+	/* of a root whose key is elsewhere */
+	shown(f, "file:b", "current", "'ffff'", 13);
+	for (int again = 0; again < 2; again++) {
+		assert_int_equal(
+		    core_within(f->core, core_deadline, NULL, NULL), 0);
+		fixture_settle(f);
+		assert_int_equal(fixture_number(f, alerts), 1);
+	}
+	assert_int_equal(fixture_number(f, orders), 1);
+	/* nobody needs it */
+	fixture_sql(f, "DELETE FROM alert; DELETE FROM device");
+	assert_int_equal(core_within(f->core, core_deadline, NULL, NULL), 0);
+	fixture_settle(f);
+	assert_int_equal(fixture_number(f, alerts), 0);
+}
+
 static void
 devices_may_not_follow_the_feed(void **state)
 {
@@ -258,6 +321,7 @@ main(void)
 	    T(a_follower_that_waits_is_answered_when_there_is_news),
 	    T(a_batch_counts_once_and_by_certificate_alone),
 	    T(an_order_is_answered_by_a_request_and_becomes_a_credential),
+	    T(what_ends_while_devices_need_it_is_renewed_or_paged),
 	    T(devices_may_not_follow_the_feed),
 	};
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What is due by itself: ends, holds, silence, waits, check-points. */
 #include "base/log.h"
+#include "dovetaild/core_deadline.h"
 #include "dovetaild/core_gateway.h"
 #include "dovetaild/core_outbound.h"
 #include "dovetaild/core_priv.h"
@@ -160,11 +161,12 @@ void
 core_tick(struct core *c)
 {
 	static const struct task tasks[] = {
-	    {"expire",      10, expire     },
-	    {"hold",        1,  end_holds  },
-	    {"park",        10, park_silent},
-	    {"trim",        60, trim       },
-	    {"renew-edges", 60, renew_edges},
+	    {"expire",      10, expire       },
+	    {"hold",        1,  end_holds    },
+	    {"park",        10, park_silent  },
+	    {"trim",        60, trim         },
+	    {"renew-edges", 60, renew_edges  },
+	    {"deadline",    60, core_deadline},
 	};
 
 	c->ticks++;
