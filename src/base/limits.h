@@ -69,4 +69,9 @@
 #define DVT_EST_CERTS_MAX   32    /* certificates in an EST answer */
 #define DVT_MQTT_PACKET_MAX 65536 /* bytes of an MQTT packet of ours */
 
+/* Fingerprints in security.policy.ca.trust.list, and bytes of its text: more
+ * anchors than any trust bundle holds. */
+#define DVT_TRUST_LIST_MAX   64
+#define DVT_TRUST_LIST_BYTES 16384
+
 #endif

@@ -313,6 +313,8 @@ core_authority_check(struct core *c, const struct core_authority_new *want,
 		return rc;
 	dvt_x509_fingerprint(cert, fingerprint);
 	X509_free(cert);
+	if ((rc = core_policy_import(c, fingerprint, err)) != DVT_OK)
+		return rc;
 	rc = dvt_store_authority_by_fingerprint(
 	    core_tx(c), core_arena(c), fingerprint, &row, err);
 	if (rc == DVT_OK)

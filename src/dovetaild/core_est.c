@@ -27,6 +27,7 @@ struct est_job {
 	enum dvt_owner_kind kind;
 	char owner[DVT_DEVICE_ID_MAX + 1];
 	bool by_secret;
+	bool by_policy; /* refused by the settings, whoever asks */
 	char profile_digest[DVT_DIGEST_HEX];
 	int64_t authority;
 	uint8_t serial[DVT_SERIAL_BYTES];
@@ -266,6 +267,10 @@ est_decide(struct core *c, void *ctx, struct dvt_err *err)
 	bool done = false;
 	enum dvt_code rc;
 
+	if ((rc = core_policy_enrol(c, &j->q, err)) != DVT_OK) {
+		j->by_policy = true;
+		return rc;
+	}
 	if ((rc = core_owner_find(c, &j->q, &o, err)) != DVT_OK ||
 	    (rc = est_check_request(&j->q, o.subject_der, o.san_der, err)) !=
 		DVT_OK)
@@ -412,6 +417,7 @@ core_est_received(
 		core_answer_problem(
 		    c, from, &err, j == NULL ? 0 : j->retry_after_s);
 		if (rc == DVT_E_DENIED && q->fingerprint[0] == '\0' &&
+		    (j == NULL || !j->by_policy) &&
 		    core_within(c, alarm_secret, (void *)q, &err) != DVT_OK)
 			log_event(LOG_WARNING, "alert.unsent", LE(&err));
 	}

@@ -147,6 +147,8 @@ open_life(struct core *c, void *ctx, struct dvt_err *err)
 	    (rc = dvt_store_audit_open(core_tx(c), node, core_now(c).wall_s,
 		 c->stream, err)) != DVT_OK)
 		return rc;
+	if ((rc = core_policy_open(c, err)) != DVT_OK)
+		return rc;
 	(void)dvt_copy_str(c->fleet, sizeof(c->fleet), fleet);
 	c->epoch = strtoll(epoch, NULL, 10);
 	if ((rc = core_audit(c, "core", "core.start", node, NULL, err)) !=

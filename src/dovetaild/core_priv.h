@@ -168,6 +168,17 @@ DVT_MUST_USE enum dvt_code core_approval(struct core *c, const char *actor,
     const char *action, const char *object, const char *digest,
     struct dvt_row_approval *row, struct dvt_err *err);
 
+/* --- core_policy.c --- */
+/* The list of the file is the database's, or absent. DVT_E_CONFLICT. */
+DVT_MUST_USE enum dvt_code core_policy_open(
+    struct core *c, struct dvt_err *err);
+/* May that authority be imported? DVT_E_DENIED: the list does not name it. */
+DVT_MUST_USE enum dvt_code core_policy_import(
+    struct core *c, const char *fingerprint, struct dvt_err *err);
+/* May a device enrol for the first time like this? DVT_E_DENIED. */
+DVT_MUST_USE enum dvt_code core_policy_enrol(
+    struct core *c, const struct est_request *q, struct dvt_err *err);
+
 /* --- core_est.c --- */
 void core_est_received(
     struct core *c, const struct core_asker *from, const struct est_request *q);

@@ -111,15 +111,33 @@ front_feed(struct front *f, struct dvt_span answer)
 
 /* --- the report --- */
 
+/* What was verified, and how that ended. */
+static void
+log_certificate(const struct front *f, const struct dvt_handshake *h)
+{
+	if (!dvt_config_bool(
+		f->program->config, "security.logging.cert.validation"))
+		return;
+	log_event(LOG_NOTICE, "front.certificate",
+	    LS("result", h->x509_error != X509_V_OK
+			     ? X509_verify_cert_error_string(h->x509_error)
+			     : dvt_hs_reason_name(h->reason)),
+	    LI("x509_error", h->x509_error), LI("depth", h->depth),
+	    LS("certificate", h->certificate), LS("device", h->device),
+	    LS("address", h->address));
+}
+
 void
 front_record(struct front *f, const struct dvt_handshake *h)
 {
 	if (dvt_config_bool(
 		f->program->config, "security.logging.tls.handshake"))
-		log_event(LOG_INFO, "front.handshake",
+		log_event(LOG_NOTICE, "front.handshake",
 		    LS("outcome", dvt_outcome_name(h->outcome)),
 		    LS("reason", dvt_hs_reason_name(h->reason)),
 		    LS("address", h->address), LS("device", h->device));
+	if (h->certificate[0] != '\0' || h->x509_error != X509_V_OK)
+		log_certificate(f, h);
 	if (f->record_n < FRONT_RECORDS_MAX)
 		f->record[f->record_n++] = *h;
 	if (!dvt_timer_running(f->report))

@@ -6,6 +6,7 @@
  */
 #include "base/log.h"
 #include "dovetaild/front_priv.h"
+#include "dovetaild/policy.h"
 #include "loop/edge_tls.h"
 
 #include <openssl/x509.h>
@@ -59,6 +60,8 @@ front_tls_update(struct front *f)
 	struct dvt_err err = {0};
 
 	dvt_edge_set_whole(set);
+	if (!dvt_config_bool(f->program->config, POLICY_STRICT))
+		dvt_edge_set_lax(set);
 	dvt_edge_set_feed(set, f->feed, f->name, front_key_find, f,
 	    dvt_loop_time(f->loop).wall_s);
 	if (dvt_edge_set_seal(set, &err) != DVT_OK) {

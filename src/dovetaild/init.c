@@ -68,6 +68,7 @@ fini(struct init *i)
 	for (int k = 0; k < INIT_ROOT_KEYS; k++)
 		EVP_PKEY_free(i->root_key[k]);
 	EVP_PKEY_free(i->online_key);
+	dvt_buf_fini(&i->trust_list);
 	dvt_buf_fini(&i->online_wrapped);
 	dvt_buf_fini(&i->bundle_line);
 	dvt_bundle_fini(&i->bundle);
@@ -90,6 +91,7 @@ init_main(int argc, char **argv)
 
 	dvt_log_init("init", LOG_WARNING, 0);
 	i->now = dvt_time_now().wall_s;
+	dvt_buf_init(&i->trust_list, DVT_TRUST_LIST_BYTES);
 	rc = init_arguments(argc, argv, &i->options, &err);
 	if (rc == DVT_OK)
 		rc = run(i, &err);

@@ -2,6 +2,7 @@
 /* Folders and files of a new data folder. */
 #include "dovetaild/files.h"
 #include "dovetaild/init_priv.h"
+#include "dovetaild/policy.h"
 #include "pki/key.h"
 #include "wire/json.h"
 
@@ -145,6 +146,10 @@ init_settings(struct init *i, struct dvt_err *err)
 	    dvt_buf_span(&text), DIR_SETTINGS, &check, err);
 	for (size_t k = 0; rc == DVT_OK && k < i->options.set_n; k++)
 		rc = dvt_config_set(check, i->options.set[k], err);
+	if (rc == DVT_OK && (rc = policy_check(check, err)) == DVT_OK)
+		rc = policy_trust_list(
+		    dvt_config_text(check, POLICY_TRUST_LIST), &i->trust_list,
+		    err);
 	if (rc == DVT_OK)
 		rc = file_write(path, dvt_buf_span(&text), 0640, err);
 	dvt_config_free(check);

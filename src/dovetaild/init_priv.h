@@ -62,6 +62,7 @@ struct init {
 	struct init_options options;
 	char dir[1024]; /* absolute */
 	int64_t now;
+	struct dvt_buf trust_list; /* policy.h; "" any */
 	struct signer *signer;
 	struct init_authority authority[INIT_AUTHORITIES];
 	struct sign_profile profile[3]; /* device, gateway, front */

@@ -4,6 +4,7 @@
 #include "dovetaild/core_gateway.h"
 #include "dovetaild/est_rules.h"
 #include "dovetaild/init_priv.h"
+#include "dovetaild/policy.h"
 #include "pki/key.h"
 #include "store/audit.h"
 #include "store/authority.h"
@@ -292,6 +293,8 @@ add_meta(struct init *i, struct dvt_tx *tx, struct dvt_err *err)
 		DVT_OK ||
 	    (rc = dvt_store_meta_set(tx, "epoch", EPOCH, err)) != DVT_OK ||
 	    (rc = dvt_store_meta_set(tx, "node", node, err)) != DVT_OK ||
+	    (rc = dvt_store_meta_set(tx, POLICY_TRUST_META,
+		 dvt_buf_str(&i->trust_list), err)) != DVT_OK ||
 	    (rc = dvt_store_audit_open(tx, node, i->now, stream, err)) !=
 		DVT_OK)
 		return rc;

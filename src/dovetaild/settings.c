@@ -89,6 +89,22 @@ const struct dvt_setting settings_table[] = {
     S("sms.url", DVT_SET_TEXT, NULL, 0, 2048, "",
 	"Gateway for short messages to devices: JSON with id, device, to and "
 	"text is posted there; empty: recovery by SMS is refused."),
+    S("security.policy.device.auth.method", DVT_SET_CHOICE,
+	"any|secret|certificate", 0, 0, "any",
+	"How a device may enrol for the first time: by a one-time secret, by a "
+	"certificate of an imported authority, or either. Renewal is always by "
+	"certificate."),
+    S("security.policy.ca.trust.list", DVT_SET_TEXT, NULL, 0, 0, "",
+	"Authorities that may be imported: a JSON array of SHA-256 "
+	"fingerprints; empty: any. Read by init; from then on the database is "
+	"the truth, and a start with another list is refused."),
+    S("security.policy.cert.validation.strict", DVT_SET_BOOL, NULL, 0, 0, "yes",
+	"Verify certificates of devices by all of RFC 5280 at the device "
+	"listener; no: as a stock TLS server does."),
+    S("security.policy.cert.revocation.check", DVT_SET_BOOL, NULL, 0, 0, "yes",
+	"Refuse what is denied. It cannot be switched off."),
+    S("security.logging.cert.validation", DVT_SET_BOOL, NULL, 0, 0, "no",
+	"Log every certificate that the device listener verified, and how."),
     S("security.logging.tls.handshake", DVT_SET_BOOL, NULL, 0, 0, "no",
 	"Log every handshake of the device listener."),
     S("sandbox.seccomp", DVT_SET_BOOL, NULL, 0, 0, "yes",

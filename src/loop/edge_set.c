@@ -46,7 +46,7 @@ struct dvt_edge_set {
 	X509_CRL **crls;
 	size_t crls_n;
 	int max_depth;
-	bool has_policy, whole;
+	bool has_policy, whole, lax;
 	struct dvt_feed_policy policy;
 	/* from seal on */
 	struct dvt_trust *trust;
@@ -480,6 +480,12 @@ dvt_edge_set_whole(struct dvt_edge_set *s)
 	s->whole = true;
 }
 
+void
+dvt_edge_set_lax(struct dvt_edge_set *s)
+{
+	s->lax = true;
+}
+
 bool
 dvt_edge_set_is_whole(const struct dvt_edge_set *s)
 {
@@ -522,8 +528,8 @@ dvt_edge_set_seal(struct dvt_edge_set *s, struct dvt_err *err)
 	if (s->n == 0)
 		return dvt_fail(
 		    err, DVT_E_ABSENT, "no certificate that can be shown");
-	rc = dvt_trust_new(
-	    s->anchors.v, s->anchors.n, DVT_TRUST_PARTIAL, &s->trust, err);
+	rc = dvt_trust_new(s->anchors.v, s->anchors.n,
+	    DVT_TRUST_PARTIAL | (s->lax ? DVT_TRUST_LAX : 0), &s->trust, err);
 	for (size_t i = 0; rc == DVT_OK && i < s->crls_n; i++)
 		rc = dvt_trust_use_crl(s->trust, s->crls[i], err);
 	return rc;

@@ -100,6 +100,9 @@ void dvt_edge_set_feed(struct dvt_edge_set *s, const struct dvt_feed *f,
  */
 void dvt_edge_set_whole(struct dvt_edge_set *s);
 bool dvt_edge_set_is_whole(const struct dvt_edge_set *s);
+/* Clients' chains are verified as stock servers do, not by all of RFC 5280;
+ * what an edge asks of a leaf beyond that stays. Before the seal. */
+void dvt_edge_set_lax(struct dvt_edge_set *s);
 
 /**
  * dvt_edge_set_seal() - make it ready; nothing can be added any more
