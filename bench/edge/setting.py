@@ -195,8 +195,8 @@ class Server:
 
 
 class Edge(Server):
-    def __init__(self, *args, record=False, quiet=False, **kwargs):
-        self.record, self.quiet = record, quiet
+    def __init__(self, *args, record=False, **kwargs):
+        self.record = record
         super().__init__(*args, **kwargs)
 
     def command(self):

@@ -119,6 +119,7 @@ enum dvt_code gw_reload(struct gw_feed *f, struct dvt_err *err);
 /* feed_workers.c */
 void gw_feed_peer(struct gw_feed *f, unsigned index, int fd);
 void gw_feed_send_files(struct gw_feed *f);
+void gw_feed_send_records(struct gw_feed *f); /* whether they are wanted */
 void gw_feed_send_key(struct gw_feed *f, const char *digest, EVP_PKEY *key);
 void gw_feed_send_state(struct gw_feed *f); /* a snapshot, to all */
 /* Devices and denials, if they have moved to another mapping. */

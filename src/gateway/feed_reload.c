@@ -107,6 +107,7 @@ use(struct gw_feed *f, struct dvt_config *config, struct gw_settings *want,
 	f->files_unreported = true;
 	gw_feed_record_open(f);
 	gw_records_settings(f);
+	gw_feed_send_records(f);
 	gw_feed_send_files(f);
 	gw_link_report(f);
 }

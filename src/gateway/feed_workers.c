@@ -219,6 +219,23 @@ tell_heard(struct gw_feed *f, struct gw_peer *only)
 	tell_take(f, only, b);
 }
 
+/* A file, the control plane or the log takes them; counts need none. */
+static void
+tell_records(struct gw_feed *f, struct gw_peer *only)
+{
+	struct gw_blob *b = message(GW_RECORDS);
+
+	dvt_put_u64(&b->body, f->record != NULL || f->spool != NULL ||
+				  gw_log_any(f->feed, f->program->config));
+	tell_take(f, only, b);
+}
+
+void
+gw_feed_send_records(struct gw_feed *f)
+{
+	tell_records(f, NULL);
+}
+
 void
 gw_feed_send_files(struct gw_feed *f)
 {
@@ -392,6 +409,7 @@ gw_feed_peer(struct gw_feed *f, unsigned index, int fd)
 		tell_key(f, p, digest, key);
 	}
 	tell_heard(f, p);
+	tell_records(f, p);
 	if (dvt_feed_position(f->feed) > 0)
 		tell_state(f, p);
 	tell_files(f, p);

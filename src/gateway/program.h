@@ -48,6 +48,7 @@ enum gw_what {
 	GW_END,    /* serial, position, epoch: take it into use */
 	GW_ANSWER, /* serial, text: an answer of the feed, as it came */
 	GW_HEARD,  /* Unix seconds of the last answer; 0: there is none */
+	GW_RECORDS, /* 1: records are wanted; 0: nobody would read one */
 	GW_WHAT_N,
 };
 

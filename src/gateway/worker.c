@@ -76,6 +76,8 @@ on_record(void *user, const struct dvt_handshake *h)
 	struct gw_worker *w = user;
 
 	w->stats.handshakes[h->outcome][h->reason]++;
+	if (!w->recording)
+		return;
 	dvt_buf_reset(&w->line);
 	dvt_handshake_format(h, &w->line);
 	dvt_buf_putc(&w->line, '\n');
@@ -407,6 +409,7 @@ gw_worker_run(struct dvt_child *me, void *program)
 	enum dvt_code rc;
 
 	w->program = program;
+	w->recording = true; /* until told otherwise */
 	gw_log_start(w->program, dvt_child_name(me));
 	w->index = dvt_child_index(me);
 	w->feed = dvt_feed_new();

@@ -63,6 +63,7 @@ struct gw_worker {
 	uint8_t *scratch; /* GW_SCRATCH bytes, within one call */
 
 	/* records that wait for the next message, or for the feed process */
+	bool recording; /* somebody wants them */
 	struct dvt_buf waiting, line;
 	struct dvt_timer *recorder;
 };

@@ -376,6 +376,9 @@ gw_worker_state(struct gw_worker *w, struct dvt_span body, int fd)
 	case GW_HEARD:
 		w->heard_at = dvt_get_i64(&in);
 		break;
+	case GW_RECORDS:
+		w->recording = dvt_get_u64(&in, 1) != 0;
+		break;
 	case GW_WHAT_N:
 		rc = dvt_fail(&err, DVT_E_INPUT, "a message of no kind");
 		break;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "proto/feed_record.h"
+#include "proto/feed_record_priv.h"
 
 #include "base/mem.h"
 #include "wire/json.h"
@@ -50,16 +50,12 @@ dvt_hs_reason_from_name(const char *name)
 	return (enum dvt_hs_reason)i;
 }
 
-/* The plain texts of a record: one list for both directions. */
 #define TEXT(field)                                                            \
 	{                                                                      \
 #field, offsetof(struct dvt_handshake, field),                 \
 		    sizeof(((struct dvt_handshake *)0)->field)                 \
 	}
-static const struct {
-	const char *key;
-	size_t at, size;
-} texts[] = {
+const struct dvt_record_text dvt_record_texts[DVT_RECORD_TEXTS] = {
     TEXT(address),
     TEXT(name),
     TEXT(print),
@@ -94,11 +90,12 @@ dvt_handshake_to_json(const struct dvt_handshake *h)
 	    o, "reason", json_string(dvt_hs_reason_name(h->reason)));
 	if (h->n > 1)
 		json_object_set_new(o, "n", json_integer(h->n));
-	for (size_t i = 0; i < DVT_COUNT(texts); i++) {
-		const char *t = (const char *)h + texts[i].at;
+	for (size_t i = 0; i < DVT_RECORD_TEXTS; i++) {
+		const char *t = (const char *)h + dvt_record_texts[i].at;
 
 		if (t[0] != '\0')
-			json_object_set_new(o, texts[i].key, json_string(t));
+			json_object_set_new(
+			    o, dvt_record_texts[i].key, json_string(t));
 	}
 	if (h->alert >= 0) {
 		json_object_set_new(o, "alert", json_integer(h->alert));
@@ -138,13 +135,13 @@ format_plain(const struct dvt_handshake *h, struct dvt_buf *out)
 	    dvt_outcome_name(h->outcome), dvt_hs_reason_name(h->reason));
 	if (h->n > 1)
 		dvt_buf_printf(out, ",\"n\":%lld", (long long)h->n);
-	for (size_t i = 0; i < DVT_COUNT(texts); i++) {
-		const char *t = (const char *)h + texts[i].at;
+	for (size_t i = 0; i < DVT_RECORD_TEXTS; i++) {
+		const char *t = (const char *)h + dvt_record_texts[i].at;
 
 		if (t[0] == '\0')
 			continue;
 		dvt_buf_puts(out, ",\"");
-		dvt_buf_puts(out, texts[i].key);
+		dvt_buf_puts(out, dvt_record_texts[i].key);
 		dvt_buf_puts(out, "\":\"");
 		dvt_buf_puts(out, t);
 		dvt_buf_putc(out, '"');
@@ -169,8 +166,8 @@ dvt_handshake_format(const struct dvt_handshake *h, struct dvt_buf *out)
 	bool plain = true;
 	json_t *o;
 
-	for (size_t i = 0; plain && i < DVT_COUNT(texts); i++)
-		plain = is_plain((const char *)h + texts[i].at);
+	for (size_t i = 0; plain && i < DVT_RECORD_TEXTS; i++)
+		plain = is_plain((const char *)h + dvt_record_texts[i].at);
 	if (plain) {
 		format_plain(h, out);
 		return;
@@ -184,13 +181,13 @@ dvt_handshake_format(const struct dvt_handshake *h, struct dvt_buf *out)
 static enum dvt_code
 texts_from_json(const json_t *obj, struct dvt_handshake *h, struct dvt_err *err)
 {
-	for (size_t i = 0; i < DVT_COUNT(texts); i++) {
-		char *to = (char *)h + texts[i].at;
+	for (size_t i = 0; i < DVT_RECORD_TEXTS; i++) {
+		char *to = (char *)h + dvt_record_texts[i].at;
 		const char *v;
 		enum dvt_code rc;
 
-		rc = dvt_json_opt_str(
-		    obj, texts[i].key, texts[i].size - 1, "", &v, err);
+		rc = dvt_json_opt_str(obj, dvt_record_texts[i].key,
+		    dvt_record_texts[i].size - 1, "", &v, err);
 		if (rc != DVT_OK)
 			return rc;
 		memcpy(to, v, strlen(v) + 1);
@@ -286,6 +283,8 @@ dvt_handshake_parse(
 	json_t *obj = NULL;
 	enum dvt_code rc;
 
+	if (dvt_handshake_scan(line, out))
+		return DVT_OK;
 	if ((rc = dvt_json_parse(line, DVT_RECORD_MAX, &obj, err)) != DVT_OK)
 		return rc;
 	rc = dvt_handshake_from_json(obj, out, err);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "proto/feed_record.h"
+#include "proto/feed_record_priv.h"
 
 #include "wire/json.h"
 
@@ -110,6 +110,82 @@ both_ways_of_writing_give_the_same_bytes(void **state)
 	}
 }
 
+/* What is read by hand is what the JSON reader makes of it. */
+static bool
+is_read_by_hand(struct dvt_span line)
+{
+	struct dvt_handshake a, b;
+	json_t *o = NULL;
+
+	memset(&a, 0xa5, sizeof(a));
+	if (!dvt_handshake_scan(line, &a))
+		return false;
+	assert_int_equal(
+	    dvt_json_parse(line, DVT_RECORD_MAX, &o, NULL), DVT_OK);
+	assert_int_equal(dvt_handshake_from_json(o, &b, NULL), DVT_OK);
+	json_decref(o);
+	assert_memory_equal(&a, &b, sizeof(a));
+	return true;
+}
+
+static void
+usual_records_are_read_by_hand_and_no_other_than_by_json(void **state)
+{
+	static const char swaps[] = "\"\\{}:,- 09aZ\x7f\n";
+	struct dvt_handshake h = full();
+	struct dvt_buf b;
+	size_t n;
+
+	(void)state;
+	h.outcome = DVT_HS_OK;
+	h.reason = DVT_HR_OK;
+	h.alert = h.depth = -1;
+	h.x509_error = 0;
+	h.date_s = 0;
+	h.has_clock = false;
+	h.n = 1;
+	strcpy(h.device, "dev-7");
+	dvt_buf_init(&b, DVT_RECORD_MAX);
+	dvt_handshake_format(&h, &b);
+	assert_true(is_read_by_hand(dvt_buf_span(&b)));
+	n = b.n;
+	for (size_t i = 0; i < n; i++) { /* cut off, and each byte changed */
+		uint8_t was = b.p[i];
+
+		assert_false(is_read_by_hand((struct dvt_span){b.p, i}));
+		for (const char *c = swaps; *c != '\0'; c++) {
+			b.p[i] = (uint8_t)*c;
+			(void)is_read_by_hand(dvt_buf_span(&b));
+		}
+		b.p[i] = was;
+	}
+	dvt_buf_fini(&b);
+}
+
+static void
+what_is_not_usual_is_left_to_the_json_reader(void **state)
+{
+	static const char *const lines[] = {
+	    "{\"at\":1,\"outcome\":\"ok\",\"reason\":\"ok\",\"alert\":1}",
+	    "{\"at\":1,\"outcome\":\"ok\",\"reason\":\"ok\",\"at\":2}",
+	    "{\"at\":1,\"outcome\":\"ok\",\"reason\":\"ok\",\"x\":\"y\"}",
+	    "{\"at\":1, \"outcome\":\"ok\",\"reason\":\"ok\"}",
+	    "{\"at\":01,\"outcome\":\"ok\",\"reason\":\"ok\"}",
+	    "{\"at\":1e3,\"outcome\":\"ok\",\"reason\":\"ok\"}",
+	    "{\"at\":9999999999999999,\"outcome\":\"ok\",\"reason\":\"ok\"}",
+	    "{\"at\":1,\"outcome\":\"ok\",\"reason\":\"ok\",}",
+	    "{\"at\":1,\"outcome\":\"ok\",\"reason\":\"ok\"} ",
+	    "{\"at\":1,\"outcome\":\"\",\"reason\":\"ok\"}",
+	    "{}",
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DVT_COUNT(lines); i++)
+		assert_false(is_read_by_hand(dvt_span_str(lines[i])));
+	assert_true(is_read_by_hand(dvt_span_str(
+	    "{\"reason\":\"reset\",\"outcome\":\"network\",\"at\":0}")));
+}
+
 static void
 what_does_not_apply_is_left_out(void **state)
 {
@@ -207,6 +283,9 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_record_comes_back_as_it_was),
 	    cmocka_unit_test(both_ways_of_writing_give_the_same_bytes),
+	    cmocka_unit_test(
+		usual_records_are_read_by_hand_and_no_other_than_by_json),
+	    cmocka_unit_test(what_is_not_usual_is_left_to_the_json_reader),
 	    cmocka_unit_test(what_does_not_apply_is_left_out),
 	    cmocka_unit_test(hostile_records_are_refused),
 	    cmocka_unit_test(fields_of_later_days_pass),
