@@ -274,6 +274,8 @@ core_feed_policy(
 	    p->trial_name, sizeof(p->trial_name), row.trial_name);
 	p->forced = row.forced;
 	p->max_stale_s = dvt_config_int(core_config(c), "gateway.maxStale");
+	p->refuse_after_s = dvt_config_int(
+	    core_config(c), "gateway.refuseAfter");
 	return set_entry(c, DVT_FEED_ROW_POLICY, gateway, e, position, err);
 }
 

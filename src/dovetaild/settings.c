@@ -67,6 +67,9 @@ const struct dvt_setting settings_table[] = {
 	"Check-in period while a device has something to do."),
     S("gateway.maxStale", DVT_SET_SECONDS, "s", 60, 30 * DAY, "24h",
 	"Age of an edge's state from which it refuses younger certificates."),
+    S("gateway.refuseAfter", DVT_SET_SECONDS, "s", 0, 365 * DAY, "0",
+	"A gateway that did not hear us for so long lets nobody in; 0: it "
+	"goes on with what it knows (7d is a strict choice)."),
     S("gateway.unheardAfter", DVT_SET_SECONDS, "s", 10, DAY, "120s",
 	"Silence after which an edge is unheard: no gate holds then, and no "
 	"anchor is removed."),

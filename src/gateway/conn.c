@@ -47,6 +47,7 @@ void
 gw_conn_unlink(struct gw_conn *c)
 {
 	gw_worker_unlinked(c->w, c);
+	gw_index_drop(c->seat);
 	if (c->next != NULL)
 		c->next->prev = c->prev;
 	if (c->prev != NULL)
@@ -77,6 +78,17 @@ gw_conn_opened_ms(const struct gw_conn *c)
 
 /* --- the handshake and after --- */
 
+/* Found by what is known of it now. */
+static void
+take_seat(struct gw_conn *c)
+{
+	const struct dvt_edge_peer *peer = dvt_edge_peer(c->ssl);
+
+	gw_index_drop(c->seat);
+	c->seat = gw_index_put(
+	    c->w->index_of, c, peer->certificate, peer->device);
+}
+
 static void
 open_session(struct gw_conn *c)
 {
@@ -102,6 +114,7 @@ decide(struct gw_conn *c, bool waited)
 	case GW_ADMIT:
 		c->unlisted = true;
 		dvt_edge_admit(c->ssl, peer->common_name);
+		take_seat(c);
 		open_session(c);
 		break;
 	case GW_WAIT:
@@ -153,6 +166,20 @@ may_cork(const struct gw_conn *c)
 }
 
 static void
+handshake_done(struct gw_conn *c)
+{
+	const struct dvt_edge_peer *peer = dvt_edge_peer(c->ssl);
+
+	take_seat(c);
+	if (peer->unlisted)
+		decide(c, false);
+	else if (dvt_edge_check(c->ssl) != DVT_HR_OK)
+		gw_conn_close(c); /* denied while it shook hands */
+	else
+		open_session(c);
+}
+
+static void
 handshake(struct gw_conn *c)
 {
 	int n, why;
@@ -161,10 +188,7 @@ handshake(struct gw_conn *c)
 	errno = 0;
 	n = SSL_accept(c->ssl);
 	if (n == 1) {
-		if (dvt_edge_peer(c->ssl)->unlisted)
-			decide(c, false);
-		else
-			open_session(c);
+		handshake_done(c);
 		return;
 	}
 	why = SSL_get_error(c->ssl, n);
@@ -267,6 +291,7 @@ gw_conn_check(struct gw_conn *c)
 
 		if (reason == DVT_HR_OK && d != NULL) {
 			dvt_edge_admit(c->ssl, d->key);
+			take_seat(c);
 			open_session(c);
 		}
 		return;
@@ -275,7 +300,8 @@ gw_conn_check(struct gw_conn *c)
 		c->unlisted = false; /* the inventory knows it by now */
 		return;
 	}
-	if (reason == DVT_HR_UNKNOWN_DEVICE && c->unlisted)
+	if (reason == DVT_HR_UNKNOWN_DEVICE && c->unlisted &&
+	    gw_worker_names_active(c->w, gw_conn_device(c)))
 		return;
 	log_event(LOG_NOTICE, "gateway.session.cut",
 	    LS("device", gw_conn_device(c)),

@@ -21,6 +21,7 @@ struct gw_conn {
 	int fd, up_fd;
 	struct dvt_watch *watch, *up_watch;
 	struct dvt_timer *timer;
+	struct gw_seat *seat; /* in the worker's index, once it is known */
 	enum gw_stage stage;
 	enum gw_up_stage up;
 	bool client_eof; /* it said close_notify */

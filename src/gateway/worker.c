@@ -168,6 +168,31 @@ gw_worker_unlinked(struct gw_worker *w, struct gw_conn *c)
 
 /* --- who is not listed --- */
 
+/* By policy, what was heard so long ago lets nobody in any more. */
+static bool
+is_too_old(const struct gw_worker *w)
+{
+	const struct dvt_feed_entry *e = dvt_feed_get(
+	    w->feed, DVT_FEED_POLICY, w->program->settings.name);
+	int64_t after = e != NULL ? e->u.policy.refuse_after_s : 0;
+
+	return after > 0 &&
+	       dvt_loop_time(w->loop).wall_s - w->heard_at >= after;
+}
+
+void
+gw_worker_look_at_age(struct gw_worker *w)
+{
+	bool old = is_too_old(w);
+
+	if (old != w->too_old)
+		log_event(old ? LOG_ERR : LOG_NOTICE,
+		    old ? "gateway.stale.refusing" : "gateway.stale.over",
+		    LI("heard_at", w->heard_at));
+	w->too_old = old;
+	dvt_edge_stale(w->edge, old);
+}
+
 static int64_t
 max_stale_s(const struct gw_worker *w)
 {
@@ -177,9 +202,8 @@ max_stale_s(const struct gw_worker *w)
 	return e != NULL ? e->u.policy.max_stale_s : MAX_STALE_S;
 }
 
-/* Of an active device, going by the name its authority gave it. */
-static bool
-names_active_device(const struct gw_worker *w, const char *id)
+bool
+gw_worker_names_active(const struct gw_worker *w, const char *id)
 {
 	const struct dvt_feed_entry *d = id[0] != '\0'
 					     ? dvt_feed_get(
@@ -201,9 +225,12 @@ gw_worker_admission(
 {
 	int64_t age = dvt_loop_time(w->loop).wall_s - w->heard_at;
 
+	if (is_too_old(w))
+		return GW_REJECT;
 	if (age <= AWAY_S)
 		return waited ? GW_REJECT : GW_WAIT;
-	if (age < max_stale_s(w) && names_active_device(w, peer->common_name))
+	if (age < max_stale_s(w) &&
+	    gw_worker_names_active(w, peer->common_name))
 		return GW_ADMIT;
 	return GW_REJECT;
 }
@@ -254,6 +281,7 @@ on_tell(void *ctx)
 {
 	struct gw_worker *w = ctx;
 
+	gw_worker_look_at_age(w);
 	stats_tell(w);
 	if (w->sessions != w->told_sessions)
 		gw_worker_tell(w);
@@ -387,6 +415,7 @@ stop(struct gw_worker *w)
 	dvt_timer_free(w->teller);
 	dvt_timer_free(w->recorder);
 	dvt_edge_free(w->edge);
+	gw_index_free(w->index_of);
 	dvt_feed_free(w->feed);
 	dvt_feed_free(w->aside);
 	gw_files_fini(&w->files);
@@ -413,6 +442,7 @@ gw_worker_run(struct dvt_child *me, void *program)
 	gw_log_start(w->program, dvt_child_name(me));
 	w->index = dvt_child_index(me);
 	w->feed = dvt_feed_new();
+	w->index_of = gw_index_new();
 	w->scratch = dvt_alloc(GW_SCRATCH);
 	dvt_buf_init(&w->waiting, WAITING_MAX);
 	dvt_buf_init(&w->line, DVT_RECORD_MAX);

@@ -6,6 +6,7 @@
 #ifndef DVT_GATEWAY_WORKER_H
 #define DVT_GATEWAY_WORKER_H
 
+#include "gateway/conn_index.h"
 #include "gateway/program.h"
 #include "gateway/stats.h"
 #include "ipc/channel.h"
@@ -49,11 +50,13 @@ struct gw_worker {
 	struct gw_key *keys;
 	size_t keys_n;
 	int64_t heard_at; /* Unix seconds; 0: never */
+	bool too_old;     /* to let anybody in, by policy */
 	struct gw_reconnect reconnect;
 	uint64_t serial; /* last one applied */
 
 	/* connections */
 	struct gw_conn *first;
+	struct gw_index *index_of;
 	struct gw_conn *sweep_at; /* next to be checked, or NULL */
 	size_t conns, conns_max;
 	size_t sessions; /* of these open */
@@ -76,6 +79,11 @@ void gw_worker_unlinked(struct gw_worker *w, struct gw_conn *c);
 enum gw_admission { GW_ADMIT, GW_WAIT, GW_REJECT };
 enum gw_admission gw_worker_admission(
     struct gw_worker *w, const struct dvt_edge_peer *peer, bool waited);
+
+/* Refuse, or take in again, by how old what it knows is. */
+void gw_worker_look_at_age(struct gw_worker *w);
+/* Is it an active device, going by the name its authority gave it? */
+bool gw_worker_names_active(const struct gw_worker *w, const char *id);
 
 /* worker_state.c: a message of the feed process with its descriptor (borrowed,
  * or -1). false: it is broken. */

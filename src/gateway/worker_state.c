@@ -123,6 +123,7 @@ gw_worker_refresh(struct gw_worker *w)
 				    dvt_edge_set_used(w->edge));
 	}
 	dvt_edge_use(w->edge, set, w->feed);
+	gw_worker_look_at_age(w); /* the policy may be another */
 }
 
 /* --- denials and listings on open sessions --- */
@@ -302,28 +303,51 @@ take_end(struct gw_worker *w, struct dvt_fields *in, struct dvt_err *err)
 	return DVT_OK;
 }
 
+/* One line of an answer: whoever it is about is asked again at once. */
+static void
+on_line(void *worker, const struct dvt_feed_entry *e)
+{
+	struct gw_worker *w = worker;
+	const struct dvt_feed_list *certificates;
+
+	if (e->kind == DVT_FEED_DENY)
+		gw_index_each(
+		    w->index_of, GW_BY_CERTIFICATE, e->key, gw_conn_check);
+	if (e->kind != DVT_FEED_DEVICE)
+		return;
+	gw_index_each(w->index_of, GW_BY_DEVICE, e->key, gw_conn_check);
+	if (e->gone)
+		return;
+	/* who waited for its listing */
+	certificates = &e->u.device.certificates;
+	for (size_t i = 0; i < certificates->n; i++)
+		gw_index_each(w->index_of, GW_BY_CERTIFICATE,
+		    certificates->v[i], gw_conn_check);
+	gw_index_each(
+	    w->index_of, GW_BY_CERTIFICATE, e->u.device.pin, gw_conn_check);
+}
+
 static enum dvt_code
 take_answer(struct gw_worker *w, struct dvt_fields *in, struct dvt_err *err)
 {
 	const unsigned shown = 1u << DVT_FEED_ANCHOR |
 			       1u << DVT_FEED_CREDENTIAL |
 			       1u << DVT_FEED_POLICY | 1u << DVT_FEED_DENY_KEY;
-	const unsigned swept = 1u << DVT_FEED_DEVICE | 1u << DVT_FEED_DENY |
-			       1u << DVT_FEED_DENY_KEY;
 	struct dvt_span text = dvt_get_bytes(in, DVT_FEED_ANSWER_MAX);
 	unsigned changed;
 	enum dvt_code rc = dvt_fields_end(in, "answer", err);
 
 	if (rc != DVT_OK)
 		return rc;
-	rc = dvt_feed_apply(w->feed, text, NULL, &changed, err);
+	rc = dvt_feed_apply_each(
+	    w->feed, text, NULL, &changed, on_line, w, err);
 	if (rc != DVT_OK)
 		return rc;
 	if ((changed & shown) != 0)
 		gw_worker_refresh(w);
 	if ((changed & 1u << DVT_FEED_RECONNECT) != 0)
 		reconnect_update(w);
-	if ((changed & swept) != 0)
+	if ((changed & 1u << DVT_FEED_DENY_KEY) != 0)
 		gw_worker_sweep(w);
 	return DVT_OK;
 }
@@ -375,6 +399,7 @@ gw_worker_state(struct gw_worker *w, struct dvt_span body, int fd)
 		break;
 	case GW_HEARD:
 		w->heard_at = dvt_get_i64(&in);
+		gw_worker_look_at_age(w);
 		break;
 	case GW_RECORDS:
 		w->recording = dvt_get_u64(&in, 1) != 0;

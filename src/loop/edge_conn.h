@@ -18,6 +18,7 @@ struct dvt_edge {
 	SSL_CTX *ctx;
 	struct dvt_edge_set *set;
 	const struct dvt_feed *feed;
+	bool stale;                         /* dvt_edge_stale() */
 	struct dvt_verdict_cache *verdicts; /* under set */
 };
 

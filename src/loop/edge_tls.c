@@ -263,6 +263,12 @@ dvt_edge_use(
 	e->feed = feed;
 }
 
+void
+dvt_edge_stale(struct dvt_edge *e, bool stale)
+{
+	e->stale = stale;
+}
+
 const struct dvt_edge_set *
 dvt_edge_set_used(const struct dvt_edge *e)
 {

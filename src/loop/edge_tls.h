@@ -69,6 +69,9 @@ void dvt_edge_free(struct dvt_edge *e); /* NULL-safe */
  */
 void dvt_edge_use(
     struct dvt_edge *e, struct dvt_edge_set *set, const struct dvt_feed *feed);
+/* What it knows is too old to let anybody in: every client counts as not
+ * listed from now on, until it is said otherwise. */
+void dvt_edge_stale(struct dvt_edge *e, bool stale);
 const struct dvt_edge_set *dvt_edge_set_used(const struct dvt_edge *e);
 SSL_CTX *dvt_edge_ctx(struct dvt_edge *e); /* borrowed */
 

@@ -291,7 +291,7 @@ dvt_edge_verify_cb(X509_STORE_CTX *ctx, void *arg)
 	}
 	if (r.error == X509_V_OK) {
 		c->peer.unlisted = dvt_edge_has_inventory(c->edge) &&
-				   device == NULL;
+				   (device == NULL || c->edge->stale);
 		if (!c->peer.unlisted)
 			dvt_edge_ticket_give(c, ssl);
 		X509_STORE_CTX_set_error(ctx, X509_V_OK);

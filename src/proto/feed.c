@@ -527,6 +527,15 @@ enum dvt_code
 dvt_feed_apply(struct dvt_feed *f, struct dvt_span answer,
     struct dvt_feed_head *head, unsigned *changed, struct dvt_err *err)
 {
+	return dvt_feed_apply_each(f, answer, head, changed, NULL, NULL, err);
+}
+
+enum dvt_code
+dvt_feed_apply_each(struct dvt_feed *f, struct dvt_span answer,
+    struct dvt_feed_head *head, unsigned *changed,
+    void (*each)(void *arg, const struct dvt_feed_entry *e), void *arg,
+    struct dvt_err *err)
+{
 	struct dvt_span rest = answer, line;
 	struct dvt_feed_head h;
 	struct entries *es = NULL;
@@ -554,6 +563,8 @@ dvt_feed_apply(struct dvt_feed *f, struct dvt_span answer,
 	}
 	for (size_t i = 0; i < es->n; i++) {
 		bits |= 1u << es->v[i]->kind;
+		if (each != NULL)
+			each(arg, es->v[i]);
 		dvt_feed_put(f, es->v[i]);
 	}
 	es->n = 0;

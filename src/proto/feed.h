@@ -96,6 +96,7 @@ struct dvt_feed_policy {
 	char trial_name[DVT_HOST_MAX + 1]; /* "" none */
 	bool forced;
 	int64_t max_stale_s;
+	int64_t refuse_after_s; /* without a word: nobody comes in; 0: never */
 };
 
 struct dvt_feed_reconnect {
@@ -218,6 +219,13 @@ int64_t dvt_feed_epoch(const struct dvt_feed *f);
  */
 DVT_MUST_USE enum dvt_code dvt_feed_apply(struct dvt_feed *f,
     struct dvt_span answer, struct dvt_feed_head *head, unsigned *changed,
+    struct dvt_err *err);
+
+/* The same; @each is told of every line before it is put. (Devices and denials
+ * of a feed that reads another's are in force there already.) */
+DVT_MUST_USE enum dvt_code dvt_feed_apply_each(struct dvt_feed *f,
+    struct dvt_span answer, struct dvt_feed_head *head, unsigned *changed,
+    void (*each)(void *arg, const struct dvt_feed_entry *e), void *arg,
     struct dvt_err *err);
 
 /* Put one entry (taken), as a line would; positions are not looked at. */

@@ -415,6 +415,7 @@ policy_read(struct reader *r, struct dvt_feed_entry *e)
 	read_text(r, "trial_name", false, p->trial_name, sizeof(p->trial_name));
 	read_flag(r, "forced", &p->forced);
 	read_number(r, "max_stale_s", 86400, &p->max_stale_s);
+	read_number(r, "refuse_after_s", 0, &p->refuse_after_s);
 }
 
 static json_t *
@@ -428,11 +429,12 @@ policy_write(const struct dvt_feed_entry *e)
 {
 	const struct dvt_feed_policy *p = &e->u.policy;
 
-	return json_pack("{s:o, s:o, s:o, s:o, s:b, s:I}", "default_root",
+	return json_pack("{s:o, s:o, s:o, s:o, s:b, s:I, s:I}", "default_root",
 	    text_or_null(p->default_root), "next_root",
 	    text_or_null(p->next_root), "next_name", text_or_null(p->next_name),
 	    "trial_name", text_or_null(p->trial_name), "forced",
-	    p->forced ? 1 : 0, "max_stale_s", (json_int_t)p->max_stale_s);
+	    p->forced ? 1 : 0, "max_stale_s", (json_int_t)p->max_stale_s,
+	    "refuse_after_s", (json_int_t)p->refuse_after_s);
 }
 
 static void

@@ -301,6 +301,54 @@ def test_cut_off_it_takes_younger_certificates_of_known_devices_until_max_stale(
     assert not comes_in(renewed) and comes_in(world.dev[1])
 
 
+def test_by_policy_nobody_comes_in_on_what_is_a_week_old(world):
+    gw, c = world.gw.start(), world.control
+    world.fill()
+    world.wait_applied(c.policy(world.fp_old, refuse_after_s=7 * 86400))
+    cache = world.folder / "state" / "cache"
+    wait_for("cache", lambda: cache.exists() and f'"position":{c.position}' in cache.read_text().splitlines()[0])
+    assert gw.stop() == 0
+    c.stop()
+    gw.start(later_s=6 * 86400)
+    s = world.client(0)
+    assert s.echo()
+    gw.stop()
+    gw.start(later_s=7 * 86400 + 60)
+    since = len(gw.records())
+    with pytest.raises(REFUSED):
+        world.client(0).echo()
+    gw.next_record(since, outcome="edge-refused", reason="unknown-device")
+    assert "event=gateway.stale.refusing" in gw.log()
+
+
+def test_who_came_in_by_name_is_cut_by_name(world):
+    """Let in while the control plane was away, or listed only when it was
+    there already: a block or a retirement finds these sessions too."""
+    gw, c = world.gw.start(), world.control
+    world.fill()
+    late = world.devices.leaf("dev-late")
+    waiting = Client(gw.port, [world.old.cert], *late)  # complete, and held
+    waiting.tls.sendall(b"early")
+    c.device("dev-late", late)
+    assert waiting.tls.recv(5) == b"early"
+    c.put("device", "dev-late", None)  # retired
+    assert waiting.is_closed(5)
+
+    renewed = world.devices.leaf("dev-1")
+    cache = world.folder / "state" / "cache"
+    wait_for("cache", lambda: cache.exists() and f'"position":{c.position}' in cache.read_text().splitlines()[0])
+    assert gw.stop() == 0
+    c.stop()
+    gw.start(later_s=600)
+    s = Client(gw.port, [world.old.cert], *renewed)
+    assert s.echo()
+    c.start()
+    wait_for("heard again", lambda: "event=gateway.control.back" in gw.log(), 40)
+    assert s.echo()
+    c.device("dev-1", world.dev[1], state="blocked")
+    assert s.is_closed(5)
+
+
 def test_it_renews_its_own_certificate_and_keeps_its_cache(world):
     gw, c = world.gw.start(), world.control
     world.fill()
