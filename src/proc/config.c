@@ -52,7 +52,7 @@ struct reading {
 	struct dvt_span rest;
 	int line;
 	bool indented; /* this line begins with a blank */
-	size_t last;   /* setting of the line before; c->n: none */
+	size_t last;   /* setting of the line before; SIZE_MAX: none */
 	struct dvt_err *err;
 	enum dvt_code rc;
 };
@@ -368,7 +368,7 @@ on_pair(void *user, const char *section, const char *name, const char *value)
 static enum dvt_code
 lines_read(struct dvt_config *c, struct dvt_span text, struct dvt_err *err)
 {
-	struct reading r = {.c = c, .rest = text, .last = c->n, .err = err};
+	struct reading r = {.c = c, .rest = text, .last = SIZE_MAX, .err = err};
 	int bad;
 
 	if (text.n > DVT_CONFIG_MAX)
