@@ -68,6 +68,8 @@
 #define DVT_EDGES_MAX       4096   /* gateways and fronts of one fleet */
 #define DVT_EST_CERTS_MAX   32    /* certificates in an EST answer */
 #define DVT_MQTT_PACKET_MAX 65536 /* bytes of an MQTT packet of ours */
+#define DVT_MQTT_OPENING_MAX 12288 /* bytes of a CONNECT at an edge, after its
+				     fixed header: wills are small */
 
 /* Fingerprints in security.policy.ca.trust.list, and bytes of its text: more
  * anchors than any trust bundle holds. */
