@@ -73,7 +73,9 @@ gw_conn_device(const struct gw_conn *c)
 int64_t
 gw_conn_opened_ms(const struct gw_conn *c)
 {
-	return c->stage == GW_OPEN ? c->opened_ms : 0;
+	bool leaving = c->mqtt != NULL && c->mqtt->bye;
+
+	return c->stage == GW_OPEN && !leaving ? c->opened_ms : 0;
 }
 
 /* --- the handshake and after --- */
@@ -98,8 +100,10 @@ open_session(struct gw_conn *c)
 	c->opened_ms = dvt_loop_time(c->w->loop).mono_ms;
 	c->w->sessions++;
 	dvt_timer_start(c->timer, SETTLE_MS);
+	if (c->w->upstreams.mqtt)
+		gw_conn_mqtt_new(c); /* an upstream comes with its CONNECT */
 	/* names for probes get an upstream with the first byte only */
-	if (!peer->probe && !gw_conn_upstream(c))
+	if (!peer->probe && c->mqtt == NULL && !gw_conn_upstream(c))
 		return;
 	if (gw_conn_relay_in(c))
 		gw_conn_rearm(c);
@@ -241,16 +245,39 @@ gw_conn_on_upstream(void *ctx, unsigned ready)
 
 		(void)getsockopt(c->up_fd, SOL_SOCKET, SO_ERROR, &sys, &n);
 		if (sys != 0) {
-			gw_conn_upstream_failed(c, sys);
+			if (gw_conn_upstream_failed(c, sys))
+				gw_conn_rearm(c);
 			return;
 		}
 		c->up = GW_UP_OPEN;
+		gw_upstream_well(c->to);
 	}
 	if (!gw_conn_flush_up(c))
 		return;
 	if ((ready & DVT_READ) != 0 && !gw_conn_relay_out(c))
 		return;
 	gw_conn_rearm(c);
+}
+
+/* Silent for a while: it was a success. Who speaks MQTT opens with it by then
+ * and as long again. */
+static void
+settle(struct gw_conn *c)
+{
+	bool late = c->mqtt != NULL && c->mqtt->settled;
+
+	dvt_edge_settle(c->ssl);
+	if (c->mqtt == NULL || c->mqtt->let_in) {
+		if (c->mqtt != NULL && c->mqtt->bye)
+			gw_conn_close(c); /* no border came */
+		return;
+	}
+	if (late && !dvt_edge_peer(c->ssl)->probe) {
+		gw_conn_close(c);
+		return;
+	}
+	c->mqtt->settled = true;
+	dvt_timer_start(c->timer, SETTLE_MS);
 }
 
 static void
@@ -269,7 +296,7 @@ on_timer(void *ctx)
 		if (c->client_eof)
 			gw_conn_close(c);
 		else
-			dvt_edge_settle(c->ssl);
+			settle(c);
 		break;
 	case GW_LINGER:
 		gw_conn_drop(c);

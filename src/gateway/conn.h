@@ -28,6 +28,11 @@ const char *gw_conn_device(const struct gw_conn *c);
 int64_t gw_conn_opened_ms(const struct gw_conn *c); /* since boot; 0: not yet */
 /* Say goodbye to an open session: close_notify, then as any close. */
 void gw_conn_close(struct gw_conn *c);
+/*
+ * Ask for it to come again: with MQTT 5 by DISCONNECT 0x98 (Administrative
+ * action) where a packet ends, else by closing. May free @c.
+ */
+void gw_conn_send_away(struct gw_conn *c);
 /* At once; frees it. */
 void gw_conn_drop(struct gw_conn *c);
 

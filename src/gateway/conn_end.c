@@ -13,7 +13,7 @@
 #define LINGER_BYTES 16384
 
 void
-gw_conn_upstream_drop(struct gw_conn *c)
+gw_conn_upstream_hang_up(struct gw_conn *c)
 {
 	dvt_watch_free(c->up_watch);
 	c->up_watch = NULL;
@@ -21,6 +21,12 @@ gw_conn_upstream_drop(struct gw_conn *c)
 		close(c->up_fd);
 	c->up_fd = -1;
 	c->up = GW_UP_NONE;
+}
+
+void
+gw_conn_upstream_drop(struct gw_conn *c)
+{
+	gw_conn_upstream_hang_up(c);
 	free(c->to_up.p);
 	c->to_up = (struct gw_pending){0};
 }
@@ -41,6 +47,7 @@ gw_conn_drop(struct gw_conn *c)
 	dvt_watch_free(c->watch);
 	dvt_timer_free(c->timer);
 	dvt_defer_free(c->again);
+	gw_conn_mqtt_free(c);
 	SSL_free(c->ssl); /* its record, when there was none yet */
 	ERR_clear_error();
 	close(c->fd);

@@ -4,6 +4,8 @@
 #define DVT_GATEWAY_CONN_PRIV_H
 
 #include "gateway/conn.h"
+#include "gateway/upstream.h"
+#include "proto/mqtt_gate.h"
 
 enum gw_stage { GW_HANDSHAKE, GW_HELD, GW_OPEN, GW_LINGER };
 enum gw_up_stage { GW_UP_NONE, GW_UP_CONNECTING, GW_UP_OPEN };
@@ -12,6 +14,16 @@ enum gw_up_stage { GW_UP_NONE, GW_UP_CONNECTING, GW_UP_OPEN };
 struct gw_pending {
 	uint8_t *p;
 	size_t at, n;
+};
+
+/* What is known of a client of an mqtt: upstream. */
+struct gw_mqtt {
+	struct dvt_buf opening;     /* its first packet, until it is whole */
+	bool let_in;                /* the CONNECT went on */
+	bool bye;                   /* DISCONNECT at the next border */
+	bool settled;               /* the first of its two timers is over */
+	uint8_t version;            /* 4 or 5, once it is known */
+	struct dvt_mqtt_border out; /* of what the client is sent */
 };
 
 struct gw_conn {
@@ -35,6 +47,9 @@ struct gw_conn {
 	struct gw_pending to_up, to_client;
 	int64_t opened_ms;
 	size_t lingered;
+	struct gw_upstream *to; /* of the worker's, while there is one */
+	uint32_t tried;         /* upstreams, a bit for each */
+	struct gw_mqtt *mqtt;   /* NULL: bytes, whatever they are */
 };
 
 /* conn.c */
@@ -45,6 +60,8 @@ void gw_conn_on_upstream(void *conn, unsigned ready);
 
 /* conn_end.c */
 void gw_conn_upstream_drop(struct gw_conn *c);
+/* The same, but what waits for it stays. */
+void gw_conn_upstream_hang_up(struct gw_conn *c);
 void gw_conn_drop_as(struct gw_conn *c, enum dvt_edge_how how);
 /*
  * The alert or close_notify is written: end our side and read on for a while,
@@ -55,13 +72,33 @@ void gw_conn_linger_read(struct gw_conn *c);
 /* Why OpenSSL gave up, in words of the edge. */
 enum dvt_edge_how gw_conn_how_it_ended(int ssl_error, int sys);
 
-/* conn_upstream.c; both: false when the connection is gone. */
+/* conn_upstream.c; those with a result: false when the connection is gone. */
 bool gw_conn_upstream(struct gw_conn *c);
 /* Connected by now? */
 bool gw_conn_upstream_poll(struct gw_conn *c);
-void gw_conn_upstream_failed(struct gw_conn *c, int sys);
+/* It could not be connected: another, or none is left. */
+bool gw_conn_upstream_failed(struct gw_conn *c, int sys);
+/* The PROXY header, where the settings want one. */
+void gw_conn_proxy_put(struct gw_conn *c, struct dvt_buf *out);
 
-/* conn_relay.c; each with a result: false when the connection is gone. */
+/* conn_mqtt.c */
+void gw_conn_mqtt_new(struct gw_conn *c);
+void gw_conn_mqtt_free(struct gw_conn *c); /* NULL-safe */
+/* Bytes of a client that has not been let in; false: the connection is gone. */
+bool gw_conn_mqtt_in(struct gw_conn *c, const uint8_t *p, size_t n);
+/*
+ * Bytes for the client, about to be sent; @p has DVT_MQTT_BYE_MAX more room.
+ * Return: how many to send: fewer or more when a goodbye goes with them.
+ */
+size_t gw_conn_mqtt_out(struct gw_conn *c, uint8_t *p, size_t n);
+/* No upstream could be reached: say so, and close. */
+void gw_conn_unavailable(struct gw_conn *c);
+
+/* conn_relay.c */
+void gw_pending_add(struct gw_pending *q, const uint8_t *p, size_t n);
+/* Bytes to the client of our own; they go before anything else. */
+bool gw_conn_tell_client(struct gw_conn *c, const uint8_t *p, size_t n);
+/* each with a result: false when the connection is gone. */
 bool gw_conn_flush_up(struct gw_conn *c);
 bool gw_conn_flush_client(struct gw_conn *c);
 bool gw_conn_relay_in(struct gw_conn *c);

@@ -13,16 +13,21 @@
 #define HALF_CLOSE_MS 10000 /* upstream to end after the client did */
 #define ROUNDS        4     /* records relayed before others have their turn */
 
+void
+gw_pending_add(struct gw_pending *q, const uint8_t *p, size_t n)
+{
+	if (n == 0)
+		return;
+	q->p = dvt_realloc(q->p, q->n + n);
+	memcpy(q->p + q->n, p, n);
+	q->n += n;
+}
+
 /* What is left over of @n bytes after @done of them went out. */
 static void
 keep(struct gw_pending *q, const uint8_t *p, size_t n, size_t done)
 {
-	if (done == n)
-		return;
-	q->p = dvt_alloc(n - done);
-	memcpy(q->p, p + done, n - done);
-	q->n = n - done;
-	q->at = 0;
+	gw_pending_add(q, p + done, n - done);
 }
 
 static void
@@ -37,7 +42,7 @@ used(struct gw_pending *q, size_t n)
 
 /* Bytes taken by upstream; 0 when it cannot just now; -1: it is gone. */
 static ssize_t
-up_write(struct gw_conn *c, const uint8_t *p, size_t n)
+up_send(struct gw_conn *c, const uint8_t *p, size_t n)
 {
 	ssize_t done;
 
@@ -47,6 +52,13 @@ up_write(struct gw_conn *c, const uint8_t *p, size_t n)
 	if (done < 0 && (errno == EAGAIN || errno == EINTR))
 		return 0;
 	return done;
+}
+
+/* The same; what waits goes first. */
+static ssize_t
+up_write(struct gw_conn *c, const uint8_t *p, size_t n)
+{
+	return c->to_up.n > 0 ? 0 : up_send(c, p, n);
 }
 
 /* The same towards the client. */
@@ -74,7 +86,7 @@ bool
 gw_conn_flush_up(struct gw_conn *c)
 {
 	if (c->to_up.n > 0) {
-		ssize_t n = up_write(
+		ssize_t n = up_send(
 		    c, c->to_up.p + c->to_up.at, c->to_up.n - c->to_up.at);
 
 		if (n < 0) { /* it will end on its own side too */
@@ -106,6 +118,19 @@ gw_conn_flush_client(struct gw_conn *c)
 		return false;
 	}
 	used(&c->to_client, (size_t)n);
+	return true;
+}
+
+bool
+gw_conn_tell_client(struct gw_conn *c, const uint8_t *p, size_t n)
+{
+	ssize_t done = c->to_client.n > 0 ? 0 : client_write(c, p, n);
+
+	if (done < 0) {
+		gw_conn_drop_as(c, DVT_EDGE_RESET);
+		return false;
+	}
+	keep(&c->to_client, p, n, (size_t)done);
 	return true;
 }
 
@@ -154,6 +179,13 @@ gw_conn_relay_in(struct gw_conn *c)
 		if (n <= 0)
 			return client_ended(c, n, errno);
 		c->read_wants_write = false;
+		if (c->mqtt != NULL && !c->mqtt->let_in) {
+			if (!gw_conn_mqtt_in(c, c->w->scratch, (size_t)n))
+				return false;
+			if (SSL_has_pending(c->ssl) == 0)
+				break;
+			continue;
+		}
 		if (c->up == GW_UP_NONE && !gw_conn_upstream(c))
 			return false;
 		if (c->up == GW_UP_CONNECTING && !gw_conn_upstream_poll(c))
@@ -176,9 +208,10 @@ gw_conn_relay_out(struct gw_conn *c)
 	for (int i = 0; i < ROUNDS && c->to_client.n == 0 && !c->up_eof &&
 			c->up == GW_UP_OPEN;
 	     i++) {
-		ssize_t n = recv(
-		    c->up_fd, c->w->scratch, GW_SCRATCH, MSG_DONTWAIT);
+		ssize_t n = recv(c->up_fd, c->w->scratch,
+		    GW_SCRATCH - DVT_MQTT_BYE_MAX, MSG_DONTWAIT);
 		ssize_t done;
+		bool more = n == GW_SCRATCH - DVT_MQTT_BYE_MAX;
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;
@@ -186,13 +219,16 @@ gw_conn_relay_out(struct gw_conn *c)
 			c->up_eof = true;
 			break;
 		}
+		if (c->mqtt != NULL)
+			n = (ssize_t)gw_conn_mqtt_out(
+			    c, c->w->scratch, (size_t)n);
 		done = client_write(c, c->w->scratch, (size_t)n);
 		if (done < 0) {
 			gw_conn_drop_as(c, DVT_EDGE_RESET);
 			return false;
 		}
 		keep(&c->to_client, c->w->scratch, (size_t)n, (size_t)done);
-		if (n < GW_SCRATCH)
+		if (!more)
 			break;
 	}
 	return true;

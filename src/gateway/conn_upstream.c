@@ -3,45 +3,100 @@
 #include "gateway/conn_priv.h"
 
 #include "base/log.h"
+#include "proto/proxy.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
+#include <unistd.h>
+
+static int64_t
+now_ms(const struct gw_conn *c)
+{
+	return dvt_loop_time(c->w->loop).mono_ms;
+}
+
+static const struct dvt_addr *
+address_of(const struct gw_conn *c)
+{
+	return &c->to->addr[c->to->failures % c->to->addr_n];
+}
 
 void
-gw_conn_upstream_failed(struct gw_conn *c, int sys)
+gw_conn_proxy_put(struct gw_conn *c, struct dvt_buf *out)
+{
+	const struct dvt_edge_peer *peer = dvt_edge_peer(c->ssl);
+	struct dvt_addr from, to;
+	struct dvt_proxy p = {.from = (struct sockaddr *)&from.ss,
+	    .to = (struct sockaddr *)&to.ss,
+	    .tls = SSL_get_version(c->ssl),
+	    .certificate = peer->certificate[0] != '\0',
+	    .common_name = peer->common_name[0] != '\0' ? peer->common_name
+							: peer->device,
+	    .authority = peer->name};
+
+	if (!c->w->program->settings.proxy_protocol)
+		return;
+	dvt_addr_of_peer(c->fd, &from);
+	dvt_addr_of_self(c->fd, &to);
+	dvt_proxy_put(out, &p);
+}
+
+static void
+failed(struct gw_conn *c, int sys)
 {
 	struct dvt_err err;
 
-	errno = sys;
-	(void)dvt_fail_errno(&err, "%s", c->w->program->settings.upstream_text);
-	log_event(LOG_ERR, "gateway.upstream.failed", LE(&err));
-	gw_conn_close(c);
+	if (!gw_upstream_rests(c->to, now_ms(c))) {
+		errno = sys;
+		(void)dvt_fail_errno(&err, "%s", c->to->text);
+		log_event(LOG_ERR, "gateway.upstream.failed", LE(&err));
+	}
+	gw_upstream_failed(c->to, now_ms(c));
 }
 
-bool
-gw_conn_upstream(struct gw_conn *c)
+/* 0, or errno. */
+static int
+dial(struct gw_conn *c)
 {
-	const struct dvt_addr *to = &c->w->program->settings.upstream;
+	const struct dvt_addr *to = address_of(c);
 	int one = 1;
 
 	c->up_fd = socket(
 	    to->ss.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-	if (c->up_fd < 0) {
-		gw_conn_upstream_failed(c, errno);
-		return false;
-	}
+	if (c->up_fd < 0)
+		return errno;
 	if (to->ss.ss_family != AF_UNIX)
 		(void)setsockopt(
 		    c->up_fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	if (connect(c->up_fd, (const struct sockaddr *)&to->ss, to->len) == 0) {
+	if (connect(c->up_fd, (const struct sockaddr *)&to->ss, to->len) == 0)
 		c->up = GW_UP_OPEN;
-	} else if (errno == EINPROGRESS) {
+	else if (errno == EINPROGRESS)
 		c->up = GW_UP_CONNECTING;
-	} else {
-		gw_conn_upstream_failed(c, errno);
-		return false;
+	else
+		return errno;
+	return 0;
+}
+
+/* The next of them that can be begun; what waits for it stays. */
+static bool
+dial_next(struct gw_conn *c)
+{
+	const char *device = dvt_edge_peer(c->ssl)->device;
+	int sys;
+
+	for (;;) {
+		gw_conn_upstream_hang_up(c);
+		c->to = gw_upstreams_pick(
+		    &c->w->upstreams, device, &c->tried, now_ms(c));
+		if (c->to == NULL) {
+			gw_conn_unavailable(c);
+			return false;
+		}
+		if ((sys = dial(c)) == 0)
+			break;
+		failed(c, sys);
 	}
 	c->up_watch = dvt_watch_new(
 	    c->w->loop, c->up_fd, DVT_READ, gw_conn_on_upstream, c);
@@ -49,16 +104,37 @@ gw_conn_upstream(struct gw_conn *c)
 }
 
 bool
+gw_conn_upstream(struct gw_conn *c)
+{
+	struct dvt_buf head;
+
+	if (c->mqtt == NULL) { /* else it goes before the CONNECT */
+		dvt_buf_init(&head, DVT_PROXY_MAX);
+		gw_conn_proxy_put(c, &head);
+		gw_pending_add(&c->to_up, head.p, head.n);
+		dvt_buf_fini(&head);
+	}
+	return dial_next(c);
+}
+
+bool
+gw_conn_upstream_failed(struct gw_conn *c, int sys)
+{
+	failed(c, sys);
+	return dial_next(c);
+}
+
+bool
 gw_conn_upstream_poll(struct gw_conn *c)
 {
-	const struct dvt_addr *to = &c->w->program->settings.upstream;
+	const struct dvt_addr *to = address_of(c);
 
 	if (connect(c->up_fd, (const struct sockaddr *)&to->ss, to->len) == 0 ||
 	    errno == EISCONN) {
 		c->up = GW_UP_OPEN;
+		gw_upstream_well(c->to);
 	} else if (errno != EALREADY && errno != EINPROGRESS) {
-		gw_conn_upstream_failed(c, errno);
-		return false;
+		return gw_conn_upstream_failed(c, errno);
 	}
 	return true;
 }

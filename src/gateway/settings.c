@@ -16,8 +16,13 @@ const struct dvt_setting gw_settings[] = {
 	"This gateway's name at the control plane."),
     S("gateway.listen", DVT_SET_TEXT, NULL, 0, 0, "0.0.0.0:8883",
 	"Address and port devices connect to."),
-    S("gateway.upstream", DVT_SET_TEXT, NULL, 1, 0, NULL,
-	"Where the bytes go: tcp:HOST:PORT or unix:PATH."),
+    S("gateway.upstream", DVT_SET_LIST, NULL, 0, 0, NULL,
+	"Where connections go: tcp:HOST:PORT, unix:PATH, mqtt:HOST:PORT or "
+	"mqtt:unix:PATH. Of several a device keeps to one, by its name."),
+    S("gateway.proxy-protocol", DVT_SET_BOOL, NULL, 0, 0, "no",
+	"Begin with a PROXY header (version 2): address, TLS, device."),
+    S("gateway.mqtt-password", DVT_SET_BOOL, NULL, 0, 0, "no",
+	"mqtt: pass the client's password on; its user name is the device."),
     S("gateway.workers", DVT_SET_INT, NULL, 0, GW_WORKERS_MAX, "0",
 	"Worker processes; 0: one for each processor."),
     S("gateway.certificate", DVT_SET_PATH, NULL, 0, 0, "",
@@ -94,25 +99,23 @@ const struct dvt_setting gw_settings[] = {
 };
 const size_t gw_settings_count = DVT_COUNT(gw_settings);
 
-/* "tcp:host:port", "unix:/path", or "host:port" alone */
 static enum dvt_code
-upstream_read(struct gw_settings *s, struct dvt_err *err)
+upstreams_read(
+    const struct dvt_config *c, struct gw_settings *s, struct dvt_err *err)
 {
-	const char *t = s->upstream_text;
-	size_t n;
-	enum dvt_code rc;
+	const char *text;
+	enum dvt_code rc = DVT_OK;
 
-	if (strncmp(t, "mqtt:", 5) == 0)
-		return dvt_fail(err, DVT_E_INPUT,
-		    "gateway.upstream: mqtt: is not supported by this version; "
-		    "tcp: relays MQTT untouched");
-	if (strncmp(t, "tcp:", 4) == 0)
-		t += 4;
-	else if (strncmp(t, "unix:", 5) == 0)
-		t += 5;
-	rc = dvt_addr_resolve(t, &s->upstream, 1, &n, err);
-	if (rc != DVT_OK)
-		dvt_err_prefix(err, "gateway.upstream");
+	s->proxy_protocol = dvt_config_bool(c, "gateway.proxy-protocol");
+	s->keep_password = dvt_config_bool(c, "gateway.mqtt-password");
+	for (size_t i = 0; rc == DVT_OK; i++) {
+		if ((text = dvt_config_item(c, "gateway.upstream", i)) == NULL)
+			break;
+		rc = gw_upstreams_add(&s->upstreams, text, err);
+	}
+	if (rc == DVT_OK && s->upstreams.n == 0)
+		rc = dvt_fail(
+		    err, DVT_E_INPUT, "gateway.upstream: must not be empty");
 	return rc;
 }
 
@@ -311,7 +314,7 @@ gw_settings_load(const char *path, struct dvt_config **config,
 	control = dvt_config_text(*config, "gateway.control");
 	if ((rc = lists_read(*config, out, err)) == DVT_OK &&
 	    (rc = admin_read(*config, out, err)) == DVT_OK &&
-	    (rc = upstream_read(out, err)) == DVT_OK &&
+	    (rc = upstreams_read(*config, out, err)) == DVT_OK &&
 	    (control == NULL ||
 		(rc = control_read(out, control, err)) == DVT_OK))
 		rc = together_check(out, err);

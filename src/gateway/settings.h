@@ -4,7 +4,7 @@
 #define DVT_GATEWAY_SETTINGS_H
 
 #include "base/limits.h"
-#include "loop/addr.h"
+#include "gateway/upstream.h"
 #include "proc/config.h"
 
 #define GW_WORKERS_MAX 64
@@ -30,8 +30,9 @@ extern const size_t gw_settings_count;
 struct gw_settings {
 	const char *name; /* borrowed from the configuration, as all texts */
 	const char *listen;
-	struct dvt_addr upstream;
+	struct gw_upstreams upstreams;
 	const char *upstream_text;
+	bool proxy_protocol, keep_password;
 	unsigned workers;
 	struct gw_pair_setting pair[GW_PAIRS_MAX];
 	size_t pairs_n;

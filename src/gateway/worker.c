@@ -379,6 +379,7 @@ start(struct gw_worker *w, struct dvt_child *me, struct dvt_err *err)
 	unsigned long files = dvt_files_max();
 	enum dvt_code rc;
 
+	w->upstreams = w->program->settings.upstreams;
 	w->conns_max = files > 2 * FDS_SPARE ? (files - FDS_SPARE) / 2 : 32;
 	if ((rc = dvt_loop_new_busy(&w->loop, err)) != DVT_OK ||
 	    (rc = edge_start(w, err)) != DVT_OK)

@@ -59,6 +59,7 @@ struct gw_worker {
 	struct gw_index *index_of;
 	struct gw_conn *sweep_at; /* next to be checked, or NULL */
 	size_t conns, conns_max;
+	struct gw_upstreams upstreams; /* with their health as seen here */
 	size_t sessions; /* of these open */
 	size_t told_sessions;
 	struct gw_stats stats, told; /* what is counted; what the feed has */

@@ -212,7 +212,7 @@ gw_worker_pace_step(void *worker)
 		log_event(LOG_INFO, "gateway.session.reconnect",
 		    LS("device", gw_conn_device(c)),
 		    LS("rotation", r->rotation));
-		gw_conn_close(c);
+		gw_conn_send_away(c);
 	}
 }
 

@@ -63,6 +63,7 @@ void dvt_mqtt_opening_put(struct dvt_buf *out, const struct dvt_mqtt_opening *o,
  */
 void dvt_mqtt_refuse_put(
     struct dvt_buf *out, uint8_t version, enum dvt_mqtt_refusal why);
+#define DVT_MQTT_BYE_MAX 8 /* bytes of it */
 /* DISCONNECT by the server; only in 5.0, and after its CONNACK. */
 void dvt_mqtt_bye_put(struct dvt_buf *out, uint8_t reason);
 

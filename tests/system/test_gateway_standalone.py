@@ -231,7 +231,8 @@ def test_bad_settings_are_refused_with_a_reason(world):
         ({"key": world.dev[0][1]}, "key"),
         ({"client_ca": None}, "client-ca"),
         ({"certificate": world.expired[0], "key": world.expired[1]}, "dev-old"),
-        ({"upstream": "mqtt:127.0.0.1:1"}, "mqtt"),
+        ({"upstream": "mqtt:127.0.0.1:1 tcp:127.0.0.1:1"}, "all are mqtt"),
+        ({"upstream": "mqtt:127.0.0.1"}, "mqtt"),
         ({"control": "https://127.0.0.1:1"}, "state"),
         ({"colour": "blue"}, "colour"),
     ]

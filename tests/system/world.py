@@ -68,6 +68,7 @@ class World:
         self.dir = pathlib.Path(folder)
         self.devices = devices
         self.gateways = gateways
+        self.scheme = "tcp"  # of the gateways' upstream
         self.old = self.dir / "old"
         self.home = self.dir / "dovetail"
         (self.dir / "log").mkdir(parents=True, exist_ok=True)
@@ -228,7 +229,7 @@ class World:
         (home / "gateway.ini").write_text(f"""[gateway]
 name = {name}
 listen = 127.0.0.1:{self.gateway_ports[n - 1]}
-upstream = tcp:127.0.0.1:{self.mqtt_port}
+upstream = {self.scheme}:127.0.0.1:{self.mqtt_port}
 certificate = {old}/chain.pem
 key = {old}/key.pem
 client-ca = {self.old}/ca/ca.pem
