@@ -38,9 +38,12 @@ class Stacks(World):
         for stack in ("openssl", "python"):
             rows += [(stack, "old", True), (stack, "pin-intermediate", True), (stack, "pin-leaf", True)]
         if "gnutls" in have():
-            rows += [("gnutls", "pin-intermediate", False)]
+            # a pinned leaf it takes only when that comes alone
+            rows += [("gnutls", "pin-intermediate", False), ("gnutls", "pin-leaf", False)]
         if "mbedtls" in have():
             rows += [("mbedtls", "pin-intermediate", False)]
+        if "wolfssl" in have():
+            rows += [("wolfssl", "pin-intermediate", False)]
         return rows
 
     def build(self):
@@ -173,14 +176,14 @@ def test_4_real_stacks_behind_one_address_while_a_rotation_switches(world):
     # the old world: leaf A, then its successor B under the same issuing CA
     for d in before:
         if not d.trust.endswith("pin-leaf.pem"):
-            assert d.come() == 1, (d, d.said)
+            assert d.come() in ((1,) if not d.pins else (1, 2)), (d, d.said)
     world.stop("gw-1")
     world.use_leaf("B")
     world.start_gateway(1)
     wait_for("leaf B", lambda: before[0].attempt())
     for d in before:
-        for _ in range(2):
-            assert d.come() == 1, (d, d.said)
+        for _ in range(2 if d.ticket else 1):
+            assert d.come() in ((1,) if not d.pins else (1, 2)), (d, d.said)
     for d in world.others:
         d.tries = []
 
@@ -225,7 +228,8 @@ def test_4_real_stacks_behind_one_address_while_a_rotation_switches(world):
     again = sum(n - 1 for d in alike for n in d.tries)
     turns = [h for h in world.handshakes() if h.get("why") == "turn" and h["outcome"] == "ok"]
     assert {h["device"] for h in turns} >= {d.device for d in alike if max(d.tries) > 1}
-    print(f"not told apart: {len(alike)} of {len(world.others)} devices, {again} attempts more in three rounds")
+    print(f"not told apart: {len(alike)} of {len(world.others)} devices, {again} attempts more in three rounds: "
+          f"{came(alike)}")
     shown = {h["device"]: h for h in world.handshakes() if h["outcome"] == "ok"}
     for d in pinned:
         assert shown[d.device]["credential"] == "file", (d, shown[d.device])
