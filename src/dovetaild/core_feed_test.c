@@ -311,6 +311,61 @@ devices_may_not_follow_the_feed(void **state)
 	assert_int_equal(f->answer.status, 403);
 }
 
+/* A report of one refusal of a chain, from an address. */
+static void
+report_refusal(
+    struct fixture *f, const char *gw, int batch, const char *address)
+{
+	char more[1024];
+
+	snprintf(more, sizeof(more),
+	    ", \"handshakes\": [{\"at\": %" PRId64 ", \"address\": \"%s\", "
+	    "\"print\": \"00ff\", \"confidence\": \"none\", \"outcome\": "
+	    "\"device-refused\", \"reason\": \"unknown-ca\", \"root\": "
+	    "\"%064d\", \"form\": \"pure\"}]",
+	    dvt_time_now().wall_s, address, 4);
+	report(f, gw, batch, more);
+}
+
+static void
+gateways_of_a_site_hear_what_clients_refused_and_it_stays_bounded(void **state)
+{
+	struct fixture *f = *state;
+	char one[DVT_DIGEST_HEX], two[DVT_DIGEST_HEX], far[DVT_DIGEST_HEX];
+	struct dvt_feed *feed = dvt_feed_new(), *other = dvt_feed_new();
+	const struct dvt_feed_entry *e;
+	char address[64];
+	int batch = 0;
+
+	a_gateway(f, "gw-1", one);
+	a_gateway(f, "gw-2", two);
+	a_gateway(f, "gw-3", far);
+	fixture_sql(f, "UPDATE gateway SET site = 'north' WHERE name IN "
+		       "('gw-1', 'gw-2')");
+	report_refusal(f, far, 1, "192.0.2.9"); /* of no site */
+	report_refusal(f, one, ++batch, "192.0.2.1");
+	follow(f, two, feed);
+	assert_int_equal(dvt_feed_count(feed, DVT_FEED_MEMORY), 1);
+	e = dvt_feed_next(feed, DVT_FEED_MEMORY, NULL);
+	assert_string_equal(e->u.memory.gateway, "gw-2");
+	assert_string_equal(e->u.memory.address, "192.0.2.1");
+	assert_string_equal(e->u.memory.print, "00ff");
+	assert_false(e->u.memory.accepted);
+	follow(f, one, other);
+	assert_int_equal(dvt_feed_count(other, DVT_FEED_MEMORY), 0);
+	for (int i = 0; i < 600; i++) {
+		snprintf(
+		    address, sizeof(address), "198.51.%d.%d", i / 200, i % 200);
+		report_refusal(f, one, ++batch, address);
+	}
+	assert_in_range(
+	    fixture_number(f, "SELECT COUNT(*) FROM feed WHERE kind = "
+			      "'memory'"),
+	    150, 256);
+	dvt_feed_free(feed);
+	dvt_feed_free(other);
+}
+
 int
 main(void)
 {
@@ -322,6 +377,7 @@ main(void)
 	    T(a_batch_counts_once_and_by_certificate_alone),
 	    T(an_order_is_answered_by_a_request_and_becomes_a_credential),
 	    T(what_ends_while_devices_need_it_is_renewed_or_paged),
+	    T(gateways_of_a_site_hear_what_clients_refused_and_it_stays_bounded),
 	    T(devices_may_not_follow_the_feed),
 	};
 

@@ -9,6 +9,7 @@
 #include "dovetaild/core_pins.h"
 #include "dovetaild/core_priv.h"
 #include "dovetaild/core_rotation.h"
+#include "fleet/chain_choice.h"
 #include "pki/chain.h"
 #include "pki/key.h"
 #include "proto/feed_report.h"
@@ -20,6 +21,7 @@
 #include "store/watch.h"
 #include "wire/json.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 #define KIND_HOUR 3600
@@ -28,7 +30,8 @@
 struct incoming {
 	struct dvt_row_gateway g;
 	struct dvt_report r;
-	json_t *names; /* main names of the edge */
+	json_t *names;  /* main names of the edge */
+	unsigned hints; /* for its sisters, out of this report */
 };
 
 /* --- handshakes --- */
@@ -103,6 +106,80 @@ keep_handshake(struct core *c, const struct incoming *in,
 	return rc;
 }
 
+/* --- what gateways of a site tell each other --- */
+
+#define HINTS_MAX  50  /* of one report */
+#define HINT_SLOTS 256 /* of one gateway; the next takes its place */
+#define HINT_S     600 /* the same again within these is no news */
+
+static bool
+is_hint(const struct incoming *in, const struct dvt_handshake *h)
+{
+	if (in->g.site[0] == '\0' || in->g.kind != DVT_EDGE_GATEWAY ||
+	    in->hints >= HINTS_MAX || h->n > 1 || h->address[0] == '\0' ||
+	    h->root[0] == '\0')
+		return false;
+	return h->outcome == DVT_HS_DEVICE_REFUSED ||
+	       (h->outcome == DVT_HS_OK &&
+		   strcmp(h->why, dvt_chain_why_name(DVT_WHY_MEMORY)) == 0);
+}
+
+/* FNV-1a; texts are told apart by their NUL. */
+static uint32_t
+mix(uint32_t hash, const char *text)
+{
+	do
+		hash = (hash ^ (uint8_t)*text) * 0x01000193u;
+	while (*text++ != '\0');
+	return hash;
+}
+
+static enum dvt_code
+tell_sister(struct core *c, const char *gateway, const struct dvt_handshake *h,
+    struct dvt_err *err)
+{
+	bool ticket = strcmp(h->confidence,
+			  dvt_confidence_name(DVT_CONF_TICKET)) == 0;
+	const char *device = ticket ? h->device : "";
+	uint32_t slot = mix(
+	    mix(mix(0x811c9dc5u, h->address), h->print), device);
+	json_t *body = json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:I}",
+	    "gateway", gateway, "address", h->address, "print", h->print,
+	    "device", device, "root", h->root, "form", h->form, "accepted",
+	    h->outcome == DVT_HS_OK, "at",
+	    (json_int_t)(h->at / HINT_S * HINT_S));
+	char key[DVT_NAME_MAX + 16];
+	enum dvt_code rc;
+
+	snprintf(key, sizeof(key), "%s/%u", gateway, slot % HINT_SLOTS);
+	rc = core_feed_set(c, "memory", key, gateway, body, NULL, err);
+	json_decref(body);
+	return rc;
+}
+
+static enum dvt_code
+tell_sisters(struct core *c, struct incoming *in, const struct dvt_handshake *h,
+    struct dvt_err *err)
+{
+	struct dvt_row_gateway *rows;
+	size_t n;
+	enum dvt_code rc;
+
+	if (!is_hint(in, h))
+		return DVT_OK;
+	in->hints++;
+	rc = dvt_store_gateway_list(
+	    core_tx(c), core_arena(c), "", DVT_EDGES_MAX, &rows, &n, err);
+	for (size_t i = 0; rc == DVT_OK && i < n; i++)
+		if (rows[i].kind == DVT_EDGE_GATEWAY &&
+		    strcmp(rows[i].site, in->g.site) == 0 &&
+		    strcmp(rows[i].name, in->g.name) != 0)
+			rc = tell_sister(c, rows[i].name, h, err);
+	return rc;
+}
+
+/* --- what is learnt from them --- */
+
 /* A device that was silent too long is counted again. */
 enum dvt_code
 core_device_unpark(struct core *c, const char *device_id, struct dvt_err *err)
@@ -155,7 +232,7 @@ learn(struct core *c, const struct incoming *in, const struct dvt_handshake *h,
 }
 
 static enum dvt_code
-take_handshake(struct core *c, const struct incoming *in,
+take_handshake(struct core *c, struct incoming *in,
     const struct dvt_handshake *h, struct dvt_err *err)
 {
 	bool proven = strcmp(h->confidence, "certificate") == 0;
@@ -168,6 +245,8 @@ take_handshake(struct core *c, const struct incoming *in,
 	if (known != DVT_OK && known != DVT_E_ABSENT)
 		return known;
 	rc = keep_handshake(c, in, h, known == DVT_OK ? &row : NULL, err);
+	if (rc == DVT_OK)
+		rc = tell_sisters(c, in, h, err);
 	if (rc != DVT_OK)
 		return rc;
 	if (!proven || h->device[0] == '\0')

@@ -303,6 +303,34 @@ take_end(struct gw_worker *w, struct dvt_fields *in, struct dvt_err *err)
 	return DVT_OK;
 }
 
+/* What a client did at a sister gateway, as if it had done it here; once for
+ * all workers, who share that memory. */
+static void
+learn_from_sister(struct gw_worker *w, const struct dvt_feed_memory *m)
+{
+	const struct dvt_edge_set *set = dvt_edge_set_used(w->edge);
+	struct dvt_edge_client who = {
+	    .address = m->address, .print = m->print, .device = m->device};
+	int64_t now = dvt_loop_time(w->loop).wall_s;
+	const struct dvt_offer *offers;
+	size_t n = 0;
+
+	if (w->index != 0 || set == NULL ||
+	    strcmp(m->gateway, w->program->settings.name) != 0 || m->at > now ||
+	    m->at < now - DVT_EDGE_MEMORY_S)
+		return;
+	who.devices = dvt_edge_memory_devices(
+	    w->program->memory, m->address, now);
+	offers = dvt_edge_set_offers(set, &n);
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(offers[i].root, m->root) == 0 &&
+		    strcmp(dvt_chain_form_name(offers[i].form), m->form) == 0) {
+			dvt_edge_memory_learn(w->program->memory, &who,
+			    &offers[i], m->accepted, now);
+			return;
+		}
+}
+
 /* One line of an answer: whoever it is about is asked again at once. */
 static void
 on_line(void *worker, const struct dvt_feed_entry *e)
@@ -313,6 +341,8 @@ on_line(void *worker, const struct dvt_feed_entry *e)
 	if (e->kind == DVT_FEED_DENY)
 		gw_index_each(
 		    w->index_of, GW_BY_CERTIFICATE, e->key, gw_conn_check);
+	if (e->kind == DVT_FEED_MEMORY && !e->gone)
+		learn_from_sister(w, &e->u.memory);
 	if (e->kind != DVT_FEED_DEVICE)
 		return;
 	gw_index_each(w->index_of, GW_BY_DEVICE, e->key, gw_conn_check);

@@ -22,7 +22,8 @@
 	X(DVT_FEED_POLICY, "policy")                                           \
 	X(DVT_FEED_RECONNECT, "reconnect")                                     \
 	X(DVT_FEED_DENY_KEY, "deny-key")                                       \
-	X(DVT_FEED_LOG, "log")
+	X(DVT_FEED_LOG, "log")                                                 \
+	X(DVT_FEED_MEMORY, "memory")
 #define DVT_FEED_KIND_ENUM(id, name) id,
 enum dvt_feed_kind { DVT_FEED_KINDS(DVT_FEED_KIND_ENUM) DVT_FEED_KIND_N };
 const char *dvt_feed_kind_name(enum dvt_feed_kind kind);
@@ -122,6 +123,18 @@ struct dvt_feed_log {
 	int64_t until;                      /* Unix seconds; 0: no end */
 };
 
+/* What a client did at another gateway of the site: a hint, never more. */
+struct dvt_feed_memory {
+	char gateway[DVT_NAME_MAX + 1]; /* that hears it */
+	char address[64];
+	char print[17];                     /* of the ClientHello */
+	char device[DVT_DEVICE_ID_MAX + 1]; /* of its ticket, or "" */
+	char root[DVT_DIGEST_HEX];          /* of the chain shown */
+	char form[8];
+	bool accepted;
+	int64_t at; /* Unix seconds */
+};
+
 /* One line: a body, or the news that there is none any more. */
 struct dvt_feed_entry {
 	enum dvt_feed_kind kind;
@@ -139,6 +152,7 @@ struct dvt_feed_entry {
 		struct dvt_feed_reconnect reconnect;
 		struct dvt_feed_deny_key deny_key;
 		struct dvt_feed_log log;
+		struct dvt_feed_memory memory;
 	} u;
 };
 

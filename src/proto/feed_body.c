@@ -513,6 +513,32 @@ log_write(const struct dvt_feed_entry *e)
 	    "until", (json_int_t)l->until);
 }
 
+static void
+memory_read(struct reader *r, struct dvt_feed_entry *e)
+{
+	struct dvt_feed_memory *m = &e->u.memory;
+
+	read_text(r, "gateway", true, m->gateway, sizeof(m->gateway));
+	read_text(r, "address", true, m->address, sizeof(m->address));
+	read_text(r, "print", false, m->print, sizeof(m->print));
+	read_text(r, "device", false, m->device, sizeof(m->device));
+	read_fingerprint(r, "root", m->root);
+	read_text(r, "form", true, m->form, sizeof(m->form));
+	read_flag(r, "accepted", &m->accepted);
+	read_number(r, "at", 0, &m->at);
+}
+
+static json_t *
+memory_write(const struct dvt_feed_entry *e)
+{
+	const struct dvt_feed_memory *m = &e->u.memory;
+
+	return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:I}", "gateway",
+	    m->gateway, "address", m->address, "print", m->print, "device",
+	    m->device, "root", m->root, "form", m->form, "accepted",
+	    m->accepted ? 1 : 0, "at", (json_int_t)m->at);
+}
+
 #define BODY(field) sizeof(((struct dvt_feed_entry *)0)->u.field)
 static const struct {
 	void (*read)(struct reader *r, struct dvt_feed_entry *e);
@@ -530,6 +556,7 @@ static const struct {
     {reconnect_read,  reconnect_write,  reconnect_fini,  BODY(reconnect) },
     {deny_key_read,   deny_key_write,   NULL,            BODY(deny_key)  },
     {log_read,        log_write,        NULL,            BODY(log)       },
+    {memory_read,     memory_write,     NULL,            BODY(memory)    },
     {NULL,	    NULL,             NULL,            0               },
 };
 _Static_assert(DVT_COUNT(bodies) == DVT_FEED_KIND_N + 1, "one row per kind");

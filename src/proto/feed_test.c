@@ -49,7 +49,12 @@ static const char one_of_each[] = HEAD(20, 3, false) LINE(1, "anchor", A64,
 		LINE(9, "log", "gw/1",
 		    "{\"gateway\":\"gw\",\"level\":\"VERBOSE\","
 		    "\"device\":\"dev-7\",\"address\":\"\","
-		    "\"until\":1764550000}");
+		    "\"until\":1764550000}") LINE(10, "memory", "gw/17",
+		    "{\"gateway\":\"gw\",\"address\":"
+		    "\"192.0.2.1\",\"print\":\"00ff\","
+		    "\"device\":\"\",\"root\":\"" A64
+		    "\",\"form\":\"cross\",\"accepted\":false,"
+		    "\"at\":1764550000}");
 
 static struct dvt_span
 text(const char *s)

@@ -2,6 +2,7 @@
 """dovetail-gateway behind a scripted control plane: feed, reports, cache."""
 import os
 import signal
+import socket
 import ssl
 import subprocess
 import threading
@@ -299,6 +300,42 @@ def test_cut_off_it_takes_younger_certificates_of_known_devices_until_max_stale(
     gw.stop()
     gw.start(later_s=7200)  # away for two hours
     assert not comes_in(renewed) and comes_in(world.dev[1])
+
+
+def test_what_a_sister_gateway_saw_saves_a_client_an_attempt(world):
+    gw, c = world.gw.start(), world.control
+    world.fill()
+    world.order_new()
+    # a client of the old root, whom nothing tells from others before it refuses
+    world.wait_applied(c.policy(world.fp_new, world.fp_new))
+
+    def attempt(address, anchors):
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        ctx.check_hostname = False
+        for a in anchors:
+            ctx.load_verify_locations(a)
+        raw = socket.create_connection(("127.0.0.1", gw.port), timeout=5, source_address=(address, 0))
+        try:
+            with ctx.wrap_socket(raw, server_hostname="edge.example"):
+                return True  # what it was shown, it trusts
+        except ssl.SSLError as e:
+            return "CERTIFICATE_VERIFY_FAILED" not in str(e)
+        finally:
+            raw.close()
+    since = len(gw.records())
+    assert not attempt("127.0.0.2", [world.old.cert]), "the new chain is shown first"
+    r = gw.next_record(since, outcome="device-refused")
+    world.wait_applied(c.put("memory", "gw-1/7", {
+        "gateway": "gw-1", "address": "127.0.0.3", "print": r["print"], "device": "", "root": r["root"],
+        "form": r["form"], "accepted": False, "at": int(time.time()) - 60}))
+    world.wait_applied(c.put("memory", "gw-1/8", {  # not for us, too old, from a later day
+        "gateway": "gw-9", "address": "127.0.0.4", "print": r["print"], "device": "", "root": r["root"],
+        "form": r["form"], "accepted": False, "at": int(time.time())}))
+    world.wait_applied(c.put("memory", "gw-1/9", {
+        "gateway": "gw-1", "address": "127.0.0.4", "print": r["print"], "device": "", "root": r["root"],
+        "form": r["form"], "accepted": False, "at": int(time.time()) - 7 * 3600}))
+    assert attempt("127.0.0.3", [world.old.cert])
+    assert not attempt("127.0.0.4", [world.old.cert])
 
 
 def test_by_policy_nobody_comes_in_on_what_is_a_week_old(world):
