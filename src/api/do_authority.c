@@ -69,6 +69,17 @@ api_create_authority(struct dvt_app *app, const struct dvt_req *req,
 	    flag(req, "use_server"), flag(req, "use_device"), err);
 }
 
+static enum dvt_code
+read_sealed(const struct dvt_req *req, struct dvt_buf *out, struct dvt_err *err)
+{
+	enum dvt_code rc = dvt_base64_decode(
+	    dvt_span_str(dvt_do_text(req, "sealed_key", "")), out, err);
+
+	if (rc != DVT_OK)
+		dvt_err_prefix(err, "sealed_key");
+	return rc;
+}
+
 /*
  * POST /v1/authorities/import - with a second person. 201; 400 no CA, not
  * begun, ended, or the key does not match; 409 it is here; 412 until given.
@@ -88,9 +99,7 @@ api_import_authority(struct dvt_app *app, const struct dvt_req *req,
 		 "authority", dvt_do_text(req, "name", ""), err)) != DVT_OK ||
 	    (rc = dvt_json_get_str(req->json, "certificate", DVT_CHAIN_PEM_MAX,
 		 &pem, err)) != DVT_OK ||
-	    (rc = dvt_base64_decode(
-		 dvt_span_str(dvt_do_text(req, "sealed_key", "")), &sealed,
-		 err)) != DVT_OK)
+	    (rc = read_sealed(req, &sealed, err)) != DVT_OK)
 		goto out;
 	rc = app->core->authority_import(app, dvt_do_text(req, "name", ""), pem,
 	    dvt_buf_span(&sealed), flag(req, "use_server"),

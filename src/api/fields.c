@@ -271,8 +271,10 @@ dvt_route_check(const struct dvt_route *route, const struct dvt_req *req,
 	if (body != NULL && req->json == NULL)
 		return check_missing(body, NULL, err);
 	if (body == NULL && json_object_size(req->json) > 0)
-		return dvt_fail(
-		    err, DVT_E_INPUT, "this call takes no fields in its body");
+		return dvt_fail(err, DVT_E_INPUT,
+		    "\"%.60s\": this call takes no fields in its body",
+		    json_object_iter_key(
+			json_object_iter((json_t *)req->json)));
 	return body == NULL ? DVT_OK : dvt_shape_check(body, req->json, err);
 }
 

@@ -151,7 +151,7 @@ a_device_is_shown_whole(void **state)
 	assert_at(t, "trust.anchors", "null");
 	assert_at(t, "labels", "null");
 	ask_for(t, 404, "viewer", "GET", "/v1/devices/dev-9", NULL);
-	assert_at(t, "detail", "there is no such device");
+	assert_at(t, "detail", "there is no such device: dev-9");
 }
 
 static void

@@ -175,6 +175,9 @@ dvt_req_take_query(const char *query, struct dvt_arena *arena,
 			 n - name - (name < n), true, &p->value, err)) !=
 			DVT_OK)
 			return rc;
+		if (n > 0 && dvt_req_query(req, p->name, NULL) != NULL)
+			return dvt_fail(err, DVT_E_INPUT,
+			    "%.60s: it is in the query twice", p->name);
 		if (n > 0)
 			req->query_n++;
 		query += n + (query[n] == '&');

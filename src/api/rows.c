@@ -196,7 +196,9 @@ dvt_row(struct dvt_app *app, const struct dvt_req *req, enum dvt_sql_id id,
 	if ((rc = dvt_rows(app, req, id, args, &list, err)) != DVT_OK)
 		return rc;
 	if (json_array_size(list) == 0)
-		rc = dvt_fail(err, DVT_E_ABSENT, "there is no %s", what);
+		rc = dvt_fail(err, DVT_E_ABSENT, "there is no %s%s%.200s", what,
+		    req->param_n > 0 ? ": " : "",
+		    req->param_n > 0 ? req->param[req->param_n - 1].value : "");
 	else
 		*out = json_incref(json_array_get(list, 0));
 	json_decref(list);

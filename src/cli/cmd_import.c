@@ -56,51 +56,86 @@ split_csv(char *line, char *field[CSV_FIELDS])
 	return n;
 }
 
-static void
-take_inventory_row(
-    json_t *all, char **names, size_t names_n, char **field, size_t n)
+/* One field of a device; a number is one, or it is told. */
+static enum dvt_code
+take_field(json_t *row, const char *name, const char *text, struct dvt_err *err)
+{
+	char *end;
+	long long n;
+
+	if (strcmp(name, "period_s") != 0) {
+		json_object_set_new(row, name, json_string(text));
+		return DVT_OK;
+	}
+	n = strtoll(text, &end, 10);
+	if (*end != '\0' || n < 0)
+		return dvt_fail(err, DVT_E_INPUT,
+		    "period_s: \"%.40s\" is no number of seconds", text);
+	json_object_set_new(row, name, json_integer(n));
+	return DVT_OK;
+}
+
+static enum dvt_code
+take_inventory_row(json_t *all, char **names, size_t names_n, char **field,
+    size_t n, struct dvt_err *err)
 {
 	json_t *row = json_object();
 	const char *id = "";
+	enum dvt_code rc = DVT_OK;
 
-	for (size_t i = 0; i < n && i < names_n; i++) {
+	for (size_t i = 0; rc == DVT_OK && i < n && i < names_n; i++) {
 		if (strcmp(names[i], "device_id") == 0)
 			id = field[i];
-		else if (strcmp(names[i], "period_s") == 0)
-			json_object_set_new(
-			    row, names[i], json_integer(atoll(field[i])));
 		else
-			json_object_set_new(
-			    row, names[i], json_string(field[i]));
+			rc = take_field(row, names[i], field[i], err);
 	}
-	if (*id != '\0')
+	if (rc == DVT_OK && n > names_n)
+		rc = dvt_fail(err, DVT_E_INPUT,
+		    "%zu fields, and the header names %zu", n, names_n);
+	if (rc == DVT_OK && *id != '\0' && json_object_get(all, id) != NULL)
+		rc = dvt_fail(err, DVT_E_CONFLICT,
+		    "device %.80s is in a line before already", id);
+	if (rc == DVT_OK && *id != '\0')
 		json_object_set(all, id, row);
 	json_decref(row);
+	return rc;
 }
 
+static enum dvt_code
+check_header(char **names, size_t n, struct dvt_err *err)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(names[i], "device_id") == 0)
+			return DVT_OK;
+	return dvt_fail(err, DVT_E_INPUT,
+	    "the header line has no device_id (device_id,model,...)");
+}
+
+/* Read whole before the first row is sent: a slip changes nothing. */
 static enum dvt_code
 read_inventory(const char *path, json_t **out, struct dvt_err *err)
 {
 	FILE *f = fopen(path, "re");
-	char head[LINE_TEXT], line[LINE_TEXT];
+	char head[LINE_TEXT] = "", line[LINE_TEXT];
 	char *names[CSV_FIELDS], *field[CSV_FIELDS];
-	size_t names_n, n;
+	size_t names_n = 0, n, number = 1;
+	enum dvt_code rc;
 
 	if (f == NULL)
 		return dvt_fail_errno(err, "inventory %s", path);
-	if (fgets(head, sizeof(head), f) == NULL) {
-		fclose(f);
-		return dvt_fail(err, DVT_E_INPUT,
-		    "inventory %s: no header line (device_id,model,...)", path);
-	}
-	names_n = split_csv(head, names);
 	*out = json_object();
-	while (fgets(line, sizeof(line), f) != NULL) {
+	if (fgets(head, sizeof(head), f) != NULL)
+		names_n = split_csv(head, names);
+	rc = check_header(names, names_n, err);
+	while (rc == DVT_OK && fgets(line, sizeof(line), f) != NULL) {
+		number++;
 		n = split_csv(line, field);
-		take_inventory_row(*out, names, names_n, field, n);
+		rc = take_inventory_row(*out, names, names_n, field, n, err);
 	}
+	if (rc != DVT_OK)
+		dvt_err_prefix(err, "inventory %s, line %zu", path, number);
 	fclose(f);
-	return DVT_OK;
+	return rc;
 }
 
 /* --- sending slices --- */

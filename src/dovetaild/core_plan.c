@@ -4,6 +4,7 @@
 #include "api/trust_check.h"
 #include "dovetaild/core_operate_priv.h"
 #include "fleet/interlock.h"
+#include "store/device.h"
 #include "store/authority.h"
 #include "store/edge.h"
 #include "store/gate.h"
@@ -131,6 +132,34 @@ last_safe(struct core *c, const struct dvt_plan *p,
 
 /* --- writing it down --- */
 
+static enum dvt_code
+check_device(
+    struct core *c, const char *what, const char *device, struct dvt_err *err)
+{
+	struct dvt_row_device row;
+	enum dvt_code rc = dvt_store_device_get(
+	    core_tx(c), core_arena(c), device, &row, err);
+
+	if (rc == DVT_E_ABSENT)
+		rc = dvt_fail(
+		    err, rc, "%s: there is no device %.128s", what, device);
+	return rc;
+}
+
+/* A slip in a name would leave out nobody, or try it on nobody. */
+static enum dvt_code
+check_named(struct core *c, const struct dvt_plan *plan, struct dvt_err *err)
+{
+	enum dvt_code rc = DVT_OK;
+
+	for (size_t i = 0; rc == DVT_OK && i < plan->except_n; i++)
+		rc = check_device(c, "except", plan->except[i].device, err);
+	for (size_t i = 0; rc == DVT_OK && i < plan->pilot_devices_n; i++)
+		rc = check_device(
+		    c, "pilot_devices", plan->pilot_devices[i], err);
+	return rc;
+}
+
 enum dvt_code
 core_plan_add(struct core *c, const char *actor, const struct dvt_plan *plan,
     int64_t *id, struct dvt_err *err)
@@ -149,6 +178,7 @@ core_plan_add(struct core *c, const char *actor, const struct dvt_plan *plan,
 
 	if ((rc = check_authorities(c, plan, &from, &to, err)) != DVT_OK ||
 	    (rc = check_edges(c, plan, err)) != DVT_OK ||
+	    (rc = check_named(c, plan, err)) != DVT_OK ||
 	    (rc = last_safe(c, plan, &from, &row.last_safe_at, err)) != DVT_OK)
 		return rc;
 	if (row.last_safe_at != 0 && row.last_safe_at < row.created_at)
