@@ -112,6 +112,33 @@ use(struct gw_feed *f, struct dvt_config *config, struct gw_settings *want,
 	gw_link_report(f);
 }
 
+/* --- doubts --- */
+
+static void
+tell_doubts(struct gw_feed *f)
+{
+	int64_t now = dvt_loop_time(f->loop).wall_s;
+	struct gw_reload *r = f->reload;
+	const char *event;
+	char text[DVT_DOUBT_MAX];
+	size_t n = 0;
+
+	while (gw_files_doubt(&f->files, now, n, &event, text) != NULL)
+		n++;
+	if (n == 0 ||
+	    (n == r->doubts && now - r->doubts_told_at < DOUBT_AGAIN_S)) {
+		r->doubts = n;
+		return;
+	}
+	r->doubts = n;
+	r->doubts_told_at = now;
+	f->doubts_untold = true;
+	for (size_t i = 0;
+	     gw_files_doubt(&f->files, now, i, &event, text) != NULL; i++)
+		log_event(LOG_WARNING, event, LS("why", text));
+	gw_link_report(f);
+}
+
 enum dvt_code
 gw_reload(struct gw_feed *f, struct dvt_err *err)
 {
@@ -145,35 +172,11 @@ gw_reload(struct gw_feed *f, struct dvt_err *err)
 	log_event(LOG_NOTICE, "gateway.reloaded",
 	    LI("credentials", f->files.pairs_n), LI("crls", f->files.crl_n),
 	    LI("denied", dvt_feed_shelved(f->files.denied, DVT_FEED_DENY)));
+	tell_doubts(f);
 	return DVT_OK;
 }
 
 /* --- as time goes by --- */
-
-static void
-tell_doubts(struct gw_feed *f)
-{
-	int64_t now = dvt_loop_time(f->loop).wall_s;
-	struct gw_reload *r = f->reload;
-	const char *event;
-	char text[DVT_DOUBT_MAX];
-	size_t n = 0;
-
-	while (gw_files_doubt(&f->files, now, n, &event, text) != NULL)
-		n++;
-	if (n == 0 ||
-	    (n == r->doubts && now - r->doubts_told_at < DOUBT_AGAIN_S)) {
-		r->doubts = n;
-		return;
-	}
-	r->doubts = n;
-	r->doubts_told_at = now;
-	f->doubts_untold = true;
-	for (size_t i = 0;
-	     gw_files_doubt(&f->files, now, i, &event, text) != NULL; i++)
-		log_event(LOG_WARNING, event, LS("why", text));
-	gw_link_report(f);
-}
 
 static void
 on_look(void *ctx)

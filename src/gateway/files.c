@@ -280,13 +280,23 @@ gw_files_load(const struct gw_settings *s, int64_t now, struct gw_files *out,
 /* --- doubts --- */
 
 static const char *
-crl_doubt(X509_CRL *crl, int64_t now, char text[DVT_DOUBT_MAX])
+crl_doubt(const struct gw_files *f, X509_CRL *crl, int64_t now,
+    const char **event, char text[DVT_DOUBT_MAX])
 {
+	const char *why = dvt_crl_unusable(crl, f->anchor, f->anchor_n);
 	int64_t end = dvt_crl_next_update(crl);
 	char name[DVT_DN_TEXT], since[32];
 	struct tm tm;
 	time_t t;
 
+	*event = why != NULL ? "gateway.crl.unusable" : "gateway.crl.stale";
+	if (why != NULL) {
+		(void)snprintf(text, DVT_DOUBT_MAX,
+		    "CRL of %.150s: %s; all certificates of this issuer are "
+		    "refused by it",
+		    dvt_crl_issuer(crl, name), why);
+		return text;
+	}
 	if (end >= now)
 		return NULL;
 	t = (time_t)end;
@@ -315,9 +325,9 @@ const char *
 gw_files_doubt(const struct gw_files *f, int64_t now, size_t i,
     const char **event, char text[DVT_DOUBT_MAX])
 {
-	*event = "gateway.crl.stale";
 	for (size_t k = 0; k < f->crl_n; k++)
-		if (crl_doubt(f->crl[k], now, text) != NULL && i-- == 0)
+		if (crl_doubt(f, f->crl[k], now, event, text) != NULL &&
+		    i-- == 0)
 			return text;
 	*event = "gateway.staple.refused";
 	for (size_t k = 0; k < f->pairs_n; k++)

@@ -6,6 +6,7 @@
 #include "wire/pem.h"
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 
 #include <time.h>
 
@@ -87,6 +88,38 @@ dvt_crl_check(
 		return DVT_OK;
 	return dvt_fail(err, DVT_E_CONFLICT, "CRL of %s: not signed by its key",
 	    dvt_crl_issuer(crl, name));
+}
+
+/* Those critical extensions that OpenSSL can go by. */
+static bool
+is_handled(const X509_CRL *crl, int i)
+{
+	X509_EXTENSION *ext = X509_CRL_get_ext(crl, i);
+
+	if (X509_EXTENSION_get_critical(ext) == 0)
+		return true;
+	switch (OBJ_obj2nid(X509_EXTENSION_get_object(ext))) {
+	case NID_issuing_distribution_point:
+	case NID_authority_key_identifier:
+	case NID_delta_crl:
+		return true;
+	default:
+		return false;
+	}
+}
+
+const char *
+dvt_crl_unusable(const X509_CRL *crl, X509 *const *anchors, size_t n)
+{
+	for (int i = 0; i < X509_CRL_get_ext_count(crl); i++)
+		if (!is_handled(crl, i))
+			return "a critical extension that is not known";
+	for (size_t i = 0; i < n; i++)
+		if (X509_NAME_cmp(X509_CRL_get_issuer(crl),
+			X509_get_subject_name(anchors[i])) == 0 &&
+		    (X509_get_key_usage(anchors[i]) & X509v3_KU_CRL_SIGN) == 0)
+			return "its issuer may not sign CRLs";
+	return NULL;
 }
 
 int64_t

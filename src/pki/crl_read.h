@@ -31,6 +31,17 @@ DVT_MUST_USE enum dvt_code dvt_crls_read(struct dvt_span text, size_t max,
 DVT_MUST_USE enum dvt_code dvt_crl_check(
     X509_CRL *crl, X509 *const *anchors, size_t n, struct dvt_err *err);
 
+/**
+ * dvt_crl_unusable() - is this list one that nobody can go by?
+ * @anchors: where the issuer is looked for
+ *
+ * Path validation then refuses every certificate of its issuer (RFC 5280
+ * sections 5.2 and 6.3.3 (f)): what an operator must hear before devices do.
+ * Return: NULL, or the reason as a fixed phrase.
+ */
+const char *dvt_crl_unusable(
+    const X509_CRL *crl, X509 *const *anchors, size_t n);
+
 /* Unix seconds; INT64_MAX when it names none. */
 int64_t dvt_crl_next_update(const X509_CRL *crl);
 /* Its issuer as text; returns @out. */

@@ -180,6 +180,9 @@ def test_live_handshakes_with_an_edge_alone_are_right(tmp_path):
         assert wrong == []
         assert right >= 133 and right + len(known) == 156
         assert twice > 140
+        # lists that nobody can go by refuse all of their issuer: never silently
+        log = "".join(e.gw.log() for e in edges.values())
+        assert "a critical extension that is not known" in log and "its issuer may not sign CRLs" in log
         records = [r for e in edges.values() for r in e.gw.records()]
         assert {r["outcome"] for r in records} == {"ok", "edge-refused"}
         assert all(r["reason"] not in ("protocol", "timeout") for r in records)

@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Settings and files as a folder has them, and on their way to a worker. */
+#include "gateway/files.h"
+
+#include "base/mem.h"
+#include "gateway/stats.h"
+#include "ipc/fields.h"
+#include "pki/crl.h"
+#include "pki/crl_read.h"
+#include "pki/testca.h"
+#include "wire/pem.h"
+
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+static char folder[] = "/tmp/gateway-files-XXXXXX";
+static struct testca root, edge, other, devices, dev;
+
+static void
+write_file(const char *name, struct dvt_span text)
+{
+	char path[128];
+	FILE *f;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", folder, name);
+	assert_non_null(f = fopen(path, "we"));
+	assert_int_equal(fwrite(text.p, 1, text.n, f), text.n);
+	assert_int_equal(fclose(f), 0);
+}
+
+static void
+write_pair(const char *name, const struct testca *of)
+{
+	struct dvt_buf pem;
+	char file[64];
+
+	dvt_buf_init(&pem, DVT_CERT_PEM_MAX);
+	assert_int_equal(dvt_x509_to_pem(of->cert, &pem, NULL), DVT_OK);
+	(void)snprintf(file, sizeof(file), "%s.pem", name);
+	write_file(file, dvt_buf_span(&pem));
+	dvt_buf_reset(&pem);
+	assert_int_equal(dvt_key_to_pem(of->key, &pem, NULL), DVT_OK);
+	(void)snprintf(file, sizeof(file), "%s.key", name);
+	write_file(file, dvt_buf_span(&pem));
+	dvt_buf_fini(&pem);
+}
+
+/* A list of @n serials that ended @late seconds ago. */
+static void
+write_crl(const char *name, size_t n, int64_t late)
+{
+	struct dvt_crl *c;
+	struct dvt_buf der, pem;
+
+	dvt_buf_init(&der, DVT_CRL_DER_MAX);
+	dvt_buf_init(&pem, DVT_CRL_DER_MAX);
+	assert_int_equal(dvt_crl_new(devices.cert, 1, TESTCA_NOW - 9999,
+			     TESTCA_NOW - late, &c, NULL),
+	    DVT_OK);
+	for (size_t i = 0; i < n; i++) {
+		uint8_t serial[16] = {1, 0, 0, (uint8_t)(i >> 16),
+		    (uint8_t)(i >> 8), (uint8_t)i, 7, 7, 7, 7, 7, 7, 7, 7, 7,
+		    7};
+
+		dvt_crl_add(c, (struct dvt_span){serial, sizeof(serial)},
+		    TESTCA_NOW - 9999, DVT_CRL_UNSPECIFIED);
+	}
+	assert_int_equal(dvt_crl_finish(c, devices.key, &der, NULL), DVT_OK);
+	dvt_crl_free(c);
+	dvt_pem_put(&pem, DVT_PEM_CRL, dvt_buf_span(&der));
+	write_file(name, dvt_buf_span(&pem));
+	dvt_buf_fini(&der);
+	dvt_buf_fini(&pem);
+}
+
+static enum dvt_code
+load(const char *ini, struct gw_files *out, struct dvt_err *err)
+{
+	struct dvt_config *config;
+	struct gw_settings s;
+	char path[128];
+	enum dvt_code rc;
+
+	(void)snprintf(path, sizeof(path), "%s/gw.ini", folder);
+	write_file("gw.ini", dvt_span_str(ini));
+	*out = (struct gw_files){.max_depth = 77};
+	if ((rc = gw_settings_load(path, &config, &s, err)) != DVT_OK)
+		return rc;
+	rc = gw_files_load(&s, TESTCA_NOW, out, err);
+	dvt_config_free(config);
+	return rc;
+}
+
+#define BASE                                                                   \
+	"[gateway]\nupstream = 127.0.0.1:1\ncertificate = edge.pem\n"          \
+	"key = edge.key\nclient-ca = devices.pem\n"
+
+static void
+a_worker_gets_what_the_files_say(void **state)
+{
+	struct gw_files f, got;
+	struct gw_crl_parts parts = {.n = 0};
+	struct dvt_buf body;
+	struct dvt_fields in;
+	size_t messages = 0;
+
+	(void)state;
+	write_crl("big.crl", 130000, -9999); /* 4.4 MB: two messages */
+	write_crl("small.crl", 1, -9999);
+	assert_int_equal(
+	    load(BASE "crl = big.crl small.crl\nverify-depth = 0\n"
+		      "[credential more]\ncertificate = other.pem\n"
+		      "key = other.key\nnames = a.example *.b.example\n"
+		      "root = root.pem\n",
+		&f, NULL),
+	    DVT_OK);
+	dvt_buf_init(&body, DVT_IPC_BODY_MAX);
+	for (size_t i = 0; i < f.crl_n; i++) {
+		size_t from = 0, n;
+
+		while ((n = gw_crl_part_put(&f, i, from, &body)) > 0) {
+			in = dvt_fields_of(dvt_buf_span(&body));
+			assert_int_equal(
+			    gw_crl_part_get(&in, &parts, NULL), DVT_OK);
+			dvt_buf_reset(&body);
+			from += n;
+			messages++;
+		}
+	}
+	assert_int_equal(messages, 3);
+	gw_files_put(&f, &body);
+	in = dvt_fields_of(dvt_buf_span(&body));
+	assert_int_equal(
+	    gw_files_get(&in, dvt_shelf_fd(f.denied), &parts, &got, NULL),
+	    DVT_OK);
+	assert_int_equal(parts.n, 0);
+	assert_int_equal(got.max_depth, -1); /* no intermediate at all */
+	assert_int_equal(got.pairs_n, 2);
+	assert_string_equal(got.pair[0].id, "file");
+	assert_string_equal(got.pair[1].id, "file:more");
+	assert_int_equal(got.pair[1].names.n, 2);
+	assert_string_equal(got.pair[1].names.v[1], "*.b.example");
+	assert_int_equal(X509_cmp(got.pair[1].root, root.cert), 0);
+	assert_int_equal(X509_cmp(got.pair[1].chain.cert[0], other.cert), 0);
+	assert_true(dvt_key_same(got.pair[1].key, other.key));
+	assert_int_equal(got.anchor_n, 1);
+	assert_int_equal(got.crl_n, 2);
+	assert_int_equal(dvt_crl_count(got.crl[0]), 130000);
+	assert_int_equal(dvt_crl_count(got.crl[1]), 1);
+	gw_files_fini(&got);
+	gw_files_fini(&f);
+	dvt_buf_fini(&body);
+}
+
+static void
+a_broken_message_of_a_list_is_refused(void **state)
+{
+	struct gw_crl_parts parts = {.n = 0};
+	struct dvt_buf body;
+	struct dvt_fields in;
+
+	(void)state;
+	dvt_buf_init(&body, 4096);
+	dvt_put_u64(&body, 1); /* the second before the first */
+	dvt_put_bytes(&body, DVT_SPAN_LIT("x"));
+	in = dvt_fields_of(dvt_buf_span(&body));
+	assert_int_equal(gw_crl_part_get(&in, &parts, NULL), DVT_E_CONFLICT);
+	dvt_buf_reset(&body);
+	dvt_put_u64(&body, GW_CRLS_MAX);
+	dvt_put_bytes(&body, DVT_SPAN_LIT("x"));
+	in = dvt_fields_of(dvt_buf_span(&body));
+	assert_int_equal(gw_crl_part_get(&in, &parts, NULL), DVT_E_INPUT);
+	assert_int_equal(parts.n, 0);
+	dvt_buf_fini(&body);
+}
+
+static void
+doubts_are_told_and_do_not_refuse(void **state)
+{
+	struct gw_files f;
+	const char *event;
+	char text[DVT_DOUBT_MAX];
+
+	(void)state;
+	write_crl("late.crl", 1, 60);
+	write_file("junk", DVT_SPAN_LIT("junk"));
+	assert_int_equal(
+	    load(BASE "crl = late.crl\nstaple = junk\nroot = root.pem\n", &f,
+		NULL),
+	    DVT_OK);
+	assert_non_null(gw_files_doubt(&f, TESTCA_NOW, 0, &event, text));
+	assert_string_equal(event, "gateway.crl.stale");
+	assert_string_equal(text,
+	    "CRL of CN=Devices: out of date since 2025-11-30T23:59:00Z; what "
+	    "it names stays refused");
+	assert_non_null(gw_files_doubt(&f, TESTCA_NOW, 1, &event, text));
+	assert_string_equal(event, "gateway.staple.refused");
+	assert_null(gw_files_doubt(&f, TESTCA_NOW, 2, &event, text));
+	gw_files_fini(&f);
+}
+
+static void
+a_faulty_set_is_refused_with_its_file(void **state)
+{
+	static const struct {
+		const char *ini;
+		enum dvt_code want;
+		const char *why;
+	} cases[] = {
+	    {BASE "crl = edge.pem\n",					  DVT_E_INPUT,  "edge.pem"         },
+	    {BASE "crl = none.crl\n",					  DVT_E_SYSTEM, "none.crl"         },
+	    {BASE "cross = junk\n",					    DVT_E_INPUT,  "junk"             },
+	    {BASE "[credential x]\nkey = other.key\n",                         DVT_E_INPUT,
+             "x.certificate"										    },
+	    {BASE "[credential x]\ncertificate = other.pem\nkey =\n",
+             DVT_E_INPUT,								    "must not be empty"},
+	    {BASE "[credential x]\ncertificate = other.pem\nkey = edge.key\n",
+             DVT_E_CONFLICT,								 "edge.key"         },
+	    {BASE "admin = 192.0.2.1:9\n",                                     DVT_E_INPUT,  "admin-open"       },
+	    {BASE "admin = nowhere\n",					 DVT_E_INPUT,  "admin"            },
+	    {BASE "verify-depth = 13\n",                                       DVT_E_INPUT,  "verify-depth"     },
+	    {"[gateway]\nupstream = 127.0.0.1:1\nkey = edge.key\n",            DVT_E_INPUT,
+             "go together"										      },
+	};
+
+	(void)state;
+	write_file("junk", DVT_SPAN_LIT("junk"));
+	for (size_t i = 0; i < DVT_COUNT(cases); i++) {
+		struct gw_files f;
+		struct dvt_err err = {0};
+		enum dvt_code rc = load(cases[i].ini, &f, &err);
+
+		if (rc != cases[i].want ||
+		    strstr(err.text, cases[i].why) == NULL)
+			fail_msg("case %zu: %d: %s", i, (int)rc, err.text);
+		gw_files_fini(&f);
+	}
+}
+
+static void
+counts_reach_the_feed_process_and_add_up(void **state)
+{
+	struct gw_stats a = {.conns = 3, .sessions = 2, .resident_bytes = 9};
+	struct gw_stats b, sum = {0};
+	struct dvt_buf body;
+	int fd = gw_memory_open();
+
+	(void)state;
+	for (int o = 0; o < DVT_OUTCOME_N; o++)
+		for (int r = 0; r < DVT_HR_N; r++)
+			a.handshakes[o][r] = UINT32_MAX + (uint64_t)(o * r);
+	dvt_buf_init(&body, 4096); /* the most that the channel takes */
+	gw_stats_put(&a, &body);
+	assert_int_equal(dvt_buf_ok(&body, "stats", NULL), DVT_OK);
+	assert_int_equal(gw_stats_get(dvt_buf_span(&body), &b, NULL), DVT_OK);
+	assert_memory_equal(&a, &b, sizeof(a));
+	gw_stats_fold(&sum, &a);
+	gw_stats_fold(&sum, &b);
+	assert_int_equal(sum.sessions, 4);
+	assert_int_equal(sum.handshakes[1][1], 2 * a.handshakes[1][1]);
+	assert_int_equal(
+	    gw_stats_get((struct dvt_span){body.p, body.n - 1}, &b, NULL),
+	    DVT_E_INPUT);
+	assert_true(gw_memory_bytes(fd) > 100000);
+	assert_int_equal(gw_memory_bytes(-1), 0);
+	close(fd);
+	dvt_buf_fini(&body);
+}
+
+static int
+make(void **state)
+{
+	(void)state;
+	assert_non_null(mkdtemp(folder));
+	root = testca_make(NULL, "CN=Root", -1);
+	edge = testca_leaf(&root, "CN=edge.example", DVT_EKU_SERVER);
+	other = testca_leaf(&root, "CN=other.example", DVT_EKU_SERVER);
+	devices = testca_make(NULL, "CN=Devices", -1);
+	dev = testca_leaf(&devices, "CN=dev-1", DVT_EKU_CLIENT);
+	write_pair("root", &root);
+	write_pair("edge", &edge);
+	write_pair("other", &other);
+	write_pair("devices", &devices);
+	return 0;
+}
+
+static int
+drop(void **state)
+{
+	char command[64];
+
+	(void)state;
+	(void)snprintf(command, sizeof(command), "rm -r %s", folder);
+	assert_int_equal(system(command), 0); // NOLINT: our own folder
+	testca_fini(&root);
+	testca_fini(&edge);
+	testca_fini(&other);
+	testca_fini(&devices);
+	testca_fini(&dev);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(a_worker_gets_what_the_files_say),
+	    cmocka_unit_test(a_broken_message_of_a_list_is_refused),
+	    cmocka_unit_test(doubts_are_told_and_do_not_refuse),
+	    cmocka_unit_test(a_faulty_set_is_refused_with_its_file),
+	    cmocka_unit_test(counts_reach_the_feed_process_and_add_up),
+	};
+
+	return cmocka_run_group_tests(tests, make, drop);
+}
