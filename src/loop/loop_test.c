@@ -186,6 +186,55 @@ time_stands_still_within_a_turn(void **state)
 	assert_false(dvt_loop_turn(loop, true)); /* nothing to wait for */
 }
 
+static int
+setup_busy(void **state)
+{
+	(void)state;
+	trace[0] = '\0';
+	return dvt_loop_new_busy(&loop, NULL) == DVT_OK ? 0 : -1;
+}
+
+static void
+on_byte(void *ctx, unsigned ready)
+{
+	char c;
+
+	assert_int_equal(ready, DVT_READ);
+	assert_int_equal(read(*(int *)ctx, &c, 1), 1);
+	note(c);
+}
+
+/* Watched, closed, opened anew under the same number, within one turn. */
+static void
+a_number_that_is_used_again_is_watched_in_every_kind_of_loop(void **state)
+{
+	struct dvt_watch *w;
+	int fd[2], first;
+
+	(void)state;
+	assert_int_equal(pipe(fd), 0);
+	first = fd[0];
+	w = dvt_watch_new(loop, fd[0], DVT_READ, on_byte, &fd[0]);
+	assert_true(dvt_loop_turn(loop, false));
+	for (int i = 0; i < 3; i++) {
+		dvt_watch_free(w);
+		close(fd[0]);
+		close(fd[1]);
+		assert_int_equal(pipe(fd), 0);
+		assert_int_equal(fd[0], first);
+		w = dvt_watch_new(loop, fd[0], DVT_READ, on_byte, &fd[0]);
+		dvt_watch_want(w, 0);
+		if (i != 1)
+			dvt_watch_want(w, DVT_READ);
+		assert_int_equal(write(fd[1], "r", 1), 1);
+		(void)dvt_loop_turn(loop, false);
+		assert_string_equal(trace, i == 2 ? "rr" : "r");
+	}
+	dvt_watch_free(w);
+	close(fd[0]);
+	close(fd[1]);
+}
+
 int
 main(void)
 {
@@ -202,6 +251,12 @@ main(void)
 		a_signal_ends_the_run_with_its_turn, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		time_stands_still_within_a_turn, setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		a_number_that_is_used_again_is_watched_in_every_kind_of_loop,
+		setup, teardown),
+	    cmocka_unit_test_setup_teardown(
+		a_number_that_is_used_again_is_watched_in_every_kind_of_loop,
+		setup_busy, teardown),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
