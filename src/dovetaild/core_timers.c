@@ -16,9 +16,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define SLICE           200    /* rows of one kind in one tick */
-#define HANDSHAKES_KEPT 500000 /* whole records */
-#define RENEW_TRIES_S   3600   /* between two orders for one edge */
+#define SLICE           200       /* rows of one kind in one tick */
+#define TRIM_SLICE      2000      /* of old records */
+#define HANDSHAKES_KEPT 500000    /* whole records */
+#define HOURS_KEPT      (93 * 24) /* counts by hour */
+#define RENEW_TRIES_S   3600      /* between two orders for one edge */
 
 /* --- certificates --- */
 
@@ -107,10 +109,16 @@ static enum dvt_code
 trim(struct core *c, void *ctx, struct dvt_err *err)
 {
 	int64_t gone;
+	enum dvt_code rc;
 
 	(void)ctx;
-	return dvt_store_handshake_trim(
-	    core_tx(c), HANDSHAKES_KEPT, SLICE, &gone, err);
+	rc = dvt_store_handshake_trim(
+	    core_tx(c), HANDSHAKES_KEPT, TRIM_SLICE, &gone, err);
+	if (rc == DVT_OK)
+		rc = dvt_store_handshake_hours_trim(core_tx(c),
+		    core_now(c).wall_s / 3600 - HOURS_KEPT, TRIM_SLICE, &gone,
+		    err);
+	return rc;
 }
 
 /* --- edges --- */

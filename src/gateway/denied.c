@@ -116,26 +116,34 @@ take_file(struct dvt_shelf *s, FILE *in, const char *path, struct dvt_err *err)
 }
 
 enum dvt_code
+gw_denied_read(
+    FILE *in, const char *name, struct dvt_shelf **out, struct dvt_err *err)
+{
+	struct dvt_shelf *s = dvt_shelf_new(true);
+	enum dvt_code rc = take_file(s, in, name, err);
+
+	*out = NULL;
+	if (rc == DVT_OK)
+		*out = s;
+	else
+		dvt_shelf_free(s);
+	return rc;
+}
+
+enum dvt_code
 gw_denied_load(const char *path, struct dvt_shelf **out, struct dvt_err *err)
 {
-	struct dvt_shelf *s;
 	enum dvt_code rc;
 	FILE *in;
 
 	*out = NULL;
-	s = dvt_shelf_new(true);
-	if (path != NULL) {
-		if ((in = fopen(path, "re")) == NULL) {
-			dvt_shelf_free(s);
-			return dvt_fail_errno(err, "%s", path);
-		}
-		rc = take_file(s, in, path, err);
-		fclose(in);
-		if (rc != DVT_OK) {
-			dvt_shelf_free(s);
-			return rc;
-		}
+	if (path == NULL) {
+		*out = dvt_shelf_new(true);
+		return DVT_OK;
 	}
-	*out = s;
-	return DVT_OK;
+	if ((in = fopen(path, "re")) == NULL)
+		return dvt_fail_errno(err, "%s", path);
+	rc = gw_denied_read(in, path, out, err);
+	fclose(in);
+	return rc;
 }

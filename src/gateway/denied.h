@@ -5,6 +5,8 @@
 
 #include "proto/shelf.h"
 
+#include <stdio.h>
+
 #define GW_DENIED_MAX  2000000 /* lines that count in a deny file */
 #define GW_DENIED_KEYS 1000    /* of them keys */
 #define GW_DENIED_LINE 1024    /* bytes of a line */
@@ -20,6 +22,10 @@
  */
 DVT_MUST_USE enum dvt_code gw_denied_load(
     const char *path, struct dvt_shelf **out, struct dvt_err *err);
+
+/* The same from a stream; @name stands for the file in errors. */
+DVT_MUST_USE enum dvt_code gw_denied_read(
+    FILE *in, const char *name, struct dvt_shelf **out, struct dvt_err *err);
 
 /* Each denied key of it. */
 void gw_denied_keys(const struct dvt_shelf *s,

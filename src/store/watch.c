@@ -79,6 +79,21 @@ dvt_store_handshake_trim(struct dvt_tx *tx, int64_t keep, int64_t limit,
 }
 
 enum dvt_code
+dvt_store_handshake_hours_trim(struct dvt_tx *tx, int64_t before, int64_t limit,
+    int64_t *gone, struct dvt_err *err)
+{
+	int64_t hours = 0, shown = 0;
+	enum dvt_code rc = dvt_sql_run(tx, SQL_HANDSHAKE_HOUR_TRIM, &hours, err,
+	    BI("before", before), BI("limit", limit));
+
+	if (rc == DVT_OK)
+		rc = dvt_sql_run(tx, SQL_HANDSHAKE_SHOWN_TRIM, &shown, err,
+		    BI("before", before));
+	*gone = hours + shown;
+	return rc;
+}
+
+enum dvt_code
 dvt_store_handshake_hours(struct dvt_tx *tx, struct dvt_arena *arena,
     const char *device, int64_t since, int64_t limit,
     struct dvt_row_handshake_hour **rows, size_t *n, struct dvt_err *err)

@@ -40,6 +40,10 @@ DVT_MUST_USE enum dvt_code dvt_store_handshake_count(struct dvt_tx *tx,
 /* Keep the last @keep records; at most @limit go in one call. */
 DVT_MUST_USE enum dvt_code dvt_store_handshake_trim(struct dvt_tx *tx,
     int64_t keep, int64_t limit, int64_t *gone, struct dvt_err *err);
+/* Counts of the oldest hour, when it is before @before (Unix seconds / 3600),
+ * those of at most @limit devices; what was shown in it whole. */
+DVT_MUST_USE enum dvt_code dvt_store_handshake_hours_trim(struct dvt_tx *tx,
+    int64_t before, int64_t limit, int64_t *gone, struct dvt_err *err);
 /* @since: Unix seconds / 3600. */
 DVT_MUST_USE enum dvt_code dvt_store_handshake_hours(struct dvt_tx *tx,
     struct dvt_arena *arena, const char *device, int64_t since, int64_t limit,

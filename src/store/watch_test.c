@@ -62,6 +62,22 @@ handshakes_are_kept_counted_and_trimmed(void **state)
 	    t->tx, &t->arena, "d-1", 0, 9, &hours, &n, &err));
 	assert_int_equal(n, 1);
 	assert_int_equal(hours[0].n, 4);
+	/* counts of old hours go, some devices at a time */
+	hour.hour++;
+	assert_done(dvt_store_handshake_hour_add(t->tx, &hour, &err));
+	hour.device = "d-2";
+	hour.hour--;
+	assert_done(dvt_store_handshake_hour_add(t->tx, &hour, &err));
+	for (int i = 0; i < 4; i++) {
+		static const int left[] = {1, 1, 0, 0};
+
+		assert_done(dvt_store_handshake_hours_trim(
+		    t->tx, hour.hour + 1, 1, &gone, &err));
+		assert_int_equal(gone, i < 2 ? 1 : 0);
+		assert_done(dvt_store_handshake_hours(t->tx, &t->arena,
+		    i == 0 ? "d-2" : "d-1", 0, 9, &hours, &n, &err));
+		assert_int_equal(n, i < 2 ? left[i] : 1);
+	}
 }
 
 static void

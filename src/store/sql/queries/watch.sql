@@ -54,6 +54,21 @@ SELECT @handshake_hour FROM handshake_hour
  WHERE device = :device AND hour >= :since
  ORDER BY hour, gateway, outcome, reason, root LIMIT :limit;
 
+-- name: handshake_hour_trim
+-- in:   before int (hour), limit int (devices)
+-- out:  rows changed: taken away, of the oldest hour
+DELETE FROM handshake_hour
+ WHERE hour = (SELECT min(hour) FROM handshake_hour) AND hour < :before
+   AND device IN (SELECT device FROM handshake_hour
+                   WHERE hour = (SELECT min(hour) FROM handshake_hour)
+                   ORDER BY device LIMIT :limit);
+
+-- name: handshake_shown_trim
+-- in:   before int (hour)
+-- out:  rows changed: taken away, those of the oldest hour
+DELETE FROM handshake_shown
+ WHERE hour = (SELECT min(hour) FROM handshake_shown) AND hour < :before;
+
 -- name: handshake_shown_add
 -- in:   @handshake_shown
 -- out:  rows changed: 1
