@@ -156,6 +156,29 @@ feed_state(const struct gw_feed *f, int64_t now)
 	return o;
 }
 
+static struct gw_stats
+sum_of(const struct gw_feed *f)
+{
+	struct gw_stats all = f->past;
+
+	for (unsigned i = 0; i < f->program->settings.workers; i++)
+		gw_stats_fold(&all, &f->peer[i].stats);
+	return all;
+}
+
+static json_t *
+upstreams(const struct gw_feed *f, uint64_t failing)
+{
+	const struct gw_upstreams *u = &f->program->settings.upstreams;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < u->n; i++)
+		json_array_append_new(
+		    list, json_pack("{s:s, s:b}", "to", u->one[i].text,
+			      "failing", (int)(failing >> i & 1)));
+	return list;
+}
+
 enum gw_health
 gw_health_format(const struct gw_feed *f, struct dvt_buf *out)
 {
@@ -165,22 +188,23 @@ gw_health_format(const struct gw_feed *f, struct dvt_buf *out)
 	unsigned ready = gw_workers_ready(f);
 	struct ends ends = {.list = json_array(), .now = now};
 	json_t *why = doubts(f, now);
+	uint64_t failing = sum_of(f).failing;
 	enum gw_health health = GW_HEALTHY;
 	json_t *o;
 
 	each_shown(f, add_end, &ends);
 	if (ready < s->workers || json_array_size(why) > 0 ||
-	    ends.good < json_array_size(ends.list) ||
+	    ends.good < json_array_size(ends.list) || failing != 0 ||
 	    (s->control_n > 0 && f->poll.failures > 0))
 		health = GW_DEGRADED;
 	if (ready == 0 || ends.good == 0)
 		health = GW_DOWN;
-	o = json_pack("{s:s, s:s, s:I, s:I, s:I, s:s, s:o, s:o, s:o}", "status",
+	o = json_pack("{s:s, s:s, s:I, s:I, s:I, s:o, s:o, s:o, s:o}", "status",
 	    names[health], "version", DVT_VERSION, "workers",
 	    (json_int_t)s->workers, "workers_ready", (json_int_t)ready,
-	    "sessions", (json_int_t)gw_feed_sessions(f), "upstream",
-	    s->upstream_text, "credentials", ends.list, "crls", crl_ends(f),
-	    "doubts", why);
+	    "sessions", (json_int_t)gw_feed_sessions(f), "upstreams",
+	    upstreams(f, failing), "credentials", ends.list, "crls",
+	    crl_ends(f), "doubts", why);
 	if (s->control_n > 0)
 		json_object_set_new(o, "feed", feed_state(f, now));
 	dvt_json_put(out, o);
@@ -218,16 +242,6 @@ label(struct dvt_buf *out, const char *value)
 		else
 			dvt_buf_putc(out, *value);
 	}
-}
-
-static struct gw_stats
-sum_of(const struct gw_feed *f)
-{
-	struct gw_stats all = f->past;
-
-	for (unsigned i = 0; i < f->program->settings.workers; i++)
-		gw_stats_fold(&all, &f->peer[i].stats);
-	return all;
 }
 
 static void
@@ -324,6 +338,21 @@ put_control(const struct gw_feed *f, struct dvt_buf *out)
 }
 
 static void
+put_upstreams(const struct gw_feed *f, struct dvt_buf *out, uint64_t failing)
+{
+	const struct gw_upstreams *u = &f->program->settings.upstreams;
+
+	metric(out, "upstream_failing", "gauge",
+	    "1: some worker's last connection to it failed.");
+	for (size_t i = 0; i < u->n; i++) {
+		dvt_buf_puts(
+		    out, "dovetail_gateway_upstream_failing{upstream=\"");
+		label(out, u->one[i].text);
+		dvt_buf_printf(out, "\"} %d\n", (int)(failing >> i & 1));
+	}
+}
+
+static void
 put_memory(const struct gw_feed *f, struct dvt_buf *out)
 {
 	metric(out, "resident_bytes", "gauge", "Resident memory by process.");
@@ -359,6 +388,7 @@ gw_metrics_format(const struct gw_feed *f, struct dvt_buf *out)
 	    (int64_t)(all.conns - all.sessions));
 	gauge(out, "denied", "Certificates denied by feed and deny file.",
 	    (int64_t)denied(f));
+	put_upstreams(f, out, all.failing);
 	put_ends(f, out);
 	put_control(f, out);
 	metric(out, "reloads_total", "counter",

@@ -247,7 +247,8 @@ a_faulty_set_is_refused_with_its_file(void **state)
 static void
 counts_reach_the_feed_process_and_add_up(void **state)
 {
-	struct gw_stats a = {.conns = 3, .sessions = 2, .resident_bytes = 9};
+	struct gw_stats a = {
+	    .conns = 3, .sessions = 2, .resident_bytes = 9, .failing = 2};
 	struct gw_stats b, sum = {0};
 	struct dvt_buf body;
 	int fd = gw_memory_open();

@@ -20,6 +20,7 @@ gw_stats_put(const struct gw_stats *s, struct dvt_buf *out)
 	dvt_put_u64(out, s->conns);
 	dvt_put_u64(out, s->sessions);
 	dvt_put_u64(out, s->resident_bytes);
+	dvt_put_u64(out, s->failing);
 	dvt_put_count(out, n);
 	for (size_t i = 0; i < CELLS; i++) {
 		if (cell[i] == 0)
@@ -39,6 +40,7 @@ gw_stats_get(struct dvt_span body, struct gw_stats *out, struct dvt_err *err)
 	    .conns = dvt_get_u64(&in, UINT32_MAX),
 	    .sessions = dvt_get_u64(&in, UINT32_MAX),
 	    .resident_bytes = dvt_get_u64(&in, UINT64_MAX),
+	    .failing = dvt_get_u64(&in, UINT64_MAX),
 	};
 	n = dvt_get_count(&in, CELLS);
 	for (size_t i = 0; i < n; i++) {
@@ -59,6 +61,7 @@ gw_stats_fold(struct gw_stats *into, const struct gw_stats *from)
 	into->conns += from->conns;
 	into->sessions += from->sessions;
 	into->resident_bytes += from->resident_bytes;
+	into->failing |= from->failing;
 }
 
 int

@@ -264,6 +264,10 @@ stats_tell(struct gw_worker *w)
 
 	w->stats.conns = w->conns;
 	w->stats.sessions = w->sessions;
+	w->stats.failing = 0;
+	for (size_t i = 0; i < w->upstreams.n; i++)
+		w->stats.failing |= (uint64_t)(w->upstreams.one[i].failures > 0)
+				    << i;
 	w->stats.resident_bytes = gw_memory_bytes(w->memory_fd);
 	if (w->feed_channel == NULL ||
 	    memcmp(&w->stats, &w->told, sizeof(w->told)) == 0)

@@ -118,8 +118,8 @@ def run_openssl(*words):
 class Echo:
     """A TCP upstream that sends back what it gets, and counts."""
 
-    def __init__(self):
-        self.socket = socket.create_server(("127.0.0.1", 0))
+    def __init__(self, port=0):
+        self.socket = socket.create_server(("127.0.0.1", port))
         self.port = self.socket.getsockname()[1]
         self.open = 0
         self.total = 0

@@ -93,6 +93,31 @@ def test_metrics_count_what_happened(world):
     wait_for("none open", lambda: world.metrics()["connections"] == 0)
 
 
+def test_an_upstream_that_is_away_is_told(world, tmp_path):
+    port = free_port()
+    admin = free_port()
+    gw = Gateway(tmp_path, f"tcp:127.0.0.1:{port}", certificate=world.edge[0], key=world.edge[1],
+                 client_ca=world.devices.cert, admin=f"127.0.0.1:{admin}", workers=1).start()
+
+    def health():
+        c = http.client.HTTPConnection("127.0.0.1", admin, timeout=20)
+        c.request("GET", "/healthz")
+        r = c.getresponse()
+        return r.status, json.loads(r.read())
+    try:
+        assert health()[1]["upstreams"] == [{"to": f"tcp:127.0.0.1:{port}", "failing": False}]
+        with pytest.raises((ssl.SSLError, ConnectionError, EOFError, TimeoutError)):
+            Client(gw.port, [world.root.cert], *world.dev).echo()
+        status, said = wait_for("degraded", lambda: health()[1]["status"] == "degraded" and health())
+        assert status == 200 and said["upstreams"][0]["failing"] is True
+        back = Echo(port)
+        assert wait_for("back", lambda: Client(gw.port, [world.root.cert], *world.dev).echo())
+        wait_for("ok", lambda: health()[1]["status"] == "ok")
+        back.close()
+    finally:
+        assert gw.stop() == 0
+
+
 def test_counts_survive_a_worker_and_health_tells_of_it(world):
     total = lambda: sum(v for n, v in world.metrics().items() if n.startswith("handshakes_total"))
     c = world.client()
