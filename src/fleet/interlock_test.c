@@ -164,6 +164,42 @@ each_distinct_trust_gets_its_verdict_in_openssls_words(void **state)
 	assert_false(dvt_dry_allows(&sum, false));
 }
 
+/* Even where it was seen to take another leaf of that root. */
+static void
+who_pins_something_else_refuses_unless_it_loads_anchors(void **state)
+{
+	static const struct {
+		enum dvt_pins pins;
+		enum dvt_management management;
+		bool after_overlap;
+		enum dvt_dry_verdict want;
+	} rows[] = {
+	    {DVT_PINS_UNKNOWN,      DVT_MANAGED_NONE,    true,  DVT_WOULD_ACCEPT},
+	    {DVT_PINS_ROOT,         DVT_MANAGED_NONE,    true,  DVT_WOULD_ACCEPT},
+	    {DVT_PINS_INTERMEDIATE, DVT_MANAGED_NONE,    true,  DVT_WOULD_REFUSE},
+	    {DVT_PINS_LEAF,         DVT_MANAGED_EST,     false, DVT_WOULD_REFUSE},
+	    {DVT_PINS_LEAF,         DVT_MANAGED_CHECKIN, false, DVT_WOULD_REFUSE},
+	    {DVT_PINS_LEAF,         DVT_MANAGED_CHECKIN, true,  DVT_WOULD_ACCEPT},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DVT_COUNT(rows); i++) {
+		int asked = 0;
+		struct dvt_dry_run how = {
+		    accepts_new, &asked, "new", rows[i].after_overlap};
+		struct dvt_trust_group g = {.management = rows[i].management,
+		    .seen_ok = true,
+		    .pins = rows[i].pins,
+		    .devices.n = 1};
+		struct dvt_dry_sum sum;
+
+		dvt_dry_run(&how, &g, 1, &sum);
+		assert_int_equal(g.verdict, rows[i].want);
+		if (g.verdict == DVT_WOULD_REFUSE)
+			assert_memory_equal(g.reason, "pins a", 6);
+	}
+}
+
 static void
 preflight_judges_by_what_devices_will_hold(void **state)
 {
@@ -208,6 +244,8 @@ main(void)
 	    cmocka_unit_test(a_root_that_cannot_issue_is_no_place_to_go),
 	    cmocka_unit_test(
 		each_distinct_trust_gets_its_verdict_in_openssls_words),
+	    cmocka_unit_test(
+		who_pins_something_else_refuses_unless_it_loads_anchors),
 	    cmocka_unit_test(preflight_judges_by_what_devices_will_hold),
 	    cmocka_unit_test(
 		strict_refuses_for_what_is_not_known_and_lenient_does_not),

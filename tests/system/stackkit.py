@@ -4,9 +4,11 @@ an MQTT broker, with the trust its owner gave it. No server name, one address.
 """
 import os
 import socket
+import socketserver
 import ssl
 import subprocess
 import tempfile
+import threading
 import time
 
 from world import BUILD
@@ -24,6 +26,22 @@ def have():
     tool = {"mbedtls": BUILD / "tests/clients/client-mbedtls", "wolfssl": BUILD / "tests/clients/client-wolfssl",
             "gnutls": "/usr/bin/gnutls-cli", "mosquitto": "/usr/bin/mosquitto_pub"}
     return [s for s in STACKS if s not in tool or os.path.exists(tool[s])]
+
+
+class Broker:
+    """Answers with a CONNACK, and ends at a DISCONNECT."""
+
+    def __init__(self):
+        class Answer(socketserver.BaseRequestHandler):
+            def handle(self):
+                while (got := self.request.recv(65536)) and got != DISCONNECT:
+                    self.request.sendall(CONNACK)
+                    if got.endswith(DISCONNECT):
+                        break
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answer)
+        self.server.daemon_threads = True
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
 class Device:

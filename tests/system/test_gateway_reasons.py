@@ -2,11 +2,9 @@
 """One device per failure: the record names who, why and in which direction,
 and the client was sent the alert that says so."""
 import socket
-import socketserver
 import ssl
 import struct
 import subprocess
-import threading
 import time
 
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
@@ -14,28 +12,12 @@ import pytest
 
 from edgekit import Ca, Client, Gateway, run_openssl, wait_for
 from rawtls import Alerted, RawTls
-from stackkit import CONNACK, DISCONNECT, Device, have
+from stackkit import CONNACK, Broker, Device, have
 from test_gateway_files import Pki
 from world import BUILD
 
 REFUSED = (ssl.SSLError, ConnectionError, EOFError)
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
-
-
-class Broker:
-    """Answers with a CONNACK, and ends at a DISCONNECT."""
-
-    def __init__(self):
-        class Answer(socketserver.BaseRequestHandler):
-            def handle(self):
-                while (got := self.request.recv(65536)) and got != DISCONNECT:
-                    self.request.sendall(CONNACK)
-                    if got.endswith(DISCONNECT):
-                        break
-        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Answer)
-        self.server.daemon_threads = True
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
 
 
 class World(Pki):

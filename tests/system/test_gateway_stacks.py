@@ -11,8 +11,9 @@ import time
 
 import pytest
 
-from stackkit import Device, have
-from world import World, wait_for
+from edgekit import Ca, Gateway
+from stackkit import Broker, Device, have
+from world import BUILD, World, wait_for
 
 # rungs: new with cross-certificate, new alone, old, old leaf alone; then the
 # new leaf alone, which nobody needs
@@ -292,3 +293,25 @@ def test_4_real_stacks_behind_one_address_while_a_rotation_switches(world):
     assert [a["name"] for a in raised] == ["rotation.doubt"], raised
     assert world.rotation(number)["state"] == "paused"
     assert world.gates(number) == gates
+
+
+@pytest.mark.skipif("mbedtls" not in have(), reason="libmbedtls-dev is not installed")
+@pytest.mark.parametrize("fragment, form", [(0, "pure"), (2048, "pure"), (1024, "pure"), (512, "leaf")])
+def test_a_small_stack_is_shown_what_fits_its_fragments(tmp_path, fragment, form):
+    """mbedTLS cannot put a message together that is longer than the fragments
+    it asked for; with 512 bytes only a leaf arrives, below a CA it knows."""
+    root = Ca(tmp_path / "pki", "R")
+    issuing = Ca(tmp_path / "pki", "I", root)
+    edge = issuing.leaf("e", "serverAuth", ["e.test"])
+    device = Ca(tmp_path / "pki", "Devices").leaf("dev-1")
+    anchors = tmp_path / "anchors.pem"
+    anchors.write_text(root.cert.read_text() + issuing.cert.read_text())
+    gw = Gateway(tmp_path / "gw", f"tcp:127.0.0.1:{Broker().port}", certificate=edge[0], key=edge[1],
+                 client_ca=tmp_path / "pki/Devices.pem").start()
+    try:
+        done = subprocess.run([BUILD / "tests/clients/client-mbedtls", str(gw.port), anchors, *device, "1.2",
+                               str(fragment)], capture_output=True, text=True, timeout=20)
+        assert done.returncode == 0, done.stdout
+        assert gw.next_record(0, outcome="ok")["form"] == form
+    finally:
+        gw.stop()
