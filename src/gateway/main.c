@@ -73,6 +73,19 @@ doubts_print(const struct gw_files *files, int64_t now, struct dvt_err *err)
 	return DVT_OK;
 }
 
+/* Read again by the feed process; here so that -n and the start tell. */
+static enum dvt_code
+control_ca_check(
+    const struct gw_settings *s, int64_t now, struct dvt_err *err)
+{
+	struct gw_settings only = {.client_ca = s->control_ca};
+	struct gw_files files;
+	enum dvt_code rc = gw_files_load(&only, now, &files, err);
+
+	gw_files_fini(&files);
+	return rc;
+}
+
 static enum dvt_code
 settings_read(
     const struct dvt_args *a, struct gw_program *p, struct dvt_err *err)
@@ -91,6 +104,7 @@ settings_read(
 		return dvt_fail_errno(err, "%s", a->config);
 	if ((rc = gw_settings_load(
 		 p->config_path, &p->config, &p->settings, err)) != DVT_OK ||
+	    (rc = control_ca_check(&p->settings, now, err)) != DVT_OK ||
 	    (rc = gw_files_load(&p->settings, now, &files, err)) != DVT_OK)
 		return rc;
 	rc = a->check ? doubts_print(&files, now, err) : DVT_OK;

@@ -273,6 +273,8 @@ def test_a_check_names_the_fault_and_its_file(pki, echo, tmp_path):
         (dict(crl=f"{tmp_path}/good.crl, {tmp_path}/missing.crl"), "", 71, "missing.crl"),
         (dict(staple=junk), "", 65, "broken DER"),
         (dict(verify_depth=13), "", 65, "verify-depth"),
+        (dict(control="https://127.0.0.1:1", state=tmp_path / "s", control_ca=junk), "", 65, "junk: no certificate"),
+        (dict(control="https://127.0.0.1:1", state=tmp_path / "s", control_ca=pki.root.cert), "", 0, ""),
         ({}, section, 65, "credential x.key: must be given"),
         ({}, section + f"key = {pki.edge[1]}\n", 73, "other"),
         ({}, section + f"key = {pki.other[1]}\ncross = {junk}\n", 65, "junk"),
