@@ -181,6 +181,58 @@ a_next_name_without_its_chain_is_refused(void **state)
 	assert_int_equal(last.outcome, DVT_HS_EDGE_REFUSED);
 }
 
+/* A client that can use one kind of key gets it, generation first. */
+static void
+each_gets_the_pair_of_keys_it_can_use(void **state)
+{
+	static const struct {
+		const char *what, *ciphers, *algorithms, *want;
+		int version;
+	} rows[] = {
+	    {"both kinds: EC",
+             "ECDHE-RSA-AES128-GCM-SHA256:"
+		"ECDHE-ECDSA-AES128-GCM-SHA256",					NULL,			"new",     TLS1_2_VERSION},
+	    {"a cipher for RSA, whatever it signs with",
+             "ECDHE-RSA-AES128-GCM-SHA256",                                             NULL,                        "new-rsa", TLS1_2_VERSION},
+	    {"signatures by RSA alone",                  NULL,                          "RSA+SHA256:RSA-PSS+SHA256",
+             "new-rsa",													 TLS1_2_VERSION},
+	    {"TLS 1.3: both kinds",                      NULL,                          NULL,                        "new",     TLS1_3_VERSION},
+	    {"TLS 1.3: its ciphers say nothing",         "ECDHE-RSA-AES128-GCM-SHA256",
+             NULL,												   "new",     TLS1_3_VERSION},
+	    {"TLS 1.3: RSA alone",                       NULL,                          "RSA-PSS+SHA256:RSA+SHA256", "new-rsa",
+             TLS1_3_VERSION														   },
+	};
+	struct dvt_issue f = testca_leaf_fields(DVT_EKU_SERVER);
+	struct dvt_edge_set *s = set_begin("NN");
+	struct testca rsa;
+
+	(void)state;
+	assert_int_equal(dvt_key_new(DVT_KEY_RSA, 2048, &rsa.key, NULL), 0);
+	rsa.cert = testca_issue(&sub_new, "CN=edge", rsa.key, f);
+	set_add(
+	    s, "new-rsa", &rsa, &sub_new, &root_new, NULL, DVT_SLOT_NEXT, 2);
+	set_use(s);
+	for (size_t i = 0; i < DVT_COUNT(rows); i++) {
+		char from[] = "203.0.113.60:1";
+		/* the device's own key is EC: it cannot prove it by RSA */
+		struct client c = {.cert = &dev[0],
+		    .trusts = "N",
+		    .version = rows[i].version,
+		    .ciphers = rows[i].ciphers,
+		    .algorithms = rows[i].algorithms,
+		    .from = from};
+		struct pair p;
+
+		from[11] = (char)('0' + i);
+		pair_open(&p, &c);
+		pair_close(&p);
+		if (strcmp(last.credential, rows[i].want) != 0)
+			fail_msg("%s: shown %s", rows[i].what, last.credential);
+		assert_string_equal(last.root, fp_new);
+	}
+	testca_fini(&rsa);
+}
+
 int
 main(void)
 {
@@ -191,6 +243,7 @@ main(void)
 	    cmocka_unit_test(a_flight_fits_the_fragment_that_was_agreed_on),
 	    cmocka_unit_test(
 		a_client_that_names_its_roots_is_shown_one_of_them),
+	    cmocka_unit_test(each_gets_the_pair_of_keys_it_can_use),
 	    cmocka_unit_test(probe_names_count_when_left_in_order),
 	    cmocka_unit_test(a_next_name_without_its_chain_is_refused),
 	};

@@ -262,6 +262,11 @@ client_ctx(const struct client *c)
 		    ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 		SSL_CTX_sess_set_new_cb(ctx, on_ticket);
 	}
+	if (c->ciphers != NULL)
+		assert_int_equal(SSL_CTX_set_cipher_list(ctx, c->ciphers), 1);
+	if (c->algorithms != NULL)
+		assert_int_equal(
+		    SSL_CTX_set1_sigalgs_list(ctx, c->algorithms), 1);
 	return ctx;
 }
 

@@ -60,7 +60,9 @@ struct client {
 	bool tells;  /* certificate_authorities */
 	bool keep;   /* offers and keeps the ticket */
 	const char *from;
-	uint8_t fragment; /* RFC 6066 section 4; 0: not asked for */
+	uint8_t fragment;       /* RFC 6066 section 4; 0: not asked for */
+	const char *ciphers;    /* of TLS 1.2; NULL: usual ones */
+	const char *algorithms; /* of signatures; NULL: usual ones */
 };
 
 struct pair {
