@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#define DAY_S           86400
+#define HOUR_S          3600
 #define EVENTS_WAIT_MAX 30 /* seconds */
 
 /* A record's fields with the id it has here and the edge it came from. */
@@ -37,6 +39,25 @@ api_get_handshakes(struct dvt_app *app, const struct dvt_req *req,
 	for (i = 0; i < json_array_size(items); i++)
 		json_array_set_new(items, i, flat(json_array_get(items, i)));
 	return rc;
+}
+
+/* GET /v1/handshakes/counts */
+enum dvt_code
+api_get_handshake_counts(struct dvt_app *app, const struct dvt_req *req,
+    struct dvt_reply *reply, struct dvt_err *err)
+{
+	int64_t since;
+	json_t *items;
+	enum dvt_code rc;
+
+	if ((rc = dvt_req_query_i64(req, "since", 0, INT64_MAX,
+		 app->now.wall_s - DAY_S, &since, err)) != DVT_OK ||
+	    (rc = dvt_rows(app, req, SQL_API_HANDSHAKE_COUNTS,
+		 ROW_ARGS(ROW_NUMBER("since_hour", since / HOUR_S)), &items,
+		 err)) != DVT_OK)
+		return rc;
+	dvt_reply_list(reply, items, NULL);
+	return DVT_OK;
 }
 
 /* GET /v1/events: with `wait` a reader asks again until there is one. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* dovetail gateway log: what a gateway logs of handshakes, for a time. */
+/* dovetail gateway log: what a gateway logs of handshakes, for a time;
+ * dovetail logs counts: how many there were. */
 #include "cli/cli.h"
 
 #include <stdio.h>
@@ -66,6 +67,39 @@ cmd_gateway_log(struct cli *c, struct dvt_err *err)
 		    level,
 		    cli_cell(answer, "until", CLI_DATE, until, sizeof(until)));
 	json_decref(body);
+	json_decref(answer);
+	dvt_buf_fini(&at);
+	return rc;
+}
+
+enum dvt_code
+cmd_logs_counts(struct cli *c, struct dvt_err *err)
+{
+	static const struct cli_column columns[] = {
+	    {"SERIAL",   "serial",   CLI_TEXT  },
+	    {"MODEL",    "model",    CLI_TEXT  },
+	    {"FIRMWARE", "firmware", CLI_TEXT  },
+	    {"PRINT",    "print",    CLI_TEXT  },
+	    {"OUTCOME",  "outcome",  CLI_TEXT  },
+	    {"REASON",   "reason",   CLI_TEXT  },
+	    {"N",        "n",        CLI_NUMBER},
+	};
+	static const char *const keys[] = {
+	    "since", "gateway", "serial", "model", "limit"};
+	json_t *answer = NULL;
+	struct dvt_buf at;
+	enum dvt_code rc;
+
+	dvt_buf_init(&at, DVT_URI_MAX);
+	dvt_buf_puts(&at, "/v1/handshakes/counts");
+	for (size_t i = 0; i < DVT_COUNT(keys); i++)
+		cli_query(&at, keys[i], cli_opt(c, keys[i]));
+	rc = cli_call(c, "GET", dvt_buf_str(&at), NULL, &answer, err);
+	if (rc == DVT_OK && c->json)
+		cli_print_json(answer);
+	else if (rc == DVT_OK)
+		cli_table(json_object_get(answer, "items"), columns,
+		    DVT_COUNT(columns), "No handshake counted.");
 	json_decref(answer);
 	dvt_buf_fini(&at);
 	return rc;

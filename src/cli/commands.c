@@ -86,6 +86,7 @@ const struct cli_command cli_commands[] = {
     {"logs device",          0, 0, "[--device ID]",
      "device= device-type= filter= outcome= limit=",                                         cmd_logs_device,
      "handshakes"																	    },
+    {"logs counts",          0, 0, "[--serial S] [--model M]", "since= gateway= serial= model= limit=", cmd_logs_counts, "handshakes by certificate shown and kind of device" },
     {"event list",           0, 0, "[--after ID]",             "after= follow",              cmd_event_list,
      "the event queue"																       },
     {"event follow",         0, 0, "[--after ID]",             "after=",                     cmd_event_follow,

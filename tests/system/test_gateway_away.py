@@ -72,6 +72,10 @@ def test_what_happened_while_it_was_away_is_counted_exactly(fleet):
                       "AND outcome = 'ok' GROUP BY device")
     assert sum(r["n"] for r in counted) - before.get(("gw-1", "ok"), 0) == 60
     assert any(r["rows"] < r["n"] for r in counted), "some records stand for several"
+    told = w.op("logs", "counts", "--gateway", "gw-1")["items"]
+    assert sum(r["n"] for r in told if r["outcome"] == "ok") == now["gw-1", "ok"]
+    assert {r["reason"] for r in told if r["outcome"] == "edge-refused"} == {"denied-blocked"}
+    assert all(r["print"] and (r["serial"] or r["outcome"] != "ok") for r in told)
 
 
 def refused(fleet, i, gateway):

@@ -158,6 +158,7 @@ def test_lists_and_what_they_hold(api, world):
     assert {g["name"] for g in gateways} == {"front-1", "front-2"}
     api.get("/v1/gateways/front-1", expect=200)
     api.get("/v1/handshakes?limit=5", expect=200)
+    api.get("/v1/handshakes/counts?since=0&limit=5", expect=200)
     assert api.get("/v1/events?after=0&wait=0")["items"]
     api.get("/v1/alerts?open=1", expect=200)
     api.get("/v1/approvals?all=1", expect=200)

@@ -30,6 +30,20 @@ SELECT h.id, h.gateway, h.body AS body_json
  ORDER BY h.id DESC
  LIMIT :limit;
 
+-- Most first.
+-- name: api_handshake_counts
+-- in:   since_hour int, gateway text, serial text, model text, limit int
+-- out:  serial text, model text, firmware text, print text, outcome text,
+--       reason text, n int
+SELECT serial, model, firmware, print, outcome, reason,
+       CAST(sum(n) AS BIGINT) AS n
+  FROM handshake_shown
+ WHERE hour >= :since_hour AND (:gateway = '' OR gateway = :gateway)
+   AND (:serial = '' OR serial = :serial) AND (:model = '' OR model = :model)
+ GROUP BY serial, model, firmware, print, outcome, reason
+ ORDER BY n DESC, serial, model, firmware, print, outcome, reason
+ LIMIT :limit;
+
 -- Oldest first: a queue is read from where one stopped.
 -- name: api_events
 -- in:   after int, limit int
