@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bytes through the gateway when one side is slow, ends early or writes in crumbs: all of them, in order."""
+import hashlib
+import os
+import socket
+import ssl
+import threading
+import time
+
+import pytest
+
+from edgekit import Ca, Client, Gateway
+
+VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+BACKLOG = 65536  # bytes that the upstream's kernel holds for it
+
+
+class Upstream:
+    """Takes one connection at a time and does with it what the test says."""
+
+    def __init__(self):
+        self.socket = socket.socket()
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BACKLOG)
+        self.socket.bind(("127.0.0.1", 0))
+        self.socket.listen(16)
+        self.port = self.socket.getsockname()[1]
+
+    def serve(self, what):
+        """@what in a thread, with the next connection; its result is in .result"""
+        def run():
+            s, _ = self.socket.accept()
+            s.settimeout(20)
+            with s:
+                thread.result = what(s)
+        thread = threading.Thread(target=run, daemon=True)
+        thread.result = None
+        thread.start()
+        return thread
+
+
+class World:
+    def __init__(self, folder):
+        self.root = Ca(folder / "pki", "Server Root")
+        self.edge = self.root.leaf("edge", "serverAuth", ["edge.example"])
+        self.devices = Ca(folder / "pki", "Device Root")
+        self.dev = self.devices.leaf("dev-0")
+        self.up = Upstream()
+        self.gw = Gateway(folder / "gw", f"tcp:127.0.0.1:{self.up.port}", certificate=self.edge[0],
+                          key=self.edge[1], client_ca=self.devices.cert, workers=1).start()
+
+    def client(self, version):
+        return Client(self.gw.port, [self.root.cert], *self.dev, version=VERSIONS[version], timeout=20)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory):
+    w = World(tmp_path_factory.mktemp("relay"))
+    yield w
+    assert w.gw.stop() == 0
+
+
+def digest_of_all(pause_s=0.0, every=1 << 18):
+    """Read to the end, resting for a while after so many bytes."""
+    def read(s):
+        whole, since = hashlib.sha256(), 0
+        while part := s.recv(16384):
+            whole.update(part)
+            since += len(part)
+            if pause_s and since >= every:
+                since = 0
+                time.sleep(pause_s)
+        return whole.hexdigest()
+    return read
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_slow_upstream_gets_every_byte_in_order(world, version):
+    data = os.urandom(3_000_000)
+    done = world.up.serve(digest_of_all(pause_s=0.05))
+    c = world.client(version)
+    c.tls.sendall(data)
+    assert c.leave()
+    done.join(20)
+    assert done.result == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_crumbs_that_arrive_together_are_all_passed_on(world, version):
+    """Many records in one read: none stays in the TLS library while the socket is silent."""
+    crumbs = [os.urandom(1 + n % 40) for n in range(2000)]
+    whole = b"".join(crumbs)
+
+    def read(s):
+        got = b""
+        while len(got) < len(whole):
+            got += s.recv(65536)
+        s.sendall(b"all")
+        return got
+
+    done = world.up.serve(read)
+    c = world.client(version)
+    for crumb in crumbs:
+        c.tls.send(crumb)
+    assert c.tls.recv(3) == b"all"
+    done.join(20)
+    assert done.result == whole
+    c.close()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_what_a_client_said_before_it_left_arrives_at_an_upstream_that_was_blocked(world, version):
+    data = os.urandom(600_000)
+
+    def read(s):
+        time.sleep(1)  # everything is stuck meanwhile
+        return digest_of_all()(s)
+
+    done = world.up.serve(read)
+    c = world.client(version)
+    c.tls.sendall(data)
+    c.tls.settimeout(10)
+    assert c.leave()
+    done.join(20)
+    assert done.result == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_upstream_that_speaks_first_is_heard_at_once(world, version):
+    """Nothing is held back behind the last flight of the handshake."""
+    done = world.up.serve(lambda s: (s.sendall(b"220 ready"), s.recv(1)))
+    begun = time.monotonic()
+    c = world.client(version)
+    assert c.tls.recv(100) == b"220 ready"
+    assert time.monotonic() - begun < 2
+    waits = []
+    c.tls.sendall(b"x")
+    done.join(20)
+    c.close()
+    # and many small answers are not slowed down either
+    done = world.up.serve(lambda s: [s.sendall(s.recv(1)) for _ in range(50)])
+    c = world.client(version)
+    for _ in range(50):
+        begun = time.monotonic()
+        c.tls.sendall(b"y")
+        assert c.tls.recv(1) == b"y"
+        waits.append(time.monotonic() - begun)
+    assert sorted(waits)[25] < 0.02
+    done.join(20)
+    c.close()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_an_upstream_that_is_not_there_ends_the_session_and_is_told(world, version, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as s:
+        port = s.getsockname()[1]
+    gw = Gateway(tmp_path / "gw", f"tcp:127.0.0.1:{port}", certificate=world.edge[0], key=world.edge[1],
+                 client_ca=world.devices.cert, workers=1).start()
+    c = Client(gw.port, [world.root.cert], *world.dev, version=VERSIONS[version])
+    assert c.end() in ("close-notify", "eof")
+    assert "gateway.upstream.failed" in gw.log()
+    c.close()
+    assert gw.stop() == 0
