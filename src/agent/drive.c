@@ -28,6 +28,7 @@ tell_events(struct program *p)
 			    LS("target", e[i].target),
 			    LS("outcome", dvt_step_outcome_name(e[i].outcome)),
 			    LS("detail", e[i].detail));
+			agent_event_hook_tell(p->event_hook, &e[i]);
 			if (!bad)
 				continue;
 			p->failed = e[i];
@@ -78,7 +79,8 @@ after_step(void *user)
 		return;
 	if (s.heard || s.last_error[0] != '\0') {
 		p->ended = true;
-		dvt_loop_stop(p->loop);
+		if (!agent_event_hook_busy(p->event_hook))
+			dvt_loop_stop(p->loop);
 	}
 }
 
@@ -230,6 +232,7 @@ agent_drive(struct program *p, struct dvt_err *err)
 	p->start = dvt_timer_new(p->loop, start, p);
 	p->limit = dvt_timer_new(p->loop, on_limit, p);
 	p->recover = dvt_timer_new(p->loop, on_recover, p);
+	p->event_hook = agent_event_hook_new(p);
 	term = dvt_signal_new(p->loop, SIGTERM, on_stop, p);
 	interrupt = dvt_signal_new(p->loop, SIGINT, on_stop, p);
 	stop_update = dvt_signal_new(p->loop, SIGUSR1, on_cancel, p);

@@ -51,7 +51,8 @@ agent_open(struct program *p, struct dvt_err *err)
 	    .hold_s = dvt_config_int(p->config, "agent.hold"),
 	    .hook_limit_ms = dvt_config_int(p->config, "agent.hook-limit"),
 	    .hook_switch = hook != NULL,
-	    .hook_trust = hook != NULL};
+	    .hook_trust = hook != NULL,
+	    .hook_config = hook != NULL};
 	enum dvt_code rc;
 
 	if (p->o.device != NULL)
@@ -82,6 +83,7 @@ agent_close(struct program *p)
 	dvt_timer_free(p->start);
 	dvt_timer_free(p->limit);
 	dvt_timer_free(p->recover);
+	agent_event_hook_free(p->event_hook);
 	dvt_loop_free(p->loop);
 }
 

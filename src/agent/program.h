@@ -8,6 +8,8 @@
 #include "durable/fs_posix.h"
 #include "proc/config.h"
 
+struct event_hook;
+
 struct options {
 	const char *state, *config;
 	const char *command;
@@ -31,6 +33,7 @@ struct program {
 	struct dvt_agent_io *io;
 	struct dvt_timer *start, *limit, *recover;
 	int64_t recover_at_ms;         /* not before: a look for other ways */
+	struct event_hook *event_hook; /* NULL: none */
 	struct dvt_agent_event failed; /* last step that failed, if any */
 	bool has_failed;
 	bool ended; /* once: nothing is left to do */
@@ -66,6 +69,14 @@ DVT_MUST_USE enum dvt_code agent_settle(struct program *p, struct dvt_err *err);
  */
 DVT_MUST_USE enum dvt_code agent_recover_look(
     struct program *p, const char *from, struct dvt_err *err);
+
+/* NULL when no hook is set. Needs the loop. */
+struct event_hook *agent_event_hook_new(struct program *p);
+void agent_event_hook_free(struct event_hook *h); /* NULL-safe, as all here */
+/* Queue one for it; a loop that has ended (p->ended) stops after the last. */
+void agent_event_hook_tell(
+    struct event_hook *h, const struct dvt_agent_event *e);
+bool agent_event_hook_busy(const struct event_hook *h);
 
 /* selftest: does all that an update needs work here, without doing one? */
 DVT_MUST_USE enum dvt_code agent_selftest(

@@ -36,6 +36,7 @@
 #define DVT_BUNDLE_ANCHORS 16       /* anchors in one bundle */
 #define DVT_RECOVERY_MAX   1048576  /* bytes of one recovery file */
 #define DVT_CONFIG_VALUES  64       /* configuration values of one device */
+#define DVT_CONFIG_NAME    48       /* characters of the name of one */
 #define DVT_CONFIG_VALUE   16384    /* bytes of one, as plain text */
 #define DVT_CONFIG_SEALED  20480    /* bytes of one, encrypted, DER */
 #define DVT_BUNDLE_KEYS    8        /* signing keys named by one bundle */

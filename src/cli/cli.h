@@ -124,6 +124,8 @@ typedef enum dvt_code cli_run(struct cli *c, struct dvt_err *err);
 cli_run cmd_status, cmd_explain, cmd_machine_show, cmd_completion;
 cli_run cmd_device_list, cmd_device_show, cmd_device_updates, cmd_device_secret,
     cmd_device_block, cmd_device_unblock, cmd_device_recover;
+cli_run cmd_device_config_set, cmd_device_config_list, cmd_device_config_get,
+    cmd_device_config_remove, cmd_device_config_unlock;
 cli_run cmd_device_import;
 cli_run cmd_authority_list, cmd_authority_create, cmd_authority_import,
     cmd_authority_cross_sign, cmd_authority_retire, cmd_authority_revoke, cmd_security_ca_list;

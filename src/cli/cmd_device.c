@@ -3,6 +3,10 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define WATCH_US 500000
 
 /* "/v1/devices/<id><tail>" */
 static void
@@ -156,13 +160,11 @@ print_updates(const json_t *answer)
 
 /* "2022-11-28T22:29:49+00:00 : Switch(TARGET) -> Succeed" */
 static void
-print_steps(const json_t *answer)
+print_steps_from(const json_t *answer, size_t first)
 {
-	const json_t *step;
-	size_t i;
+	const json_t *steps = json_object_get(answer, "steps"), *step;
 
-	json_array_foreach(json_object_get(answer, "steps"), i, step)
-	{
+	for (size_t i = first; (step = json_array_get(steps, i)) != NULL; i++) {
 		char at[64], name[128], target[128], outcome[64], detail[256];
 
 		printf("%s : %s(%s) -> %s",
@@ -176,6 +178,85 @@ print_steps(const json_t *answer)
 	}
 }
 
+static void
+print_steps(const json_t *answer)
+{
+	print_steps_from(answer, 0);
+}
+
+/* The id of the newest update, when none is named; "" there is none yet. */
+static enum dvt_code
+newest_update(
+    struct cli *c, const char *target, char id[64], struct dvt_err *err)
+{
+	json_t *answer;
+	const char *text;
+	enum dvt_code rc = cli_call(c, "GET", target, NULL, &answer, err);
+
+	id[0] = '\0';
+	if (rc != DVT_OK)
+		return rc;
+	text = json_string_value(json_object_get(
+	    json_array_get(json_object_get(answer, "items"), 0), "id"));
+	if (text != NULL)
+		(void)dvt_copy_str(id, 64, text);
+	json_decref(answer);
+	return DVT_OK;
+}
+
+/* Lines as they come, until the update ends; its outcome is the exit status. */
+static enum dvt_code
+watch_update(struct cli *c, const char *target, struct dvt_err *err)
+{
+	size_t printed = 0;
+	enum dvt_code rc;
+
+	for (;;) {
+		const char *outcome;
+		json_t *answer;
+		bool over, good;
+
+		rc = cli_call(c, "GET", target, NULL, &answer, err);
+		if (rc != DVT_OK)
+			return rc;
+		outcome = json_string_value(json_object_get(answer, "outcome"));
+		over = outcome != NULL && outcome[0] != '\0';
+		good = over && strcmp(outcome, "Succeed") == 0;
+		if (!c->json)
+			print_steps_from(answer, printed);
+		else if (over)
+			cli_print_json(answer);
+		(void)fflush(stdout);
+		printed = json_array_size(json_object_get(answer, "steps"));
+		json_decref(answer);
+		if (over)
+			return good ? DVT_OK
+				    : dvt_fail(err, DVT_E_CONFLICT,
+					  "the update failed");
+		(void)usleep(WATCH_US);
+	}
+}
+
+static enum dvt_code
+watch_updates(struct cli *c, struct dvt_buf *at, struct dvt_err *err)
+{
+	char id[64] = "";
+	enum dvt_code rc = DVT_OK;
+
+	while (c->args == 1 && rc == DVT_OK && id[0] == '\0') {
+		rc = newest_update(c, dvt_buf_str(at), id, err);
+		if (rc == DVT_OK && id[0] == '\0')
+			(void)usleep(WATCH_US);
+	}
+	if (rc != DVT_OK)
+		return rc;
+	if (id[0] != '\0') {
+		dvt_buf_putc(at, '/');
+		cli_segment(at, id);
+	}
+	return watch_update(c, dvt_buf_str(at), err);
+}
+
 enum dvt_code
 cmd_device_updates(struct cli *c, struct dvt_err *err)
 {
@@ -187,8 +268,11 @@ cmd_device_updates(struct cli *c, struct dvt_err *err)
 		dvt_buf_putc(&at, '/');
 		cli_segment(&at, c->arg[1]);
 	}
-	rc = show(c, dvt_buf_str(&at),
-	    c->args > 1 ? print_steps : print_updates, err);
+	if (cli_opt(c, "watch") != NULL)
+		rc = watch_updates(c, &at, err);
+	else
+		rc = show(c, dvt_buf_str(&at),
+		    c->args > 1 ? print_steps : print_updates, err);
 	dvt_buf_fini(&at);
 	return rc;
 }

@@ -311,6 +311,7 @@ dvt_agent_want_hook(
 	w->hook = hook;
 	w->generation = a->cred.generation;
 	w->trust_version = a->trust != NULL ? a->trust->version : 0;
+	w->config = hook == DVT_HOOK_ON_CONFIG ? a->confval.name : "";
 	return DVT_DID_ASK;
 }
 
@@ -351,6 +352,18 @@ take_answer(struct dvt_agent *a, const struct dvt_answer *answer)
 		break;
 	case ASKED_CHECKIN:
 		dvt_agent_on_checkin(a, answer);
+		break;
+	case ASKED_LOCK:
+		dvt_agent_on_lock(a, answer);
+		break;
+	case ASKED_CONFIG:
+		dvt_agent_on_config(a, answer);
+		break;
+	case ASKED_CONFIG_HOOK:
+		dvt_agent_on_config_hook(a, answer);
+		break;
+	case ASKED_RESEAL:
+		dvt_agent_on_reseal(a, answer);
 		break;
 	}
 }
@@ -394,7 +407,7 @@ run_durable(struct dvt_agent *a)
 {
 	static enum dvt_did (*const activities[])(struct dvt_agent *) = {flush,
 	    dvt_agent_run_adopt, dvt_agent_run_update, dvt_agent_run_bundle,
-	    dvt_agent_run_grant, dvt_agent_run_probe};
+	    dvt_agent_run_grant, dvt_agent_run_probe, dvt_agent_run_config};
 
 	if (a->now.mono_ms < a->disk_wait_ms)
 		return DVT_DID_NOTHING;
@@ -438,6 +451,7 @@ next_due_ms(const struct dvt_agent *a)
 	if (a->adopt.phase != AD_NONE)
 		at = earlier(at, a->adopt.due_ms);
 	at = earlier(at, dvt_agent_update_due(a));
+	at = earlier(at, dvt_agent_config_due(a));
 	if (a->bundle.phase != TR_NONE)
 		at = earlier(at, a->bundle.due_ms);
 	if (a->probe.owed && a->heard && a->edge_next[0] != '\0')

@@ -45,6 +45,7 @@ struct dvt_agent_config {
 	int64_t hook_limit_ms; /* 60000 */
 	bool hook_switch;      /* there is a post-switch hook */
 	bool hook_trust;       /* there is a post-trust hook */
+	bool hook_config;      /* there is an on-config hook */
 };
 
 /* A credential as it may be used in a handshake; borrowed until the next
@@ -95,12 +96,13 @@ struct dvt_probe_want {
 	int64_t verify_at;
 };
 
-enum dvt_hook { DVT_HOOK_POST_SWITCH, DVT_HOOK_POST_TRUST };
+enum dvt_hook { DVT_HOOK_POST_SWITCH, DVT_HOOK_POST_TRUST, DVT_HOOK_ON_CONFIG };
 
 struct dvt_hook_want {
 	enum dvt_hook hook;
 	int64_t generation;
 	int64_t trust_version;
+	const char *config; /* ON_CONFIG: name of the value, else "" */
 };
 
 struct dvt_want {

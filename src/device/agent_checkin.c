@@ -76,6 +76,10 @@ format_body(struct dvt_agent *a, struct dvt_err *err)
 		    d->instruction, a->h.instruction, sizeof(d->instruction));
 		d->ok = true;
 	}
+	a->confval.sent_n = dvt_agent_config_tell(
+	    a, a->confval.sent, DVT_CHECKIN_CONFIG);
+	c.config = a->confval.sent;
+	c.config_n = a->confval.sent_n;
 	dvt_buf_reset(&a->body);
 	return dvt_checkin_format(&c, &a->body, err);
 }
@@ -229,6 +233,8 @@ take_good(struct dvt_agent *a, const struct dvt_checkin_answer *answer)
 		dvt_agent_update_confirmed(a);
 	take_time(a, answer->time);
 	a->heard = true;
+	dvt_agent_config_told(a, a->confval.sent, a->confval.sent_n);
+	dvt_agent_config_said(a, &answer->config);
 	take_todo(a, answer);
 	if (answer->version > a->trust->version)
 		dvt_agent_bundle_wanted(a);
@@ -266,5 +272,6 @@ dvt_agent_on_checkin(struct dvt_agent *a, const struct dvt_answer *answer)
 		if (a->checkin.completes && a->update.phase == UP_CONFIRM)
 			dvt_agent_update_unconfirmed(a, answer);
 	}
+	dvt_confvals_fini(&said->config);
 	free(said);
 }

@@ -121,7 +121,8 @@ take_cancel(struct dvt_agent *a, struct dvt_err *err)
 	if (!dvt_agent_update_is_early(a))
 		return dvt_fail(err, DVT_E_CONFLICT,
 		    "the update has switched; it ends with its check-in");
-	if (a->asked == ASKED_CERTIFICATE || a->asked == ASKED_TRIAL)
+	if (a->asked == ASKED_CERTIFICATE || a->asked == ASKED_LOCK ||
+	    a->asked == ASKED_TRIAL)
 		a->asked = ASKED_NOTHING;
 	dvt_agent_update_fail(a, "cancelled");
 	return DVT_OK;

@@ -303,7 +303,8 @@ dvt_agent_open(const struct dvt_agent_env *env,
 	if ((rc = recover(&a->env, err)) != DVT_OK ||
 	    (rc = open_journal(a, err)) != DVT_OK ||
 	    (rc = open_generations(a, err)) != DVT_OK ||
-	    (rc = open_trust(a, err)) != DVT_OK) {
+	    (rc = open_trust(a, err)) != DVT_OK ||
+	    (rc = dvt_agent_config_open(a, err)) != DVT_OK) {
 		dvt_agent_free(a);
 		return rc;
 	}
@@ -320,6 +321,7 @@ dvt_agent_free(struct dvt_agent *a)
 		return;
 	dvt_agent_update_fini(a);
 	dvt_agent_adopt_fini(a);
+	dvt_agent_config_fini(a);
 	dvt_trustset_free(a->bundle.next);
 	dvt_trustset_free(a->trust);
 	dvt_credential_fini(&a->cred);

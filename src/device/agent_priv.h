@@ -13,6 +13,7 @@
 
 #include "device/agent.h"
 #include "device/checkin.h"
+#include "device/confval.h"
 #include "device/generation.h"
 #include "device/history.h"
 #include "device/journal.h"
@@ -27,6 +28,9 @@
 #define DVT_STEP_TRUST    "Load trust bundle"
 #define DVT_STEP_PROBE    "Probe next chain"
 #define DVT_STEP_ADOPT    "Adopt credential"
+#define DVT_STEP_LOCK     "Lock device configuration on server"
+#define DVT_STEP_CONFIG   "Update local configuration"
+#define DVT_STEP_RESEAL   "Update device specific configuration on server"
 #define DVT_STEP_DAMAGE   "Set damaged state aside"
 
 #define DVT_NEVER       INT64_MAX
@@ -41,6 +45,7 @@ enum dvt_update_phase {
 	UP_CHAIN,     /* store what came: chain.pem */
 	UP_META,      /* read back, check, and make it whole: meta.json */
 	UP_ISSUED,    /* say so */
+	UP_LOCK,      /* announce the next key, under the old one */
 	UP_TRY,       /* handshake at the edge under it */
 	UP_TRIED,     /* say so */
 	UP_SWITCH,    /* read back; "current" */
@@ -64,6 +69,26 @@ struct dvt_update {
 	char *subject;    /* first enrolment: asked for; NULL: the device id */
 	int64_t retry_ms; /* the server: not before; 0 */
 	bool restarted;   /* consumers run under the new one */
+};
+
+enum dvt_config_phase {
+	CF_IDLE,
+	CF_STORE, /* config/NAME */
+	CF_STATE, /* config.json */
+	CF_HOOK,
+};
+
+#define DVT_CHECKIN_CONFIG 8 /* values told in one check-in */
+
+struct dvt_confwork {
+	struct dvt_confvals all;
+	enum dvt_config_phase phase;
+	char name[DVT_CONFIG_NAME + 1]; /* it is about */
+	struct dvt_buf plain;           /* CF_STORE; a secret */
+	struct dvt_confval sent[DVT_CHECKIN_CONFIG];
+	size_t sent_n; /* in the check-in under way */
+	int64_t due_ms;
+	unsigned tries;
 };
 
 enum dvt_bundle_phase { TR_NONE, TR_FETCH, TR_STORE, TR_PROBE, TR_HOOK };
@@ -130,6 +155,10 @@ enum dvt_asked {
 	ASKED_TRUST_HOOK,
 	ASKED_PROBE,
 	ASKED_CHECKIN,
+	ASKED_LOCK,
+	ASKED_CONFIG,
+	ASKED_CONFIG_HOOK,
+	ASKED_RESEAL,
 };
 
 struct dvt_agent {
@@ -165,6 +194,7 @@ struct dvt_agent {
 	struct dvt_probe_work probe;
 	struct dvt_checkin_work checkin;
 	struct dvt_adopt_work adopt;
+	struct dvt_confwork confval;
 	struct dvt_bundle_grant grant; /* id "" none */
 	bool grant_new;                /* an update under it has not begun */
 	int64_t renew_due_ms;          /* own renewal, not before */
@@ -277,6 +307,35 @@ const char *dvt_agent_grant(const struct dvt_agent *a);
 bool dvt_agent_is_expired(const struct dvt_agent *a);
 /* The latest time that was signed: no clock of the device's own. */
 int64_t dvt_agent_floor_s(const struct dvt_agent *a);
+
+/* --- configuration values: agent_config.c --- */
+
+DVT_MUST_USE enum dvt_code dvt_agent_config_open(
+    struct dvt_agent *a, struct dvt_err *err);
+void dvt_agent_config_fini(struct dvt_agent *a);
+/* "config" of a check-in's answer: want and certificate of each. */
+void dvt_agent_config_said(
+    struct dvt_agent *a, const struct dvt_confvals *said);
+/* What the server does not know yet, and that it knows it now. */
+size_t dvt_agent_config_tell(
+    struct dvt_agent *a, struct dvt_confval *out, size_t max);
+void dvt_agent_config_told(
+    struct dvt_agent *a, const struct dvt_confval *what, size_t n);
+int64_t dvt_agent_config_due(const struct dvt_agent *a); /* or DVT_NEVER */
+enum dvt_did dvt_agent_run_config(struct dvt_agent *a);
+void dvt_agent_on_config(struct dvt_agent *a, const struct dvt_answer *answer);
+void dvt_agent_on_config_hook(
+    struct dvt_agent *a, const struct dvt_answer *answer);
+void dvt_agent_on_reseal(struct dvt_agent *a, const struct dvt_answer *answer);
+
+/* --- the lease: agent_lock.c --- */
+
+enum dvt_did dvt_agent_run_lock(struct dvt_agent *a);
+void dvt_agent_on_lock(struct dvt_agent *a, const struct dvt_answer *answer);
+/* In agent_update.c: the update goes on, waits, or fails. */
+void dvt_agent_update_locked(struct dvt_agent *a, const char *detail);
+void dvt_agent_update_unlocked(
+    struct dvt_agent *a, const struct dvt_answer *answer, const char *detail);
 
 /* --- check-in: agent_checkin.c --- */
 

@@ -50,6 +50,9 @@ is_busy(const struct dvt_agent *a, const struct dvt_agent_status *s)
 		return true;
 	if (a->bundle.phase != TR_NONE && a->bundle.tries == 0)
 		return true;
+	if (a->confval.phase != CF_IDLE ||
+	    (a->confval.tries == 0 && dvt_agent_config_due(a) != DVT_NEVER))
+		return true;
 	if (a->probe.owed && a->edge_next[0] != '\0')
 		return true;
 	return a->cred.key != NULL && a->trust != NULL &&

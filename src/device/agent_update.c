@@ -187,7 +187,8 @@ dvt_agent_update_resume(struct dvt_agent *a)
 	} else if (at_step(a, DVT_STEP_COMPLETE) &&
 		   a->h.outcome == DVT_STEP_SUCCEED) {
 		dvt_agent_update_confirmed(a); /* its end was torn off */
-	} else if (!at_step(a, DVT_STEP_TRY) && !at_step(a, DVT_STEP_SWITCH) &&
+	} else if (!at_step(a, DVT_STEP_LOCK) && !at_step(a, DVT_STEP_TRY) &&
+		   !at_step(a, DVT_STEP_SWITCH) &&
 		   !at_step(a, DVT_STEP_RESTART) &&
 		   !at_step(a, DVT_STEP_COMPLETE)) {
 		if (!at_step(a, DVT_STEP_GENERATE)) /* torn off as well */
@@ -195,6 +196,8 @@ dvt_agent_update_resume(struct dvt_agent *a)
 		go(a, phase_of_files(a));
 	} else if (!is_whole(a, &err)) {
 		dvt_agent_update_fail(a, err.text);
+	} else if (at_step(a, DVT_STEP_LOCK)) {
+		go(a, UP_LOCK); /* once more does no harm */
 	} else if (at_step(a, DVT_STEP_TRY)) {
 		go(a, a->h.outcome == DVT_STEP_SUCCEED ? UP_TRIED : UP_TRY);
 	} else if (at_step(a, DVT_STEP_SWITCH)) {
@@ -443,6 +446,37 @@ run_meta(struct dvt_agent *a)
 	return DVT_DID_WORK;
 }
 
+static void
+begin_trial(struct dvt_agent *a)
+{
+	say(a, DVT_STEP_TRY, DVT_STEP_START, "");
+	if (dvt_agent_is_expired(a)) { /* nothing to fall back to either */
+		say(a, DVT_STEP_TRY, DVT_STEP_SUCCEED,
+		    "not tried: the certificate before it has ended");
+		go(a, UP_TRIED);
+		return;
+	}
+	go(a, UP_TRY);
+	a->update.due_ms = a->now.mono_ms + a->config.trial_wait_ms;
+}
+
+void
+dvt_agent_update_locked(struct dvt_agent *a, const char *detail)
+{
+	say(a, DVT_STEP_LOCK, DVT_STEP_SUCCEED, detail);
+	begin_trial(a);
+}
+
+void
+dvt_agent_update_unlocked(
+    struct dvt_agent *a, const struct dvt_answer *answer, const char *detail)
+{
+	if (is_passing(answer) && a->update.tries + 1 < DVT_TRIAL_TRIES)
+		later(a, answer->retry_after_s, detail);
+	else
+		dvt_agent_update_fail(a, detail);
+}
+
 /* The first one has nothing to fall back to: it is not tried, but used. */
 static enum dvt_did
 run_issued(struct dvt_agent *a)
@@ -453,15 +487,12 @@ run_issued(struct dvt_agent *a)
 		go(a, UP_SWITCH);
 		return DVT_DID_WORK;
 	}
-	say(a, DVT_STEP_TRY, DVT_STEP_START, "");
-	if (dvt_agent_is_expired(a)) { /* nothing to fall back to either */
-		say(a, DVT_STEP_TRY, DVT_STEP_SUCCEED,
-		    "not tried: the certificate before it has ended");
-		go(a, UP_TRIED);
+	if (!dvt_agent_is_expired(a)) {
+		say(a, DVT_STEP_LOCK, DVT_STEP_START, "");
+		go(a, UP_LOCK);
 		return DVT_DID_WORK;
 	}
-	go(a, UP_TRY);
-	a->update.due_ms = a->now.mono_ms + a->config.trial_wait_ms;
+	begin_trial(a);
 	return DVT_DID_WORK;
 }
 
@@ -541,6 +572,8 @@ dvt_agent_run_update(struct dvt_agent *a)
 		return run_meta(a);
 	case UP_ISSUED:
 		return run_issued(a);
+	case UP_LOCK:
+		return dvt_agent_run_lock(a);
 	case UP_TRY:
 		return run_try(a);
 	case UP_TRIED:

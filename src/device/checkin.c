@@ -43,6 +43,23 @@ done_json(const struct dvt_checkin *c)
 	return list;
 }
 
+/* The version that it has, or the one it could not take and why. */
+static json_t *
+config_json(const struct dvt_checkin *c)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < c->config_n; i++) {
+		const struct dvt_confval *v = &c->config[i];
+		bool bad = v->failed_version == v->want;
+
+		(void)json_array_append_new(list,
+		    json_pack("{s:s, s:I, s:s}", "name", v->name, "version",
+			(json_int_t)v->want, "failed", bad ? v->failed : ""));
+	}
+	return list;
+}
+
 /* An empty list is left out. */
 static void
 set_list(json_t *obj, const char *key, json_t *list)
@@ -63,6 +80,7 @@ dvt_checkin_format(
 
 	set_list(obj, "steps", steps_json(c));
 	set_list(obj, "done", done_json(c));
+	set_list(obj, "config", config_json(c));
 	dvt_json_put(out, obj);
 	json_decref(obj);
 	return dvt_buf_ok(out, "check-in", err);
@@ -163,6 +181,39 @@ parse_todo(
 	return DVT_OK;
 }
 
+/* Names that no file may have are passed over. */
+static enum dvt_code
+parse_config(
+    const json_t *obj, struct dvt_checkin_answer *out, struct dvt_err *err)
+{
+	json_t *list, *one;
+	size_t i;
+	enum dvt_code rc;
+
+	rc = dvt_json_opt_list(obj, "config", &list, err);
+	json_array_foreach(list, i, one)
+	{
+		struct dvt_confval *v;
+		const char *name;
+		int64_t version;
+
+		if (rc != DVT_OK)
+			break;
+		if ((rc = dvt_json_get_str(one, "name", 0, &name, err)) !=
+			DVT_OK ||
+		    (rc = dvt_json_get_i64(one, "version", 1, INT64_MAX,
+			 &version, err)) != DVT_OK)
+			break;
+		if (!dvt_confval_name_ok(name) ||
+		    (v = dvt_confvals_add(&out->config, name)) == NULL)
+			continue;
+		v->want = version;
+		rc = copy_opt(one, "certificate", v->certificate,
+		    sizeof(v->certificate), err);
+	}
+	return rc;
+}
+
 enum dvt_code
 dvt_checkin_parse(
     struct dvt_span body, struct dvt_checkin_answer *out, struct dvt_err *err)
@@ -177,8 +228,9 @@ dvt_checkin_parse(
 	    (rc = dvt_json_opt_i64(obj, "next_s", 0, INT64_MAX,
 		 DVT_CHECKIN_NEXT, &out->next_s, err)) == DVT_OK &&
 	    (rc = parse_bundle(obj, out, err)) == DVT_OK &&
-	    (rc = parse_edge(obj, out, err)) == DVT_OK)
-		rc = parse_todo(obj, out, err);
+	    (rc = parse_edge(obj, out, err)) == DVT_OK &&
+	    (rc = parse_todo(obj, out, err)) == DVT_OK)
+		rc = parse_config(obj, out, err);
 	json_decref(obj);
 	if (rc != DVT_OK)
 		dvt_err_prefix(err, "check-in answer");

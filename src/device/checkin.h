@@ -3,6 +3,7 @@
 #ifndef DVT_DEVICE_CHECKIN_H
 #define DVT_DEVICE_CHECKIN_H
 
+#include "device/confval.h"
 #include "device/history.h"
 
 #define DVT_CHECKIN_TARGET  "/v1/device/checkin"
@@ -20,6 +21,8 @@ struct dvt_checkin {
 	const struct dvt_agent_event *last;  /* one more step, or NULL */
 	const struct dvt_history_done *done; /* those not told yet are sent */
 	size_t done_n;
+	const struct dvt_confval *config; /* values that are news */
+	size_t config_n;
 };
 
 /* Append the body. DVT_E_LIMIT. */
@@ -43,6 +46,7 @@ struct dvt_checkin_answer {
 	char edge_trial[DVT_HOST_MAX + 1]; /* "" none */
 	struct dvt_do todo[DVT_CHECKIN_DO];
 	size_t todo_n;
+	struct dvt_confvals config; /* wanted, and what they are sealed to */
 };
 
 /**

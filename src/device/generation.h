@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Credentials on the disk: generations/N/{key.pem or key.uri, chain.pem,
- * meta.json} and the one pointer "current". A generation is whole once its meta.json is
- * there, which is written last; numbers are never used again. What a cut
- * leaves between: docs/power-loss.md.
+ * meta.json} and the one pointer "current". A generation is whole once its
+ * meta.json is there, which is written last; numbers are never used again. What
+ * a cut leaves between: docs/power-loss.md.
  */
 #ifndef DVT_DEVICE_GENERATION_H
 #define DVT_DEVICE_GENERATION_H

@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#define ENV_MAX 16
+
 struct dvt_hook_run {
 	pid_t pid; /* 0: reaped */
 	int fd;
@@ -39,17 +41,20 @@ ended(void *ctx, unsigned ready)
 
 static int
 spawn(const char *program, const char *name, int64_t generation,
-    int64_t trust_version, pid_t *pid)
+    int64_t trust_version, const char *const *more, pid_t *pid)
 {
 	char *const argv[] = {
 	    (char *)(uintptr_t)program, (char *)(uintptr_t)name, NULL};
-	char *env[] = {dvt_asprintf("DOVETAIL_HOOK=%s", name),
+	char *env[ENV_MAX] = {dvt_asprintf("DOVETAIL_HOOK=%s", name),
 	    dvt_asprintf("DOVETAIL_GENERATION=%" PRId64, generation),
 	    dvt_asprintf("DOVETAIL_TRUST=%" PRId64, trust_version),
 	    dvt_strdup("PATH=/usr/sbin:/usr/bin:/sbin:/bin"), NULL};
+	size_t n = 4;
 	posix_spawn_file_actions_t files;
 	int rc;
 
+	for (; more != NULL && *more != NULL && n + 1 < ENV_MAX; more++)
+		env[n++] = dvt_strdup(*more);
 	(void)posix_spawn_file_actions_init(&files);
 	(void)posix_spawn_file_actions_addopen(
 	    &files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
@@ -62,7 +67,7 @@ spawn(const char *program, const char *name, int64_t generation,
 
 enum dvt_code
 dvt_hook_start(struct dvt_loop *loop, const char *program, const char *name,
-    int64_t generation, int64_t trust_version,
+    int64_t generation, int64_t trust_version, const char *const *more,
     void (*done)(void *user, int status), void *user, struct dvt_hook_run **out,
     struct dvt_err *err)
 {
@@ -73,7 +78,7 @@ dvt_hook_start(struct dvt_loop *loop, const char *program, const char *name,
 	*out = NULL;
 	if (program == NULL)
 		return dvt_fail(err, DVT_E_ABSENT, "hook %s: none set", name);
-	rc = spawn(program, name, generation, trust_version, &pid);
+	rc = spawn(program, name, generation, trust_version, more, &pid);
 	if (rc != 0)
 		return dvt_fail(err, DVT_E_SYSTEM, "hook %s (%s): error %d",
 		    name, program, rc);

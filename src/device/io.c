@@ -303,11 +303,17 @@ static void
 hook_start(struct dvt_agent_io *io)
 {
 	const struct dvt_hook_want *w = &io->want.u.hook;
+	static const char *const names[] = {
+	    [DVT_HOOK_POST_SWITCH] = "post-switch",
+	    [DVT_HOOK_POST_TRUST] = "post-trust",
+	    [DVT_HOOK_ON_CONFIG] = "on-config"};
+	char config[DVT_CONFIG_NAME + 32];
+	const char *more[] = {config, NULL};
 	struct dvt_err err;
 
-	if (dvt_hook_start(io->c.loop, io->c.hook,
-		w->hook == DVT_HOOK_POST_SWITCH ? "post-switch" : "post-trust",
-		w->generation, w->trust_version, hook_done, io, &io->hook,
+	(void)snprintf(config, sizeof(config), "DOVETAIL_CONFIG=%s", w->config);
+	if (dvt_hook_start(io->c.loop, io->c.hook, names[w->hook],
+		w->generation, w->trust_version, more, hook_done, io, &io->hook,
 		&err) != DVT_OK)
 		answer_with(io, DVT_ANSWER_UNREACHED, err.text);
 }

@@ -8,8 +8,9 @@
 
 #include "device/trustset.h"
 
-#define DVT_RECOVERY_LINES 256 /* lines looked at; a manifest a year: plenty   \
-				*/
+#define DVT_RECOVERY_LINES                                                     \
+	256 /* lines looked at; a manifest a year: plenty                      \
+	     */
 
 struct dvt_recovery {
 	struct dvt_trustset *next;     /* NULL: nothing newer */

@@ -4,6 +4,7 @@
  * (docs/device-api.md). Safe to repeat; the only call that moves a rotation on.
  */
 #include "base/log.h"
+#include "dovetaild/core_config.h"
 #include "dovetaild/core_owner.h"
 #include "dovetaild/core_priv.h"
 #include "dovetaild/core_rotation.h"
@@ -30,14 +31,14 @@ struct checkin {
 	int64_t version;
 	const char *digest;
 	const char *agent;
-	json_t *steps, *done; /* borrowed; may be NULL */
+	json_t *steps, *done, *config; /* borrowed; may be NULL */
 };
 
 static enum dvt_code
 read_body(const json_t *json, struct checkin *in, struct dvt_err *err)
 {
 	static const char *const fields[] = {
-	    "agent", "time", "bundle", "steps", "done"};
+	    "agent", "time", "bundle", "steps", "done", "config"};
 	static const char *const bundle_fields[] = {"version", "digest"};
 	json_t *bundle;
 	enum dvt_code rc;
@@ -57,7 +58,9 @@ read_body(const json_t *json, struct checkin *in, struct dvt_err *err)
 		 &in->digest, err)) != DVT_OK ||
 	    (rc = dvt_json_opt_list(json, "steps", &in->steps, err)) !=
 		DVT_OK ||
-	    (rc = dvt_json_opt_list(json, "done", &in->done, err)) != DVT_OK)
+	    (rc = dvt_json_opt_list(json, "done", &in->done, err)) != DVT_OK ||
+	    (rc = dvt_json_opt_list(json, "config", &in->config, err)) !=
+		DVT_OK)
 		return rc;
 	if (json_array_size(in->steps) > STEPS_MAX ||
 	    json_array_size(in->done) > DONE_MAX)
@@ -206,6 +209,9 @@ take_step(struct core *c, const struct checkin *in, const json_t *json,
 	if (failed || is_last(&row))
 		rc = dvt_store_update_finish(core_tx(c), in->o.id, row.id,
 		    row.at, failed ? "Fail" : "Succeed", err);
+	if (rc == DVT_OK && failed)
+		rc = core_config_unlock(
+		    c, in->o.id, row.id, "the update failed", err);
 	return rc == DVT_OK ? tell_step(c, &row, err) : rc;
 }
 
@@ -329,6 +335,7 @@ answer(struct core *c, const struct core_asker *from, const struct checkin *in,
 	const char *next = dvt_config_text(core_config(c), "edge.next");
 	const char *trial = dvt_config_text(core_config(c), "edge.trial");
 	json_t *list = json_array(), *body, *edge = json_object();
+	json_t *config = NULL;
 	int64_t next_s = 0;
 	bool busy;
 	enum dvt_code rc = put_instructions(c, in->o.id, list, err);
@@ -336,6 +343,8 @@ answer(struct core *c, const struct core_asker *from, const struct checkin *in,
 	busy = json_array_size(list) > 0 || newest > in->version;
 	if (rc == DVT_OK)
 		rc = next_checkin(c, in, busy, &next_s, err);
+	if (rc == DVT_OK)
+		rc = core_config_wanted(c, in->o.id, &config, err);
 	if (rc != DVT_OK) {
 		json_decref(list);
 		json_decref(edge);
@@ -349,6 +358,8 @@ answer(struct core *c, const struct core_asker *from, const struct checkin *in,
 	    (json_int_t)core_now(c).wall_s, "device", in->o.id, "next_s",
 	    (json_int_t)next_s, "bundle", "version", (json_int_t)newest,
 	    "digest", digest, "edge", edge, "do", list);
+	if (config != NULL)
+		(void)json_object_set_new(body, "config", config);
 	core_answer_json(c, from, 200, body);
 	json_decref(body);
 	return DVT_OK;
@@ -371,6 +382,7 @@ carry_out(struct core *c, struct checkin *in, const struct core_asker *from,
 		DVT_OK ||
 	    (rc = take_steps(c, in, err)) != DVT_OK ||
 	    (rc = take_done(c, in, err)) != DVT_OK ||
+	    (rc = core_config_told(c, in->o.id, in->config, err)) != DVT_OK ||
 	    (rc = core_rotation_checkin(
 		 c, in->o.id, in->o.credential.fingerprint, err)) != DVT_OK)
 		return rc;

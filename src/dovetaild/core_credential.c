@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Certificates into the inventory: issued, confirmed, superseded. */
 #include "base/log.h"
+#include "dovetaild/core_config.h"
 #include "dovetaild/core_owner.h"
 #include "dovetaild/core_priv.h"
 #include "dovetaild/core_rotation.h"
@@ -197,5 +198,8 @@ core_confirm(
 	    cred->owner, now, err);
 	if (rc == DVT_OK && cred->owner_kind == DVT_OWNER_DEVICE)
 		rc = core_feed_device(c, cred->owner, err);
+	if (rc == DVT_OK && cred->owner_kind == DVT_OWNER_DEVICE)
+		rc = core_config_unlock(
+		    c, cred->owner, NULL, "the new key is in use", err);
 	return rc;
 }

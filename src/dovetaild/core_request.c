@@ -2,6 +2,7 @@
 /* REQUESTs of fronts: devices and gateways, and operators by api/router.h. */
 #include "api/router.h"
 #include "base/log.h"
+#include "dovetaild/core_config.h"
 #include "dovetaild/core_priv.h"
 
 #include <stdlib.h>
@@ -23,6 +24,12 @@ device_call(struct core *c, void *ctx, struct dvt_err *err)
 
 	if (strcmp(path, "/v1/device/checkin") == 0)
 		return core_checkin(c, a->from, a->q, err);
+	if (strcmp(path, "/v1/device/config") == 0)
+		return strcmp(a->q->method, "GET") == 0
+			   ? core_config_fetch(c, a->from, a->q, err)
+			   : core_config_give(c, a->from, a->q, err);
+	if (strcmp(path, "/v1/device/lock") == 0)
+		return core_config_lock(c, a->from, a->q, err);
 	if (strcmp(path, "/v1/gateway/feed") == 0)
 		return core_feed_get(c, a->from, a->q, err);
 	if (strcmp(path, "/v1/gateway/report") == 0)

@@ -333,6 +333,9 @@ handle_device(struct front *f, const struct dvt_http_req *req)
 		const char *method, *path;
 	} known[] = {
 	    {"POST", "/v1/device/checkin"},
+	    {"GET",  "/v1/device/config" },
+	    {"POST", "/v1/device/config" },
+	    {"POST", "/v1/device/lock"   },
 	    {"GET",  "/v1/gateway/feed"  },
 	    {"POST", "/v1/gateway/report"},
 	};

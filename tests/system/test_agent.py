@@ -398,7 +398,7 @@ def test_bundles_are_pinned_probed_and_confirmed(device, control, edge, tmp_path
 
 def test_hooks_see_the_switch_and_can_undo_it(device, control):
     hook = device.folder / "hook"
-    hook.write_text(f"#!/bin/sh\necho \"$1 $DOVETAIL_HOOK $DOVETAIL_GENERATION\" >>"
+    hook.write_text(f"#!/bin/sh\n[ $1 != on-event ] || exit 0\necho \"$1 $DOVETAIL_HOOK $DOVETAIL_GENERATION\" >>"
                     f"{device.hook_log}\n[ ! -e {device.folder}/bad ]\n")
     hook.chmod(0o755)
     device.write(hook=hook)

@@ -17,7 +17,8 @@ from world import World
 
 # Answered with a problem document here; the tests of rotations and edges make
 # these calls where they succeed.
-NEEDS_MORE = {"resume_rotation", "rotate_gateway", "rollback_gateway", "ack_alert", "update_trust"}
+NEEDS_MORE = {"resume_rotation", "rotate_gateway", "rollback_gateway", "ack_alert", "update_trust",
+              "get_config_value", "set_config_value", "remove_config_value", "break_lock"}
 
 
 class UnixConnection(http.client.HTTPConnection):
@@ -249,7 +250,13 @@ def test_rotations(api, world):
     told = api.post("/devices/recovery/initiate",
                     {"deviceIds": [world.device_ids()[0]], "method": "BUNDLE", "action": "RENEW"}, expect=200)
     assert told["devices"] == 1
-    file = api.get(f"/v1/devices/{world.device_ids()[0]}/recovery")
+    device = f"/v1/devices/{world.device_ids()[0]}"
+    assert api.get(f"{device}/config")["items"] == []
+    api.get(f"{device}/config/none", expect=404)
+    api.call("POST", f"{device}/config/x", {"sealed": "AAAA", "certificate": "0" * 64}, expect=400)
+    api.call("DELETE", f"{device}/config/x", expect=404)
+    api.call("DELETE", f"{device}/lock", expect=404)
+    file = api.get(f"{device}/recovery")
     assert file["state"] in ("making", "ready") and len(file["grant_id"]) == 32
 
 

@@ -243,3 +243,13 @@ SELECT b.version, b.envelope
          WHERE p.version < b.version ORDER BY p.version DESC LIMIT 1), 0)
  ORDER BY b.version
  LIMIT :limit;
+
+-- name: api_config_values
+-- in:   device text
+-- out:  name text, version int, certificate text, set_by text, set_at int,
+--       applied_version int, applied_at int, failed text
+SELECT name, version, certificate, set_by, set_at, applied_version, applied_at,
+       failed
+  FROM config_value
+ WHERE device_id = :device
+ ORDER BY name;
