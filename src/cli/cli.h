@@ -140,7 +140,8 @@ cli_run cmd_gateway_list, cmd_gateway_add, cmd_gateway_csr, cmd_gateway_rotate,
 cli_run cmd_cert_inspect, cmd_cert_verify, cmd_cert_revoke, cmd_cert_list;
 cli_run cmd_logs_counts, cmd_logs_device, cmd_event_list, cmd_event_follow, cmd_alert_list,
     cmd_alert_ack;
-cli_run cmd_approval_list, cmd_approval_give, cmd_token_list, cmd_token_create,
+cli_run cmd_approval_list, cmd_approval_give, cmd_policy_show,
+    cmd_policy_set, cmd_token_list, cmd_token_create,
     cmd_token_revoke, cmd_audit_verify, cmd_audit_export;
 
 #endif

@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define CHECKPOINTS_MAX (4 << 20) /* bytes of a file of check-points */
 
@@ -67,6 +68,57 @@ cmd_approval_give(struct cli *c, struct dvt_err *err)
 		    cli_cell(answer, "object", CLI_TEXT, about, sizeof(about)));
 	json_decref(answer);
 	return rc;
+}
+
+static enum dvt_code
+print_policy(struct cli *c, json_t *answer)
+{
+	const json_t *e;
+	size_t i;
+
+	if (c->json)
+		cli_print_json(answer);
+	else if (json_array_size(json_object_get(answer, "ca_trust_list")) == 0)
+		puts("any authority may be imported");
+	else
+		json_array_foreach(json_object_get(answer, "ca_trust_list"), i,
+		    e) puts(json_string_value(e));
+	json_decref(answer);
+	return DVT_OK;
+}
+
+enum dvt_code
+cmd_policy_show(struct cli *c, struct dvt_err *err)
+{
+	json_t *answer;
+	enum dvt_code rc = cli_call(c, "GET", "/v1/policy", NULL, &answer, err);
+
+	return rc == DVT_OK ? print_policy(c, answer) : rc;
+}
+
+/* --ca FINGERPRINT[,FINGERPRINT...], or any. */
+enum dvt_code
+cmd_policy_set(struct cli *c, struct dvt_err *err)
+{
+	const char *given = cli_opt(c, "ca");
+	json_t *list = json_array(), *body, *answer;
+	enum dvt_code rc;
+
+	if (given == NULL) {
+		json_decref(list);
+		return dvt_fail(err, DVT_E_INPUT,
+		    "say --ca any, or --ca FINGERPRINT,FINGERPRINT ...");
+	}
+	if (strcmp(given, "any") == 0)
+		given = "";
+	for (size_t n; *given != '\0'; given += n + (given[n] == ',')) {
+		n = strcspn(given, ",");
+		json_array_append_new(list, json_stringn(given, n));
+	}
+	body = json_pack("{s:o}", "ca_trust_list", list);
+	rc = cli_call(c, "POST", "/v1/policy", body, &answer, err);
+	json_decref(body);
+	return rc == DVT_OK ? print_policy(c, answer) : rc;
 }
 
 enum dvt_code

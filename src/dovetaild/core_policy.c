@@ -33,9 +33,9 @@ core_policy_open(struct core *c, struct dvt_err *err)
 	    strcmp(dvt_buf_str(&told), list) != 0)
 		rc = dvt_fail(err, DVT_E_CONFLICT,
 		    POLICY_TRUST_LIST
-		    ": the list of the settings is not the one that init wrote "
-		    "into the database (%s%.16s%s); put that one back, or take "
-		    "the line out",
+		    ": the list of the settings is not the database's "
+		    "(%s%.16s%s); put that one back, or take "
+		    "the line out and change it by dovetail policy set",
 		    list[0] == '\0' ? "none" : "it begins with ", list,
 		    list[0] == '\0' ? "" : "...");
 	dvt_buf_fini(&told);

@@ -14,7 +14,7 @@ import subprocess
 import pytest
 
 from test_rotation import CA, make_ca
-from world import BUILD, World
+from world import BUILD, World, wait_for
 
 LIMITS = {"chain": 65536, "body": 1048576}
 # What happened is written down anyway; all else is to be as it was.
@@ -69,6 +69,9 @@ def plane(tmp_path_factory):
                   "--key", w.old / "ca/ca.key", "--server", "--device")
     w.op("device", "import", w.old / "ca", "--inventory", w.old / "inventory.csv")
     w.op("gateway", "add", "gw-1", "--name", "edge.test")
+    # what the import set off by itself is over
+    wait_for("its bundle", lambda: w.query("SELECT 1 FROM outbox WHERE action = 'want' AND state = 'done'")
+             and not w.query("SELECT 1 FROM outbox WHERE state = 'queued'"))
     made = make_ca(w.dir, "stranger", *CA)
     w.files = {
         "stranger": made[0].read_text(),

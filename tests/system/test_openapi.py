@@ -186,6 +186,10 @@ def test_changes(api, world):
     api.post(f"/v1/approvals/{asked['approval']}/give", {"digest": asked["digest"]}, who="approver", expect=200)
     assert api.post("/v1/devices/fresh-1/unblock", {"case": "over"}, expect=200)["state"] == "active"
 
+    assert api.get("/v1/policy", expect=200)["ca_trust_list"] == []
+    asked = api.post("/v1/policy", {"ca_trust_list": []}, expect=412)
+    api.post(f"/v1/approvals/{asked['approval']}/give", who="approver", expect=200)
+    api.post("/v1/policy", {"ca_trust_list": []}, expect=200)
     made = api.post("/v1/tokens", {"name": "t-1", "role": "viewer", "days": 1}, expect=201)
     api.get("/v1/status", who=made["token"], expect=200)
     api.call("DELETE", "/v1/tokens/t-1", expect=200)

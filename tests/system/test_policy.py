@@ -71,10 +71,25 @@ def test_the_list_of_authorities_is_inits_and_then_the_databases(world, tmp_path
     assert "security.policy.ca.trust.list" in why.problem["detail"]
     assert world.query("SELECT count(*) AS n FROM approval")[0]["n"] == 0
     world.with_second("authority", "import", "good", "--certificate", good, "--key", key, "--device")
+    status = refused(world.op, "policy", "set", "--ca", fingerprint(other))
+    assert status.problem["code"] == "interlock" and "authority good" in status.problem["detail"]
+    status = refused(world.op, "policy", "set", "--ca", "abc")
+    assert status.problem["code"] == "bad-input" and 'entry 1, "abc"' in status.problem["detail"]
     world.stop("dovetaild")
     status, said = start_refused(world, f'security.policy.ca.trust.list=["{fingerprint(other)}"]')
-    assert status == 73 and "is not the one that init wrote" in said and hexes[:16] in said, said
+    assert status == 73 and "is not the database's" in said and hexes[:16] in said, said
     world.start_control(f'security.policy.ca.trust.list=["{hexes}"]')  # the same, written otherwise
+    both = sorted([hexes, fingerprint(other)])
+    assert world.with_second("policy", "set", "--ca", ",".join(both))["ca_trust_list"] == both
+    assert world.op("policy", "show")["ca_trust_list"] == both
+    world.with_second("authority", "import", "other", "--certificate", other, "--key", other_key, "--device")
+    world.stop("dovetaild")
+    status, said = start_refused(world, f'security.policy.ca.trust.list=["{hexes}"]')
+    assert status == 73, "the database is the truth"
+    ini = world.home / "dovetail.ini"
+    ini.write_text("".join(line for line in ini.read_text().splitlines(True) if "ca.trust.list" not in line))
+    world.start_control()
+    assert world.with_second("policy", "set", "--ca", "any")["ca_trust_list"] == []
 
 
 def test_how_a_device_may_enrol_for_the_first_time(world):
