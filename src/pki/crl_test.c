@@ -22,17 +22,18 @@ serial_of(const X509 *cert)
 	    ASN1_STRING_get0_data(s), (size_t)ASN1_STRING_length(s)};
 }
 
-/* @ca's list with one entry (NULL: none), ending at @next_update. */
+/* @ca's list with one entry (NULL: none). */
 static struct dvt_buf
-list(const struct testca *ca, X509 *revoked, int64_t next_update)
+list_of(const struct testca *ca, X509 *revoked, int64_t this_update,
+    int64_t next_update)
 {
 	struct dvt_crl *c;
 	struct dvt_buf der;
 	struct dvt_err err;
 
 	dvt_buf_init(&der, DVT_CRL_DER_MAX);
-	assert_int_equal(dvt_crl_new(ca->cert, 7, TESTCA_NOW - 2 * DAY_S,
-			     next_update, &c, &err),
+	assert_int_equal(
+	    dvt_crl_new(ca->cert, 7, this_update, next_update, &c, &err),
 	    DVT_OK);
 	if (revoked != NULL)
 		dvt_crl_add(c, serial_of(revoked), TESTCA_NOW - 3 * DAY_S,
@@ -41,6 +42,13 @@ list(const struct testca *ca, X509 *revoked, int64_t next_update)
 		fail_msg("%s", err.text);
 	dvt_crl_free(c);
 	return der;
+}
+
+/* The same that began two days ago. */
+static struct dvt_buf
+list(const struct testca *ca, X509 *revoked, int64_t next_update)
+{
+	return list_of(ca, revoked, TESTCA_NOW - 2 * DAY_S, next_update);
 }
 
 static struct dvt_verdict
@@ -93,6 +101,31 @@ a_late_list_denies_what_it_names_and_locks_nobody_out(void **state)
 	struct testca bad = testca_leaf(&ca, "CN=bad", DVT_EKU_CLIENT);
 	struct testca good = testca_leaf(&ca, "CN=good", DVT_EKU_CLIENT);
 	struct dvt_buf der = list(&ca, bad.cert, TESTCA_NOW - DAY_S);
+	struct dvt_trust *trust;
+
+	(void)state;
+	assert_int_equal(dvt_trust_new(&ca.cert, 1, 0, &trust, NULL), DVT_OK);
+	assert_int_equal(
+	    dvt_trust_add_crl(trust, dvt_buf_span(&der), NULL), DVT_OK);
+	assert_int_equal(judge(trust, bad.cert).error, X509_V_ERR_CERT_REVOKED);
+	assert_int_equal(judge(trust, good.cert).error, X509_V_OK);
+	assert_true(judge(trust, good.cert).stale_crl);
+	dvt_trust_free(trust);
+	dvt_buf_fini(&der);
+	testca_fini(&ca);
+	testca_fini(&bad);
+	testca_fini(&good);
+}
+
+/* This host's clock runs behind the issuer's. */
+static void
+an_early_list_counts_as_well(void **state)
+{
+	struct testca ca = testca_make(NULL, "CN=A", -1);
+	struct testca bad = testca_leaf(&ca, "CN=bad", DVT_EKU_CLIENT);
+	struct testca good = testca_leaf(&ca, "CN=good", DVT_EKU_CLIENT);
+	struct dvt_buf der = list_of(
+	    &ca, bad.cert, TESTCA_NOW + 60, TESTCA_NOW + DAY_S);
 	struct dvt_trust *trust;
 
 	(void)state;
@@ -169,6 +202,7 @@ main(void)
 	    cmocka_unit_test(a_listed_certificate_is_refused_and_others_pass),
 	    cmocka_unit_test(
 		a_late_list_denies_what_it_names_and_locks_nobody_out),
+	    cmocka_unit_test(an_early_list_counts_as_well),
 	    cmocka_unit_test(openssl_reads_back_what_was_written),
 	    cmocka_unit_test(who_may_not_sign_lists_does_not),
 	};
