@@ -354,6 +354,22 @@ fixture_number(struct fixture *f, const char *sql)
 	return v;
 }
 
+char *
+fixture_text(struct fixture *f, const char *sql)
+{
+	sqlite3 *db = beside(f);
+	sqlite3_stmt *q;
+	char *text = NULL;
+
+	if (sqlite3_prepare_v2(db, sql, -1, &q, NULL) != SQLITE_OK)
+		fail_msg("%s: %s", sql, sqlite3_errmsg(db));
+	if (sqlite3_step(q) == SQLITE_ROW)
+		text = dvt_strdup((const char *)sqlite3_column_text(q, 0));
+	sqlite3_finalize(q);
+	sqlite3_close(db);
+	return text != NULL ? text : dvt_strdup("");
+}
+
 void
 fixture_device(struct fixture *f, const char *id)
 {

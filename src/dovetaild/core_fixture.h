@@ -46,6 +46,8 @@ void fixture_api(struct fixture *f, const char *who, const char *method,
 void fixture_sql(struct fixture *f, const char *sql);
 /* The first column of the first row; -1 without one. */
 int64_t fixture_number(struct fixture *f, const char *sql);
+/* The same as text; "" without one. The caller frees it. */
+char *fixture_text(struct fixture *f, const char *sql);
 
 /* A device of the inventory with the one-time secret "s3cret". */
 void fixture_device(struct fixture *f, const char *id);
