@@ -405,9 +405,10 @@ run_renewal(struct dvt_agent *a)
 static enum dvt_did
 run_durable(struct dvt_agent *a)
 {
-	static enum dvt_did (*const activities[])(struct dvt_agent *) = {flush,
-	    dvt_agent_run_adopt, dvt_agent_run_update, dvt_agent_run_bundle,
-	    dvt_agent_run_grant, dvt_agent_run_probe, dvt_agent_run_config};
+	static enum dvt_did (*const activities[])(struct dvt_agent *) = {
+	    dvt_agent_run_mend, flush, dvt_agent_run_adopt,
+	    dvt_agent_run_update, dvt_agent_run_bundle, dvt_agent_run_grant,
+	    dvt_agent_run_probe, dvt_agent_run_config};
 
 	if (a->now.mono_ms < a->disk_wait_ms)
 		return DVT_DID_NOTHING;
@@ -456,7 +457,7 @@ next_due_ms(const struct dvt_agent *a)
 		at = earlier(at, a->bundle.due_ms);
 	if (a->probe.owed && a->heard && a->edge_next[0] != '\0')
 		at = earlier(at, a->probe.due_ms);
-	if (a->orphan_n > 0 || a->pending.n > 0 || a->grant_new)
+	if (a->orphan_n > 0 || a->pending.n > 0 || a->grant_new || a->unmended)
 		at = earlier(at, a->now.mono_ms);
 	if (at < a->disk_wait_ms)
 		at = a->disk_wait_ms;

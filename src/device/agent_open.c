@@ -79,11 +79,26 @@ dvt_agent_add_orphan(struct dvt_agent *a, int64_t n)
 		a->orphan[a->orphan_n++] = n;
 }
 
+/*
+ * The disk refuses to be mended. What can be read is used all the same, and
+ * nothing else is written before that has been made good.
+ */
+static enum dvt_code
+unless_refused(struct dvt_agent *a, enum dvt_code rc, const struct dvt_err *why)
+{
+	if (rc != DVT_E_SYSTEM)
+		return rc;
+	a->unmended = true;
+	(void)dvt_agent_disk_failed(a, why);
+	return DVT_OK;
+}
+
 /* --- the journal --- */
 
 static enum dvt_code
 open_journal(struct dvt_agent *a, struct dvt_err *err)
 {
+	struct dvt_err why = {0};
 	enum dvt_code rc;
 	char what[64];
 
@@ -93,7 +108,9 @@ open_journal(struct dvt_agent *a, struct dvt_err *err)
 		return DVT_OK;
 	if (rc != DVT_OK && rc != DVT_E_LIMIT)
 		return rc;
-	if ((rc = dvt_journal_set_aside(&a->env, err)) != DVT_OK)
+	rc = dvt_journal_set_aside(&a->env, &why);
+	a->journal_aside = rc != DVT_OK;
+	if ((rc = unless_refused(a, rc, &why)) != DVT_OK)
 		return rc;
 	(void)snprintf(what, sizeof(what), "journal: %zu lines are damaged",
 	    a->journal.damaged);
@@ -139,10 +156,9 @@ try_generation(struct dvt_agent *a, int64_t n, bool *ok, struct dvt_err *err)
 	}
 	if (rc == DVT_E_ABSENT)
 		return DVT_OK;
-	if ((rc = dvt_generation_set_aside(&a->env, n, err)) != DVT_OK)
-		return rc;
 	set_aside_say(a, why.text, n);
-	return DVT_OK;
+	rc = dvt_generation_set_aside(&a->env, n, &why);
+	return unless_refused(a, rc, &why);
 }
 
 /* The best that is left: the newest whole one that no update is making. */
@@ -150,6 +166,7 @@ static enum dvt_code
 choose_generation(
     struct dvt_agent *a, const struct shelf *s, struct dvt_err *err)
 {
+	struct dvt_err why = {0};
 	enum dvt_code rc;
 	bool ok = false;
 
@@ -161,7 +178,8 @@ choose_generation(
 	}
 	if (!ok)
 		return DVT_OK; /* none: it must be enrolled */
-	return dvt_generation_switch(&a->env, a->cred.generation, err);
+	rc = dvt_generation_switch(&a->env, a->cred.generation, &why);
+	return unless_refused(a, rc, &why);
 }
 
 static enum dvt_code
@@ -208,6 +226,8 @@ open_generations(struct dvt_agent *a, struct dvt_err *err)
 	enum dvt_code rc;
 
 	rc = dvt_generation_list(&a->env, s->n, &s->count, err);
+	if (rc == DVT_E_ABSENT && a->unmended) /* not even made yet */
+		rc = DVT_OK;
 	if (rc == DVT_OK)
 		rc = open_current(a, s, err);
 	if (rc == DVT_OK)
@@ -227,7 +247,10 @@ open_trust(struct dvt_agent *a, struct dvt_err *err)
 	enum dvt_code rc;
 	size_t n;
 
-	if ((rc = dvt_trustset_list(&a->env, v, &n, err)) != DVT_OK)
+	rc = dvt_trustset_list(&a->env, v, &n, err);
+	if (rc == DVT_E_ABSENT && a->unmended)
+		return DVT_OK;
+	if (rc != DVT_OK)
 		return rc;
 	for (; n > 0 && t == NULL; n--) {
 		rc = dvt_trustset_load(&a->env, v[n - 1], &t, &why);
@@ -238,10 +261,10 @@ open_trust(struct dvt_agent *a, struct dvt_err *err)
 				*err = why;
 			return rc;
 		}
-		rc = dvt_trustset_set_aside(&a->env, v[n - 1], err);
-		if (rc != DVT_OK)
-			return rc;
 		set_aside_say(a, why.text, v[n - 1]);
+		rc = dvt_trustset_set_aside(&a->env, v[n - 1], &why);
+		if ((rc = unless_refused(a, rc, &why)) != DVT_OK)
+			return rc;
 	}
 	if (t == NULL) {
 		rc = dvt_trustset_salvage(
@@ -277,12 +300,45 @@ recover(const struct dvt_agent_env *env, struct dvt_err *err)
 	return DVT_OK;
 }
 
+static enum dvt_code
+mend(struct dvt_agent *a, struct dvt_err *err)
+{
+	enum dvt_code rc;
+	int64_t n;
+
+	if ((rc = recover(&a->env, err)) != DVT_OK)
+		return rc;
+	if (a->journal_aside &&
+	    (rc = dvt_journal_set_aside(&a->env, err)) != DVT_OK)
+		return rc;
+	if (a->cred.key == NULL ||
+	    (dvt_generation_current(&a->env, &n, NULL) == DVT_OK &&
+		n == a->cred.generation))
+		return DVT_OK;
+	return dvt_generation_switch(&a->env, a->cred.generation, err);
+}
+
+enum dvt_did
+dvt_agent_run_mend(struct dvt_agent *a)
+{
+	struct dvt_err err;
+
+	if (!a->unmended)
+		return DVT_DID_NOTHING;
+	dvt_agent_commit(a);
+	if (mend(a, &err) != DVT_OK)
+		return dvt_agent_disk_failed(a, &err);
+	a->unmended = false;
+	return DVT_DID_WORK;
+}
+
 enum dvt_code
 dvt_agent_open(const struct dvt_agent_env *env,
     const struct dvt_agent_config *config, struct dvt_time now,
     struct dvt_agent **out, struct dvt_err *err)
 {
 	struct dvt_agent *a = dvt_alloc(sizeof(*a));
+	struct dvt_err why = {0};
 	enum dvt_code rc;
 
 	*out = NULL;
@@ -300,7 +356,8 @@ dvt_agent_open(const struct dvt_agent_env *env,
 	dvt_buf_init(&a->adopt.key_pem, DVT_KEY_PEM_MAX);
 	a->checkin.due_ms = now.mono_ms;
 	a->renew_due_ms = now.mono_ms;
-	if ((rc = recover(&a->env, err)) != DVT_OK ||
+	rc = recover(&a->env, &why);
+	if ((rc = unless_refused(a, rc, &why)) != DVT_OK ||
 	    (rc = open_journal(a, err)) != DVT_OK ||
 	    (rc = open_generations(a, err)) != DVT_OK ||
 	    (rc = open_trust(a, err)) != DVT_OK ||

@@ -168,6 +168,8 @@ struct dvt_agent {
 	bool committed;                 /* in this step */
 	int64_t disk_wait_ms;    /* it refused: nothing durable before then */
 	struct dvt_err disk_err; /* of this step; text "" none */
+	bool unmended;           /* it refused what opening mends */
+	bool journal_aside;      /* a damaged journal among that */
 
 	struct dvt_history h;
 	struct dvt_buf pending; /* journal lines not on the disk yet */
@@ -252,6 +254,8 @@ bool dvt_answer_is_good(const struct dvt_answer *answer);
 void dvt_agent_set_credential(struct dvt_agent *a,
     struct dvt_agent_credential *cred, const struct dvt_generation_meta *meta);
 void dvt_agent_set_trust(struct dvt_agent *a, struct dvt_trustset *t);
+/* What opening could not mend: before all else that is durable. */
+enum dvt_did dvt_agent_run_mend(struct dvt_agent *a);
 /* @n is to be removed when there is time. */
 void dvt_agent_add_orphan(struct dvt_agent *a, int64_t n);
 

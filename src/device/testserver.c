@@ -16,14 +16,26 @@
 
 /* --- who is it --- */
 
-bool
-testserver_knows(const struct testworld *w, X509 *leaf)
+static bool
+is_issued(const struct testworld *w, size_t from, X509 *leaf)
 {
-	for (size_t i = 0; i < w->issued_n; i++) {
+	for (size_t i = from; i < w->issued_n; i++) {
 		if (X509_cmp(w->issued[i], leaf) == 0)
 			return true;
 	}
 	return false;
+}
+
+bool
+testserver_knows(const struct testworld *w, X509 *leaf)
+{
+	return is_issued(w, 0, leaf);
+}
+
+bool
+testserver_admits(const struct testworld *w, X509 *leaf)
+{
+	return is_issued(w, w->denied_n, leaf);
 }
 
 enum dvt_code
@@ -290,16 +302,34 @@ field(const json_t *obj, const char *key)
 	return json_string_value(json_object_get(obj, key));
 }
 
+/* It told of its completion under this certificate: those before it are in
+ * the deny set of all edges from now on. */
 static void
-hear_steps(struct testworld *w, const json_t *report)
+supersede(struct testworld *w, X509 *leaf)
+{
+	for (size_t i = w->denied_n; i < w->issued_n; i++) {
+		if (X509_cmp(w->issued[i], leaf) == 0)
+			w->denied_n = i;
+	}
+}
+
+static void
+hear_steps(struct testworld *w, const json_t *report, X509 *leaf)
 {
 	json_t *list = json_object_get(report, "steps"), *one;
 	size_t i;
 
-	json_array_foreach(list, i, one) dvt_buf_printf(&w->story,
-	    "%s(%s)->%s%s%s\n", field(one, "step"), field(one, "target"),
-	    field(one, "outcome"), field(one, "detail")[0] != '\0' ? ": " : "",
-	    field(one, "detail"));
+	json_array_foreach(list, i, one)
+	{
+		dvt_buf_printf(&w->story, "%s(%s)->%s%s%s\n",
+		    field(one, "step"), field(one, "target"),
+		    field(one, "outcome"),
+		    field(one, "detail")[0] != '\0' ? ": " : "",
+		    field(one, "detail"));
+		if (strcmp(field(one, "step"), "CertRotationCompleted") == 0 &&
+		    strcmp(field(one, "outcome"), "Succeed") == 0)
+			supersede(w, leaf);
+	}
 }
 
 static void
@@ -338,7 +368,7 @@ hear(struct testworld *w, const struct dvt_http_want *want)
 	w->version = json_integer_value(json_object_get(bundle, "version"));
 	(void)snprintf(
 	    w->digest, sizeof(w->digest), "%s", field(bundle, "digest"));
-	hear_steps(w, report);
+	hear_steps(w, report, want->credential->chain.cert[0]);
 	hear_done(w, report);
 	json_decref(report);
 	w->checkins++;
@@ -431,7 +461,7 @@ answer_probe(struct testworld *w, const struct dvt_probe_want *want,
 	if (testserver_shown(w, want->trust->trust, next, NULL) != DVT_OK)
 		answer->outcome = DVT_ANSWER_WE_REFUSED;
 	else if ((trial && w->trial_refused) ||
-		 !testserver_knows(w, want->credential->chain.cert[0]))
+		 !testserver_admits(w, want->credential->chain.cert[0]))
 		answer->outcome = DVT_ANSWER_THEY_REFUSED;
 }
 

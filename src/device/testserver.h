@@ -13,8 +13,10 @@ void testworld_must(
 void testserver_answer(struct testworld *w, const struct dvt_want *want,
     struct dvt_answer *answer, struct dvt_buf *body);
 
-/* It issued this certificate and takes it. */
+/* The control plane issued this certificate and takes it. */
 bool testserver_knows(const struct testworld *w, X509 *leaf);
+/* An edge takes it: it is not superseded either. */
+bool testserver_admits(const struct testworld *w, X509 *leaf);
 
 /* Would who trusts @t take what the edge shows (@next: at its next name)? */
 enum dvt_code testserver_shown(const struct testworld *w,

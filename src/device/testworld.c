@@ -140,14 +140,15 @@ fresh_key(
 enum dvt_code
 testworld_try_on(struct testworld *w, struct dvt_err *err)
 {
-	struct dvt_agent_env env = {.fs = &dvt_memfs,
+	const struct dvt_fs *fs = w->fs != NULL ? w->fs : &dvt_memfs;
+	struct dvt_agent_env env = {.fs = fs,
 	    .fs_ctx = w->disk,
 	    .keys = &dvt_keyfile_table,
 	    .keys_ctx = &w->keyfile,
 	    .random = roll,
 	    .random_ctx = w};
 
-	w->keyfile = (struct dvt_keyfile){&dvt_memfs, w->disk, fresh_key, w};
+	w->keyfile = (struct dvt_keyfile){fs, w->disk, fresh_key, w};
 	if (w->keys != NULL) {
 		env.keys = w->keys;
 		env.keys_ctx = w->keys_ctx;
@@ -211,6 +212,13 @@ testworld_run(struct testworld *w, int64_t seconds,
 		answer.ticket = want.ticket;
 		answer.retry_after_s = -1;
 		testserver_answer(w, &want, &answer, &body);
+		if (++w->exchanges == w->lose_at) {
+			if (w->lose_ends)
+				break;
+			dvt_buf_reset(&body);
+			answer.outcome = DVT_ANSWER_LATE;
+			answer.http_status = 0;
+		}
 		answer.body = dvt_buf_span(&body);
 		w->now.mono_ms += 5;
 		given = &answer;

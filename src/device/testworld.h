@@ -51,6 +51,7 @@ enum testfault {
 struct testworld {
 	struct testpki *pki;
 	struct dvt_memfs *disk;
+	const struct dvt_fs *fs; /* another table over @disk, or NULL */
 	struct dvt_keyfile keyfile;
 	const struct dvt_keys *keys; /* another store than files, or NULL */
 	void *keys_ctx;
@@ -77,10 +78,15 @@ struct testworld {
 	size_t issued_n;
 	char confirmed[DVT_DIGEST_HEX]; /* last check-in came under it */
 	char digest[DVT_DIGEST_HEX];    /* and told this of its anchors */
+	size_t denied_n; /* edges refuse issued[0..] up to here */
 	int64_t version;
 	char done[256];       /* "id=outcome " of what was told */
 	struct dvt_buf story; /* "Step->Outcome\n" as reported */
 	unsigned checkins, certificates, bundles;
+
+	unsigned exchanges; /* with anybody, so far */
+	unsigned lose_at;   /* that one is answered, and the answer lost */
+	bool lose_ends;     /* and testworld_run() ends there */
 
 	/* edge */
 	bool trial_refused;

@@ -162,6 +162,31 @@ forget_removed(struct dvt_mem_entries *t)
 	t->n = kept;
 }
 
+/* Names in a directory that is gone: its number may be given out again. */
+static void
+forget_inside(struct dvt_mem_entries *t, const bool *named)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		if (named[t->at[i].dir])
+			t->at[kept++] = t->at[i];
+	}
+	t->n = kept;
+}
+
+static void
+name_pending(const struct dvt_memfs *fs, bool *named)
+{
+	for (size_t i = 0; i < fs->n_pending; i++) {
+		const struct dvt_mem_change *c = &fs->pending[i];
+
+		named[c->node] = true;
+		for (size_t k = 0; k < c->n; k++)
+			named[c->set[k].dir] = true;
+	}
+}
+
 /* Free what no table and no change names any more. */
 static void
 sweep(struct dvt_memfs *fs)
@@ -178,8 +203,9 @@ sweep(struct dvt_memfs *fs)
 		if (fs->disk.at[i].node != DVT_MEM_NOTHING)
 			named[fs->disk.at[i].node] = true;
 	}
-	for (size_t i = 0; i < fs->n_pending; i++)
-		named[fs->pending[i].node] = true;
+	name_pending(fs, named);
+	forget_inside(&fs->now, named);
+	forget_inside(&fs->disk, named);
 	for (size_t i = 0; i < fs->n_nodes; i++) {
 		if (fs->nodes[i].used && !named[i])
 			free_node(&fs->nodes[i]);
