@@ -115,8 +115,8 @@ what_is_no_list_is_refused(void **state)
 {
 	static const char *const hostile[] = {"", "x", "0", "0\x82\xff\xff",
 	    "-----BEGIN X509 CRL-----\n",
-	    "-----BEGIN X509 CRL-----\nMAA=\n"
-	    "-----END X509 CRL-----\n",
+	    ("-----BEGIN X509 CRL-----\nMAA=\n"
+	     "-----END X509 CRL-----\n"),
 	    "-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"};
 	struct dvt_buf der = list(&root, root.key, leaf.cert);
 	X509_CRL *crl[2];
