@@ -71,6 +71,8 @@ after_step(void *user)
 
 	tell_events(p);
 	dvt_agent_status(p->agent, &s);
+	if (s.heard)
+		agent_ocsp_look(p->ocsp);
 	if (!p->o.once) {
 		look_elsewhere(p, &s);
 		return;
@@ -79,7 +81,8 @@ after_step(void *user)
 		return;
 	if (s.heard || s.last_error[0] != '\0') {
 		p->ended = true;
-		if (!agent_event_hook_busy(p->event_hook))
+		if (!agent_event_hook_busy(p->event_hook) &&
+		    !agent_ocsp_busy(p->ocsp))
 			dvt_loop_stop(p->loop);
 	}
 }
@@ -233,6 +236,7 @@ agent_drive(struct program *p, struct dvt_err *err)
 	p->limit = dvt_timer_new(p->loop, on_limit, p);
 	p->recover = dvt_timer_new(p->loop, on_recover, p);
 	p->event_hook = agent_event_hook_new(p);
+	p->ocsp = agent_ocsp_new(p);
 	term = dvt_signal_new(p->loop, SIGTERM, on_stop, p);
 	interrupt = dvt_signal_new(p->loop, SIGINT, on_stop, p);
 	stop_update = dvt_signal_new(p->loop, SIGUSR1, on_cancel, p);

@@ -84,6 +84,7 @@ agent_close(struct program *p)
 	dvt_timer_free(p->limit);
 	dvt_timer_free(p->recover);
 	agent_event_hook_free(p->event_hook);
+	agent_ocsp_free(p->ocsp);
 	dvt_loop_free(p->loop);
 }
 

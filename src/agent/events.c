@@ -62,7 +62,7 @@ start_next(struct event_hook *h)
 	struct dvt_err err;
 
 	if (h->n == 0) {
-		if (h->p->ended)
+		if (h->p->ended && !agent_ocsp_busy(h->p->ocsp))
 			dvt_loop_stop(h->p->loop);
 		return;
 	}

@@ -9,6 +9,7 @@
 #include "proc/config.h"
 
 struct event_hook;
+struct ocsp_work;
 
 struct options {
 	const char *state, *config;
@@ -34,6 +35,7 @@ struct program {
 	struct dvt_timer *start, *limit, *recover;
 	int64_t recover_at_ms;         /* not before: a look for other ways */
 	struct event_hook *event_hook; /* NULL: none */
+	struct ocsp_work *ocsp;        /* NULL: not wanted */
 	struct dvt_agent_event failed; /* last step that failed, if any */
 	bool has_failed;
 	bool ended; /* once: nothing is left to do */
@@ -77,6 +79,14 @@ void agent_event_hook_free(struct event_hook *h); /* NULL-safe, as all here */
 void agent_event_hook_tell(
     struct event_hook *h, const struct dvt_agent_event *e);
 bool agent_event_hook_busy(const struct event_hook *h);
+
+/* NULL when it is not wanted (agent.ocsp). Needs the loop. */
+struct ocsp_work *agent_ocsp_new(struct program *p);
+void agent_ocsp_free(struct ocsp_work *w); /* NULL-safe, as all here */
+/* Another certificate may be in use: its response is asked for. */
+void agent_ocsp_look(struct ocsp_work *w);
+/* A loop that has ended (p->ended) stops when it no longer is. */
+bool agent_ocsp_busy(const struct ocsp_work *w);
 
 /* selftest: does all that an update needs work here, without doing one? */
 DVT_MUST_USE enum dvt_code agent_selftest(

@@ -26,6 +26,8 @@ const struct dvt_setting agent_settings[] = {
      "An old key is kept so long after its successor is in use.",										   NULL},
     {"agent.once-limit",     DVT_SET_SECONDS, "s",                                  1, 86400,             "300s",
      "Longest time for --once, checkin and renew.",												 NULL},
+    {"agent.ocsp", DVT_SET_BOOL, NULL, 0, 0, "yes",
+     "Keep the OCSP response for the certificate beside its chain.", NULL},
     {"agent.recovery-media", DVT_SET_LIST,    NULL,                                 0, 0,                 "",
      "Folders to look for recovery bundles in: where media are mounted.",									   NULL},
     {"agent.recovery-url",   DVT_SET_LIST,    NULL,                                 0, 0,                 "",

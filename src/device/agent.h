@@ -62,6 +62,8 @@ struct dvt_agent_trust {
 	uint64_t serial;
 	int64_t version; /* of the bundle; 0: as given at enrolment */
 	struct dvt_trust *trust;
+	/* CAs a certificate may come from; NULL: any */
+	const struct dvt_trust *issuing;
 };
 
 enum dvt_want_kind {

@@ -65,7 +65,7 @@ dvt_agent_set_trust(struct dvt_agent *a, struct dvt_trustset *t)
 	dvt_trustset_free(a->trust);
 	a->trust = t;
 	a->trust_shown = (struct dvt_agent_trust){
-	    ++a->serial, t->version, t->trust};
+	    ++a->serial, t->version, t->trust, t->issuing};
 }
 
 void

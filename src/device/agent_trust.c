@@ -91,7 +91,7 @@ store(struct dvt_agent *a)
 	dvt_trustset_free(b->next);
 	b->next = back;
 	a->trust_next = (struct dvt_agent_trust){
-	    ++a->serial, back->version, back->trust};
+	    ++a->serial, back->version, back->trust, back->issuing};
 	b->phase = TR_PROBE;
 	return DVT_DID_WORK;
 }
