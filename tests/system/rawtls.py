@@ -94,8 +94,12 @@ class RawTls:
     def send_record(self, kind, data):
         while True:
             part, data = data[:16000], data[16000:]
-            self.socket.sendall(self.out.seal(kind, part) if self.out else
-                                struct.pack(">BHH", kind, 0x0301, len(part)) + part)
+            try:
+                self.socket.sendall(self.out.seal(kind, part) if self.out else
+                                    struct.pack(">BHH", kind, 0x0301, len(part)) + part)
+            except BrokenPipeError:  # it has ended; why, it said before
+                while True:
+                    self.read_record()
             if not data:
                 return
 
