@@ -29,10 +29,32 @@ dvt_agent_outcome_name(enum dvt_agent_outcome outcome)
 
 /* --- the clock --- */
 
+/*
+ * No clock is before this: what the server said, our build, and the date at
+ * which our certificate was signed; before there is one, those of the anchors.
+ */
+static int64_t
+floor_s(const struct dvt_agent *a)
+{
+	int64_t floor = a->h.seen_at > BUILD_FLOOR ? a->h.seen_at : BUILD_FLOOR;
+	size_t n = a->trust != NULL ? dvt_trust_count(a->trust->trust) : 0;
+	int64_t at;
+
+	if (a->cred.key != NULL) {
+		at = dvt_x509_not_before(a->cred.chain.cert[0]);
+		return at > floor ? at : floor;
+	}
+	for (size_t i = 0; i < n; i++) {
+		at = dvt_x509_not_before(dvt_trust_get(a->trust->trust, i));
+		floor = at > floor ? at : floor;
+	}
+	return floor;
+}
+
 int64_t
 dvt_agent_floor_s(const struct dvt_agent *a)
 {
-	int64_t floor = a->h.seen_at > BUILD_FLOOR ? a->h.seen_at : BUILD_FLOOR;
+	int64_t floor = floor_s(a);
 
 	return a->signed_s > floor ? a->signed_s : floor;
 }
@@ -40,7 +62,7 @@ dvt_agent_floor_s(const struct dvt_agent *a)
 int64_t
 dvt_agent_wall_s(const struct dvt_agent *a, struct dvt_time now)
 {
-	int64_t floor = a->h.seen_at > BUILD_FLOOR ? a->h.seen_at : BUILD_FLOOR;
+	int64_t floor = floor_s(a);
 
 	if (a->signed_s != 0)
 		return a->signed_s + (now.mono_ms - a->signed_ms) / 1000;
