@@ -80,6 +80,31 @@ answer_with(
 	step(io, &a);
 }
 
+/* The address that worked is tried first from now on. */
+static void
+prefer(struct dvt_addr *list, size_t n, SSL *ssl)
+{
+	char this[DVT_ADDR_TEXT], that[DVT_ADDR_TEXT];
+	struct dvt_addr peer = {.len = 0};
+	int fd = ssl == NULL ? -1 : SSL_get_fd(ssl);
+
+	if (fd < 0 || n < 2)
+		return;
+	dvt_addr_of_peer(fd, &peer);
+	if (peer.len == 0)
+		return;
+	dvt_addr_format(&peer, this);
+	for (size_t i = 1; i < n; i++) {
+		struct dvt_addr found = list[i];
+
+		if (strcmp(dvt_addr_format(&list[i], that), this) != 0)
+			continue;
+		memmove(&list[1], &list[0], i * sizeof(list[0]));
+		list[0] = found;
+		return;
+	}
+}
+
 /* --- requests --- */
 
 static enum dvt_agent_outcome
@@ -138,6 +163,8 @@ http_done(void *user, const struct dvt_http_answer *r)
 	else if (conn != NULL &&
 		 dvt_tls_conn_exporter(conn, a.exporter, NULL) != DVT_OK)
 		memset(a.exporter, 0, sizeof(a.exporter));
+	if (a.outcome == DVT_ANSWER_OK && conn != NULL)
+		prefer(io->server, io->c.server_n, dvt_tls_conn_ssl(conn));
 	if (!io->http_told || a.outcome != DVT_ANSWER_OK)
 		tell(io, "control", io->server_name, a.outcome == DVT_ANSWER_OK,
 		    a.text, conn == NULL ? NULL : dvt_tls_conn_ssl(conn));
@@ -236,6 +263,7 @@ probe_opened(void *user)
 {
 	struct dvt_agent_io *io = user;
 
+	prefer(io->edge, io->c.edge_n, dvt_tls_conn_ssl(io->probe));
 	dvt_timer_start(io->settle, SETTLE_MS);
 }
 

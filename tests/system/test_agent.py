@@ -18,7 +18,7 @@ import time
 
 import pytest
 
-from world import BUILD, wait_for
+from world import BUILD, free_ports, wait_for
 
 AGENT = BUILD / "dovetail-agent"
 EXT = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n" \
@@ -411,6 +411,29 @@ def test_hooks_see_the_switch_and_can_undo_it(device, control):
         "post-switch post-switch 3", "post-switch post-switch 2"]
     assert device.status()["credential"]["generation"] == 2
     device.check_pair()
+
+
+def test_the_edge_address_that_worked_is_tried_first(device, control, edge):
+    """Nobody is at the first of two addresses. Once a trial has found the
+    second, somebody comes to the first, and is not asked."""
+    port, = free_ports(1)
+    device.write(edge=f"127.0.0.1:{port}, 127.0.0.1:{edge.port}")
+    device.adopt()
+    child = subprocess.Popen(device.command("run"), stderr=subprocess.DEVNULL)
+    try:
+        control.todo = [{"id": "p1", "action": "renew"}]
+        wait_for("an update", lambda: not control.todo, 30)
+        with socket.create_server(("127.0.0.1", port)) as first:
+            first.settimeout(0.1)
+            control.todo = [{"id": "p2", "action": "renew"}]
+            wait_for("another update", lambda: not control.todo, 30)
+            with pytest.raises(TimeoutError):
+                first.accept()
+    finally:
+        child.terminate()
+        child.wait()
+    assert device.status()["credential"]["generation"] == 3
+    assert len([1 for name, _ in edge.seen if name == "trial.edge.test"]) == 2
 
 
 def test_a_daemon_holds_its_directory_and_ends_when_told(device, control):
