@@ -19,12 +19,12 @@
 #define LINE_BYTES 8192
 #define START_MS   5 /* between two devices: no stampede at start */
 #define STATUS_MS  1000
-#define DRAIN_MS 10000 /* for the last acknowledgements */
+#define DRAIN_MS   10000 /* for the last acknowledgements */
 #define GOODBYE_MS 300
 
 struct options {
 	const char *fleet_file, *status_file, *log_file;
-	int64_t interval_ms, retry_first_s;
+	int64_t interval_ms, retry_first_s, cuts_seed;
 	size_t devices; /* 0: all lines */
 };
 
@@ -34,7 +34,7 @@ struct run {
 	json_t *lines;
 	struct member **member;
 	size_t n;
-	struct dvt_timer *start, *status, *end;
+	struct dvt_timer *start, *status, *end, *dice;
 	int64_t drain_until_ms; /* 0: running */
 	bool leaving;
 };
@@ -54,10 +54,11 @@ write_status(struct run *r)
 		connected += member_connected(r->member[i]);
 		json_array_append_new(all, member_status(r->member[i]));
 	}
-	whole = json_pack("{s:I, s:I, s:I, s:I, s:o}", "of",
+	whole = json_pack("{s:I, s:I, s:I, s:I, s:I, s:O, s:o}", "of",
 	    (json_int_t)json_array_size(r->lines), "connected", connected,
 	    "handshakes", (json_int_t)r->fleet.handshakes, "failed",
-	    (json_int_t)r->fleet.failed, "devices", all);
+	    (json_int_t)r->fleet.failed, "cuts", (json_int_t)r->fleet.cuts,
+	    "cut_steps", r->fleet.cut_steps, "devices", all);
 	part = dvt_asprintf("%s.new", r->o.status_file);
 	if (json_dump_file(whole, part, JSON_COMPACT) != 0 ||
 	    rename(part, r->o.status_file) != 0)
@@ -71,6 +72,24 @@ static void
 status_due(void *user)
 {
 	write_status(user);
+}
+
+static void
+dice_due(void *user)
+{
+	struct run *r = user;
+
+	for (size_t i = 0; i < r->n; i++)
+		member_dice(r->member[i]);
+}
+
+/* SIGUSR1: no more cuts, what is off comes back. */
+static void
+on_calm(void *user)
+{
+	struct run *r = user;
+
+	r->fleet.cutting = false;
 }
 
 /* The next device; a line that cannot be taken ends the program. */
@@ -122,6 +141,7 @@ on_stop(void *user)
 
 	if (r->drain_until_ms != 0)
 		return;
+	r->fleet.cutting = false;
 	r->drain_until_ms = dvt_loop_time(r->fleet.loop).mono_ms + DRAIN_MS;
 	dvt_timer_stop(r->start);
 	for (size_t i = 0; i < r->n; i++)
@@ -160,7 +180,7 @@ read_fleet(struct run *r, struct dvt_err *err)
 static enum dvt_code
 run(struct run *r, struct dvt_err *err)
 {
-	struct dvt_signal *term, *interrupt;
+	struct dvt_signal *term, *interrupt, *calm;
 	enum dvt_code rc;
 
 	if ((rc = read_fleet(r, err)) != DVT_OK ||
@@ -179,16 +199,23 @@ run(struct run *r, struct dvt_err *err)
 	r->end = dvt_timer_new(r->fleet.loop, end_due, r);
 	dvt_timer_repeat(r->start, START_MS);
 	dvt_timer_repeat(r->status, STATUS_MS);
+	r->dice = dvt_timer_new(r->fleet.loop, dice_due, r);
+	if (r->fleet.cuts_seed != 0)
+		dvt_timer_repeat(r->dice, 1000);
+	calm = dvt_signal_new(r->fleet.loop, SIGUSR1, on_calm, r);
 	term = dvt_signal_new(r->fleet.loop, SIGTERM, on_stop, r);
 	interrupt = dvt_signal_new(r->fleet.loop, SIGINT, on_stop, r);
 	dvt_loop_run(r->fleet.loop);
 	dvt_signal_free(term);
 	dvt_signal_free(interrupt);
+	dvt_signal_free(calm);
 	for (size_t i = 0; i < r->n; i++)
 		member_free(r->member[i]);
 	dvt_timer_free(r->start);
 	dvt_timer_free(r->status);
 	dvt_timer_free(r->end);
+	dvt_timer_free(r->dice);
+	json_decref(r->fleet.cut_steps);
 	free(r->member);
 	json_decref(r->lines);
 	dvt_loop_free(r->fleet.loop);
@@ -200,7 +227,8 @@ usage(FILE *to)
 {
 	fprintf(to, "usage: dovetail-fleet run --fleet FILE [--devices N]\n"
 		    "           [--status-file FILE] [--log FILE]\n"
-		    "           [--interval-ms N] [--retry-first SECONDS]\n");
+		    "           [--interval-ms N] [--retry-first SECONDS]\n"
+		    "           [--cuts SEED]\n");
 }
 
 static int64_t
@@ -228,8 +256,9 @@ arguments(int argc, char **argv, struct options *o)
 	    {"log",required_argument, NULL, 'l'},
 	    {"interval-ms",               required_argument, NULL, 'i'},
 	    {"retry-first",      required_argument, NULL, 'r'},
-	    {"help",              no_argument, NULL, 'h'},
-	    {0		 },
+	    {"cuts",              required_argument, NULL, 'c'},
+	    {"help",                  no_argument, NULL, 'h'},
+	    {0             },
 	};
 	int c;
 
@@ -252,6 +281,9 @@ arguments(int argc, char **argv, struct options *o)
 			break;
 		case 'r':
 			o->retry_first_s = number("retry-first", optarg, 1);
+			break;
+		case 'c':
+			o->cuts_seed = number("cuts", optarg, 1);
 			break;
 		case 'h':
 			usage(stdout);
@@ -283,6 +315,9 @@ main(int argc, char **argv)
 	r.fleet.log = -1;
 	r.fleet.interval_ms = r.o.interval_ms;
 	r.fleet.retry_first_s = r.o.retry_first_s;
+	r.fleet.cuts_seed = (uint64_t)r.o.cuts_seed;
+	r.fleet.cutting = r.fleet.cuts_seed != 0;
+	r.fleet.cut_steps = json_object();
 	rc = run(&r, &err);
 	if (rc != DVT_OK)
 		fprintf(stderr, "dovetail-fleet: %s\n", err.text);

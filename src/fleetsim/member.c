@@ -5,22 +5,33 @@
 #include "base/log.h"
 #include "device/keyfile.h"
 #include "durable/fs_posix.h"
+#include "durable/memfs.h"
 #include "pki/x509.h"
 #include "wire/json.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <openssl/rand.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define EVENTS_AT_ONCE 16
+#define CUT_CALLS      70   /* at most, that change the disk, to a cut */
+#define CUT_S          12   /* about, between cuts at any moment */
+#define OFF_MS         1500 /* at most, without power */
 
 struct member {
 	struct fleet *fleet;
 	char *device;
+	json_t *line;
+	size_t place;
 	struct dvt_fs_posix *fs;
+	struct dvt_memfs *mem; /* instead, where the power is cut */
+	uint64_t dice;
+	uint64_t cuts;
+	struct dvt_timer *power; /* running: it is off, or about to be */
 	struct dvt_keyfile keyfile;
 	struct dvt_agent_env env;
 	struct dvt_agent *agent;
@@ -36,6 +47,14 @@ random_bytes(void *ctx, uint8_t *p, size_t n)
 	(void)ctx;
 	if (RAND_bytes(p, (int)n) != 1)
 		abort(); /* no device goes on without randomness */
+}
+
+static uint64_t
+roll(struct member *m, uint64_t sides)
+{
+	m->dice = m->dice * UINT64_C(6364136223846793005) +
+		  UINT64_C(1442695040888963407);
+	return (m->dice >> 33) % sides;
 }
 
 /* --- the log of attempts and steps, one JSON object per line --- */
@@ -90,6 +109,8 @@ after_step(void *user)
 	}
 	if (m->session != NULL)
 		session_nudge(m->session);
+	if (m->mem != NULL && dvt_memfs_is_off(m->mem))
+		dvt_timer_start(m->power, 0); /* not under our own feet */
 }
 
 /* --- making one --- */
@@ -139,6 +160,31 @@ import(struct member *m, const json_t *line, struct dvt_err *err)
 	return rc;
 }
 
+/* Real files, or memory that loses its power. */
+static enum dvt_code
+open_disk(struct member *m, const char *state, struct dvt_err *err)
+{
+	enum dvt_code rc;
+
+	if (m->fleet->cuts_seed != 0) {
+		if (m->mem == NULL)
+			m->mem = dvt_memfs_new();
+		if (m->fleet->cutting)
+			dvt_memfs_cut(m->mem, roll(m, CUT_CALLS), DVT_CUT_MIX,
+			    roll(m, UINT32_MAX));
+		m->keyfile.fs = &dvt_memfs;
+		m->keyfile.fs_ctx = m->mem;
+		return DVT_OK;
+	}
+	if (mkdir(state, 0700) != 0 && errno != EEXIST)
+		return dvt_fail_errno(err, "state %s", state);
+	if ((rc = dvt_fs_posix_open(state, true, &m->fs, err)) != DVT_OK)
+		return rc;
+	m->keyfile.fs = &dvt_fs_posix;
+	m->keyfile.fs_ctx = m->fs;
+	return DVT_OK;
+}
+
 static enum dvt_code
 open_agent(struct member *m, const json_t *line, struct dvt_err *err)
 {
@@ -152,14 +198,10 @@ open_agent(struct member *m, const json_t *line, struct dvt_err *err)
 		 &config.edge_name, err)) != DVT_OK)
 		return rc;
 	config.device_id = m->device;
-	if (mkdir(state, 0700) != 0 && errno != EEXIST)
-		return dvt_fail_errno(err, "state %s", state);
-	if ((rc = dvt_fs_posix_open(state, true, &m->fs, err)) != DVT_OK)
+	if ((rc = open_disk(m, state, err)) != DVT_OK)
 		return rc;
-	m->keyfile.fs = &dvt_fs_posix;
-	m->keyfile.fs_ctx = m->fs;
-	m->env = (struct dvt_agent_env){.fs = &dvt_fs_posix,
-	    .fs_ctx = m->fs,
+	m->env = (struct dvt_agent_env){.fs = m->keyfile.fs,
+	    .fs_ctx = m->keyfile.fs_ctx,
 	    .keys = &dvt_keyfile_table,
 	    .keys_ctx = &m->keyfile,
 	    .random = random_bytes};
@@ -205,52 +247,150 @@ turn_edges(struct dvt_addr *edges, size_t n, size_t place)
 		edges[i] = from[(i + place) % n];
 }
 
-enum dvt_code
-member_new(struct fleet *fleet, const json_t *line, size_t place,
-    struct member **out, struct dvt_err *err)
+/* Agent, network and session, from the disk. */
+static enum dvt_code
+start(struct member *m, struct dvt_err *err)
 {
-	struct member *m = dvt_alloc(sizeof(*m));
 	struct dvt_addr edges[DVT_IO_ADDRS], server;
-	struct dvt_agent_io_config io = {.loop = fleet->loop,
+	struct dvt_agent_io_config io = {.loop = m->fleet->loop,
 	    .server = &server,
 	    .server_n = 1,
 	    .edge = edges,
 	    .attempt = on_attempt,
 	    .after_step = after_step,
 	    .user = m};
-	const char *device, *address, *edge_name;
+	const char *address, *edge_name;
+	enum dvt_code rc;
+
+	if ((rc = dvt_json_get_str(m->line, "server", 0, &address, err)) !=
+		DVT_OK ||
+	    (rc = dvt_addr_parse(address, &server, err)) != DVT_OK ||
+	    (rc = dvt_json_get_str(m->line, "server_name", DVT_HOST_MAX,
+		 &io.server_name, err)) != DVT_OK ||
+	    (rc = dvt_json_get_str(m->line, "edge_name", DVT_HOST_MAX,
+		 &edge_name, err)) != DVT_OK ||
+	    (rc = read_edges(m->line, edges, &io.edge_n, err)) != DVT_OK ||
+	    (rc = open_agent(m, m->line, err)) != DVT_OK)
+		return rc;
+	turn_edges(edges, io.edge_n, m->place);
+	io.agent = m->agent;
+	m->io = dvt_agent_io_new(&io);
+	m->session = session_new(
+	    &(struct session_config){.loop = m->fleet->loop,
+		.agent = m->agent,
+		.device = m->device,
+		.edge_name = edge_name,
+		.edge = edges,
+		.edge_n = io.edge_n,
+		.interval_ms = m->fleet->interval_ms,
+		.retry_first_s = m->fleet->retry_first_s,
+		.attempt = on_attempt,
+		.user = m});
+	session_nudge(m->session);
+	return DVT_OK;
+}
+
+static void
+stop(struct member *m)
+{
+	session_free(m->session);
+	dvt_agent_io_free(m->io);
+	dvt_agent_free(m->agent);
+	m->session = NULL;
+	m->io = NULL;
+	m->agent = NULL;
+}
+
+/* --- its power --- */
+
+static void
+count_cut(struct member *m)
+{
+	struct dvt_agent_status s = {.update = ""};
+	const char *at = "Start";
+
+	if (m->agent != NULL) {
+		dvt_agent_status(m->agent, &s);
+		at = s.update[0] != '\0' ? s.update_step : "no update";
+	}
+	json_object_set_new(m->fleet->cut_steps, at,
+	    json_integer(1 + json_integer_value(
+				 json_object_get(m->fleet->cut_steps, at))));
+	m->fleet->cuts++;
+	m->cuts++;
+}
+
+/* It goes, or it is back. */
+static void
+power_due(void *user)
+{
+	struct member *m = user;
+	struct dvt_err err;
+
+	if (m->agent != NULL) {
+		count_cut(m);
+		stop(m);
+		dvt_timer_start(m->power, (int64_t)roll(m, OFF_MS));
+		return;
+	}
+	dvt_memfs_power_on(m->mem);
+	if (start(m, &err) == DVT_OK && !dvt_memfs_is_off(m->mem))
+		return;
+	if (!dvt_memfs_is_off(m->mem)) { /* what is never to happen */
+		fprintf(stderr, "dovetail-fleet: %s is lost: %s\n", m->device,
+		    err.text);
+		exit(1);
+	}
+	count_cut(m);
+	stop(m);
+	dvt_timer_start(m->power, (int64_t)roll(m, OFF_MS));
+}
+
+void
+member_dice(struct member *m)
+{
+	if (m->mem == NULL || dvt_memfs_is_off(m->mem))
+		return;
+	if (!m->fleet->cutting)
+		dvt_memfs_cut(m->mem, UINT64_MAX, DVT_CUT_MIX, 0);
+	else if (m->agent != NULL && !dvt_timer_running(m->power) &&
+		 roll(m, CUT_S) == 0)
+		dvt_timer_start(m->power, (int64_t)roll(m, 1000));
+}
+
+bool
+member_on(const struct member *m)
+{
+	return m->agent != NULL;
+}
+
+enum dvt_code
+member_new(struct fleet *fleet, const json_t *line, size_t place,
+    struct member **out, struct dvt_err *err)
+{
+	struct member *m = dvt_alloc(sizeof(*m));
+	const char *device;
 	enum dvt_code rc;
 
 	*out = NULL;
 	m->fleet = fleet;
-	if ((rc = dvt_json_get_str(
-		 line, "device", DVT_DEVICE_ID_MAX, &device, err)) != DVT_OK ||
-	    (rc = dvt_json_get_str(line, "server", 0, &address, err)) !=
-		DVT_OK ||
-	    (rc = dvt_addr_parse(address, &server, err)) != DVT_OK ||
-	    (rc = dvt_json_get_str(line, "server_name", DVT_HOST_MAX,
-		 &io.server_name, err)) != DVT_OK ||
-	    (rc = dvt_json_get_str(
-		 line, "edge_name", DVT_HOST_MAX, &edge_name, err)) != DVT_OK ||
-	    (rc = read_edges(line, edges, &io.edge_n, err)) != DVT_OK)
+	m->line = json_deep_copy(line);
+	m->place = place;
+	m->dice = fleet->cuts_seed + place;
+	m->power = dvt_timer_new(fleet->loop, power_due, m);
+	rc = dvt_json_get_str(line, "device", DVT_DEVICE_ID_MAX, &device, err);
+	if (rc != DVT_OK)
 		goto out;
 	m->device = dvt_strdup(device);
-	if ((rc = open_agent(m, line, err)) != DVT_OK)
+	rc = start(m, err);
+	if (rc != DVT_OK && m->mem != NULL && dvt_memfs_is_off(m->mem)) {
+		count_cut(m);
+		stop(m);
+		dvt_timer_start(m->power, (int64_t)roll(m, OFF_MS));
+		rc = DVT_OK;
+	}
+	if (rc != DVT_OK)
 		goto out;
-	turn_edges(edges, io.edge_n, place);
-	io.agent = m->agent;
-	m->io = dvt_agent_io_new(&io);
-	m->session = session_new(&(struct session_config){.loop = fleet->loop,
-	    .agent = m->agent,
-	    .device = device,
-	    .edge_name = edge_name,
-	    .edge = edges,
-	    .edge_n = io.edge_n,
-	    .interval_ms = fleet->interval_ms,
-	    .retry_first_s = fleet->retry_first_s,
-	    .attempt = on_attempt,
-	    .user = m});
-	session_nudge(m->session);
 	*out = m;
 	m = NULL;
 out:
@@ -263,10 +403,11 @@ member_free(struct member *m)
 {
 	if (m == NULL)
 		return;
-	session_free(m->session);
-	dvt_agent_io_free(m->io);
-	dvt_agent_free(m->agent);
+	stop(m);
+	dvt_timer_free(m->power);
 	dvt_fs_posix_free(m->fs);
+	dvt_memfs_free(m->mem);
+	json_decref(m->line);
 	free(m->device);
 	free(m);
 }
@@ -278,6 +419,8 @@ member_connected(const struct member *m)
 {
 	struct session_status s;
 
+	if (m->session == NULL)
+		return false;
 	session_status(m->session, &s);
 	return s.up;
 }
@@ -285,36 +428,41 @@ member_connected(const struct member *m)
 void
 member_drain(struct member *m)
 {
-	session_drain(m->session);
+	if (m->session != NULL)
+		session_drain(m->session);
 }
 
 bool
 member_idle(const struct member *m)
 {
-	return session_idle(m->session);
+	return m->session == NULL || session_idle(m->session);
 }
 
 void
 member_goodbye(struct member *m)
 {
 	m->connected_at_end = member_connected(m);
-	session_goodbye(m->session);
+	if (m->session != NULL)
+		session_goodbye(m->session);
 }
 
 json_t *
 member_status(const struct member *m)
 {
-	const struct dvt_agent_credential *c = dvt_agent_credential(m->agent);
-	struct dvt_agent_status a;
-	struct session_status s;
+	const struct dvt_agent_credential *c = NULL;
+	struct dvt_agent_status a = {.update = ""};
+	struct session_status s = {.up = false};
 	char issuer[DVT_DN_TEXT] = "";
 
-	dvt_agent_status(m->agent, &a);
-	session_status(m->session, &s);
+	if (m->agent != NULL) { /* it has power */
+		c = dvt_agent_credential(m->agent);
+		dvt_agent_status(m->agent, &a);
+		session_status(m->session, &s);
+	}
 	if (c != NULL)
 		(void)dvt_x509_issuer(c->chain.cert[0], issuer);
 	return json_pack("{s:s, s:b, s:b, s:I, s:I, s:I, s:I, s:I, s:I, s:s, "
-			 "s:I, s:s, s:s, s:s, s:I, s:s}",
+			 "s:I, s:s, s:s, s:s, s:I, s:s, s:I}",
 	    "device", m->device, "connected", s.up, "connected_at_end",
 	    m->connected_at_end, "made", (json_int_t)s.made, "acked",
 	    (json_int_t)s.acked, "reconnects", (json_int_t)s.reconnects,
@@ -322,5 +470,6 @@ member_status(const struct member *m)
 	    (json_int_t)m->failed, "generation", (json_int_t)a.generation,
 	    "issuer", issuer, "bundle", (json_int_t)a.trust_version, "digest",
 	    a.trust_digest, "edge_root", s.root, "update", a.update,
-	    "checkin_at", (json_int_t)a.checkin_at, "last_error", a.last_error);
+	    "checkin_at", (json_int_t)a.checkin_at, "last_error", a.last_error,
+	    "cuts", (json_int_t)m->cuts);
 }

@@ -16,6 +16,10 @@ struct fleet {
 	int64_t retry_first_s;
 	int log; /* descriptor of the attempts' log, or -1 */
 	uint64_t handshakes, failed;
+	uint64_t cuts_seed; /* 0: no power cuts, and real files */
+	bool cutting;       /* they go on */
+	uint64_t cuts;
+	json_t *cut_steps; /* step of an update: how often the power went */
 };
 
 /**
@@ -36,6 +40,9 @@ void member_drain(struct member *m);
 bool member_idle(const struct member *m);
 /* Remember whether it is connected now, then say goodbye. */
 void member_goodbye(struct member *m);
+/* The power of each device goes at random: call it each second. */
+void member_dice(struct member *m);
+bool member_on(const struct member *m);
 /* As in the status file, the caller's. */
 json_t *member_status(const struct member *m);
 
