@@ -27,9 +27,9 @@ dvt_agent_config_open(struct dvt_agent *a, struct dvt_err *err)
 	enum dvt_code rc;
 
 	dvt_buf_init(&w->plain, DVT_CONFIG_VALUE);
-	if ((rc = dvt_confvals_load(&a->env, &w->all, err)) != DVT_OK ||
-	    w->all.n == 0)
+	if ((rc = dvt_confvals_load(&a->env, &w->all, err)) != DVT_OK)
 		return rc;
+	/* half a value may lie there, in clear, though none is listed */
 	rc = dvt_dir_recover(a->env.fs, a->env.fs_ctx, DVT_CONFVAL_DIR, err);
 	return rc == DVT_E_ABSENT ? DVT_OK : rc;
 }
