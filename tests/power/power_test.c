@@ -224,6 +224,48 @@ promise_5_any_answer_may_be_lost(void **state)
 	print_message("# %u lost answers\n", points - before);
 }
 
+/* --- wear of the flash --- */
+
+static unsigned writes;
+
+static enum dvt_code
+counted_new(void *ctx, const char *path, struct dvt_span bytes, unsigned mode,
+    struct dvt_err *err)
+{
+	writes++;
+	return dvt_memfs.write_new(ctx, path, bytes, mode, err);
+}
+
+static enum dvt_code
+counted_append(void *ctx, const char *path, struct dvt_span bytes,
+    unsigned mode, struct dvt_err *err)
+{
+	writes++;
+	return dvt_memfs.append(ctx, path, bytes, mode, err);
+}
+
+static void
+an_update_takes_at_most_forty_file_writes(void **state)
+{
+	struct dvt_fs fs = dvt_memfs;
+
+	(void)state;
+	fs.write_new = counted_new;
+	fs.append = counted_append;
+	for (size_t i = 0; i < lives_n; i++) {
+		struct testworld w;
+
+		lives[i].prepare(&w);
+		w.fs = &fs;
+		writes = 0;
+		life_run(&lives[i], &w);
+		assert_true(lives[i].is_done(&w));
+		print_message("# %s: %u file writes\n", lives[i].name, writes);
+		assert_in_range(writes, 1, 40);
+		testworld_fini(&w);
+	}
+}
+
 int
 main(int argc, char **argv)
 {
@@ -232,6 +274,7 @@ main(int argc, char **argv)
 	    cmocka_unit_test(
 		promise_5_a_disk_that_refuses_any_call_loses_nothing),
 	    cmocka_unit_test(promise_5_any_answer_may_be_lost),
+	    cmocka_unit_test(an_update_takes_at_most_forty_file_writes),
 	};
 	const char *how = getenv("DOVETAIL_LONG");
 	int failed;
