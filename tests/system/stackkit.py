@@ -53,6 +53,7 @@ class Device:
         self.ticket = ticket  # keeps the ticket of TLS 1.3
         self.saved = tempfile.mktemp(prefix="ticket-") if ticket else None
         self.session = None
+        self.failures = []  # last words of attempts that failed
         self.tries = []  # of each time it came: attempts until it was in; 0: never
 
     def __repr__(self):
@@ -73,6 +74,7 @@ class Device:
             if self.attempt():
                 self.tries.append(n)
                 return n
+            self.failures.append(getattr(self, "said", b"")[-200:])
         self.tries.append(0)
         return 0
 
