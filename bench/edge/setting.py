@@ -200,7 +200,7 @@ class Edge(Server):
         super().__init__(*args, **kwargs)
 
     def command(self):
-        lines = {"name": "bench", "listen": f"127.0.0.1:{self.port}", "upstream": f"tcp:127.0.0.1:{self.upstream}",
+        lines = {"name": "bench", "address-rate": 0, "listen": f"127.0.0.1:{self.port}", "upstream": f"tcp:127.0.0.1:{self.upstream}",
                  "certificate": self.shown[0], "key": self.shown[1], "client-ca": self.world.ca,
                  "workers": self.workers}
         if self.record:

@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "gateway/rate.h"
 
 #include <openssl/err.h>
 
@@ -96,6 +97,7 @@ open_session(struct gw_conn *c)
 {
 	const struct dvt_edge_peer *peer = dvt_edge_peer(c->ssl);
 
+	gw_conn_half_end(c);
 	c->stage = GW_OPEN;
 	c->opened_ms = dvt_loop_time(c->w->loop).mono_ms;
 	c->w->sessions++;
@@ -124,6 +126,7 @@ decide(struct gw_conn *c, bool waited)
 	case GW_WAIT:
 		if (c->stage == GW_HELD)
 			break;
+		gw_conn_half_end(c);
 		c->stage = GW_HELD;
 		dvt_watch_want(c->watch, 0);
 		dvt_timer_start(c->timer, UNLISTED_MS);
@@ -214,7 +217,8 @@ gw_conn_on_client(void *ctx, unsigned ready)
 
 	switch (c->stage) {
 	case GW_HANDSHAKE:
-		handshake(c);
+		if (!c->suspect || gw_conn_half_look(c) == 1)
+			handshake(c);
 		return;
 	case GW_LINGER:
 		gw_conn_linger_read(c);
@@ -360,4 +364,7 @@ gw_conn_new(struct gw_worker *w, int fd, const struct dvt_addr *peer)
 	c->timer = dvt_timer_new(w->loop, on_timer, c);
 	dvt_timer_start(c->timer, HANDSHAKE_MS);
 	link_conn(c);
+	c->suspect = !gw_rate_take(
+	    w->limits, peer, dvt_loop_time(w->loop).mono_ms);
+	gw_conn_half_begin(c);
 }

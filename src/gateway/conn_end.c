@@ -42,6 +42,7 @@ void
 gw_conn_drop(struct gw_conn *c)
 {
 	gw_conn_leave_open(c);
+	gw_conn_half_end(c);
 	gw_conn_unlink(c);
 	gw_conn_upstream_drop(c);
 	dvt_watch_free(c->watch);
@@ -66,6 +67,7 @@ void
 gw_conn_linger(struct gw_conn *c)
 {
 	gw_conn_leave_open(c);
+	gw_conn_half_end(c);
 	c->stage = GW_LINGER;
 	gw_conn_upstream_drop(c);
 	free(c->to_client.p);

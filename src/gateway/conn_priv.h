@@ -29,6 +29,9 @@ struct gw_mqtt {
 struct gw_conn {
 	struct gw_worker *w;
 	struct gw_conn *prev, *next;
+	struct gw_conn *half_prev, *half_next; /* while it is half-open */
+	bool half;
+	bool suspect; /* over its address's rate: it must show a ticket */
 	SSL *ssl;
 	int fd, up_fd;
 	struct dvt_watch *watch, *up_watch;
@@ -57,6 +60,15 @@ void gw_conn_cork(struct gw_conn *c, bool on);
 void gw_conn_unlink(struct gw_conn *c);
 void gw_conn_on_client(void *conn, unsigned ready);
 void gw_conn_on_upstream(void *conn, unsigned ready);
+
+/* conn_half.c: the handshakes under way, oldest last. */
+void gw_conn_half_begin(struct gw_conn *c);
+void gw_conn_half_end(struct gw_conn *c); /* more than once does no harm */
+/*
+ * Its ClientHello is looked at, and left in the socket. 1: it may go on; 0:
+ * more is to come; -1: no ticket of ours, and gone.
+ */
+int gw_conn_half_look(struct gw_conn *c);
 
 /* conn_end.c */
 void gw_conn_upstream_drop(struct gw_conn *c);

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/conn.h"
+#include "gateway/rate.h"
 #include "ipc/fields.h"
 #include "pki/fastec.h"
 #include "proc/children.h"
@@ -116,6 +117,7 @@ on_listening(void *ctx, unsigned ready)
 
 		if (fd >= 0) {
 			gw_conn_new(w, fd, &peer);
+			gw_conn_half_trim(w);
 			continue;
 		}
 		if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS ||
@@ -384,7 +386,13 @@ start(struct gw_worker *w, struct dvt_child *me, struct dvt_err *err)
 	enum dvt_code rc;
 
 	w->upstreams = w->program->settings.upstreams;
+	w->limits = gw_rate_new((unsigned)dvt_config_int(
+	    w->program->config, "gateway.address-rate"));
 	w->conns_max = files > 2 * FDS_SPARE ? (files - FDS_SPARE) / 2 : 32;
+	w->half_max = (size_t)dvt_config_int(
+	    w->program->config, "gateway.half-open");
+	if (w->half_max == 0)
+		w->half_max = w->conns_max / 4;
 	if ((rc = dvt_loop_new_busy(&w->loop, err)) != DVT_OK ||
 	    (rc = edge_start(w, err)) != DVT_OK)
 		return rc;
@@ -420,6 +428,7 @@ stop(struct gw_worker *w)
 	dvt_timer_free(w->teller);
 	dvt_timer_free(w->recorder);
 	dvt_edge_free(w->edge);
+	gw_rate_free(w->limits);
 	gw_index_free(w->index_of);
 	dvt_feed_free(w->feed);
 	dvt_feed_free(w->aside);

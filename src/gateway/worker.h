@@ -15,6 +15,7 @@
 #define GW_SCRATCH 16384 /* bytes: the largest TLS record */
 
 struct gw_conn;
+struct gw_rate;
 
 struct gw_key {
 	char digest[DVT_DIGEST_HEX];
@@ -59,8 +60,13 @@ struct gw_worker {
 	struct gw_index *index_of;
 	struct gw_conn *sweep_at; /* next to be checked, or NULL */
 	size_t conns, conns_max;
+	struct gw_conn *half_first, *half_last; /* newest, oldest */
+	size_t half, half_max;
+	struct gw_rate *limits;
+	int64_t limit_told_ms;
+	uint64_t limited;              /* turned away since that was told */
 	struct gw_upstreams upstreams; /* with their health as seen here */
-	size_t sessions; /* of these open */
+	size_t sessions;               /* of these open */
 	size_t told_sessions;
 	struct gw_stats stats, told; /* what is counted; what the feed has */
 	int memory_fd;

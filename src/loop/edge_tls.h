@@ -81,6 +81,12 @@ SSL_CTX *dvt_edge_ctx(struct dvt_edge *e); /* borrowed */
  */
 void dvt_edge_attach(struct dvt_edge *e, SSL *ssl, const struct dvt_addr *peer);
 
+/*
+ * Does this ClientHello (without its record's header) show an identity ticket
+ * of ours? A hint for limits; the short form alone is read.
+ */
+bool dvt_edge_has_ticket(struct dvt_edge *e, struct dvt_span hello);
+
 /* What became known of a client. */
 struct dvt_edge_peer {
 	bool done;    /* handshake complete: the certificate is proven */

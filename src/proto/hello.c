@@ -169,8 +169,10 @@ read_extension(
 	case EXT_PRE_SHARED_KEY:
 		out->ticket = true;
 		if (take_vector(&body, 2, &list) &&
-		    take_vector(&list, 2, &first))
+		    take_vector(&list, 2, &first)) {
 			out->ticket_n = first.n;
+			out->first_ticket = first;
+		}
 		return;
 	case EXT_PADDING:
 	case EXT_EARLY_DATA:

@@ -15,6 +15,7 @@ struct dvt_hello {
 	char server_name[DVT_HOST_MAX + 1]; /* lower case; "" none sent */
 	bool tls13;                         /* offers TLS 1.3 */
 	bool ticket;     /* offers a TLS 1.3 ticket (pre_shared_key) */
+	struct dvt_span first_ticket; /* borrowed from the hello */
 	size_t ticket_n; /* bytes of the first one */
 	bool ecdsa, rsa; /* takes a leaf with such a key: by its signature
 			    algorithms, in TLS 1.2 by its ciphers too */
