@@ -20,6 +20,7 @@
 #define EVENTS_AT_ONCE 16
 #define CUT_CALLS      70   /* at most, that change the disk, to a cut */
 #define CUT_S          12   /* about, between cuts at any moment */
+#define CUT_STEPS      30   /* about, of an agent in an update */
 #define OFF_MS         1500 /* at most, without power */
 
 struct member {
@@ -90,6 +91,18 @@ on_attempt(void *user, const struct dvt_io_attempt *a)
 		"root", a->root, "text", a->text));
 }
 
+/* An update is short: each of its steps is to be hit as well. */
+static bool
+falls_in_update(struct member *m)
+{
+	struct dvt_agent_status s;
+
+	if (!m->fleet->cutting)
+		return false;
+	dvt_agent_status(m->agent, &s);
+	return s.update[0] != '\0' && roll(m, CUT_STEPS) == 0;
+}
+
 static void
 after_step(void *user)
 {
@@ -109,7 +122,7 @@ after_step(void *user)
 	}
 	if (m->session != NULL)
 		session_nudge(m->session);
-	if (m->mem != NULL && dvt_memfs_is_off(m->mem))
+	if (m->mem != NULL && (dvt_memfs_is_off(m->mem) || falls_in_update(m)))
 		dvt_timer_start(m->power, 0); /* not under our own feet */
 }
 
