@@ -72,6 +72,17 @@ vault_open(void *ctx, const char *uri, EVP_PKEY **out, struct dvt_err *err)
 }
 
 static enum dvt_code
+vault_sign(void *ctx, const char *uri, struct dvt_span bytes,
+    struct dvt_buf *sig, struct dvt_err *err)
+{
+	struct vault *v = ctx;
+
+	if (dvt_keys_is(uri, "vault"))
+		return dvt_keys_mem_table.sign(v->mem, uri, bytes, sig, err);
+	return dvt_keyfile_table.sign(v->files, uri, bytes, sig, err);
+}
+
+static enum dvt_code
 vault_wipe(void *ctx, const char *uri, struct dvt_err *err)
 {
 	struct vault *v = ctx;
@@ -88,8 +99,10 @@ vault_wipe(void *ctx, const char *uri, struct dvt_err *err)
 	return dvt_keys_mem_table.wipe(v->mem, uri, err);
 }
 
-static const struct dvt_keys vault_table = {
-    .make = vault_make, .open = vault_open, .wipe = vault_wipe};
+static const struct dvt_keys vault_table = {.make = vault_make,
+    .open = vault_open,
+    .sign = vault_sign,
+    .wipe = vault_wipe};
 
 static struct vault vault;
 
