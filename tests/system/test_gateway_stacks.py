@@ -166,6 +166,7 @@ class Flood(threading.Thread):
 @pytest.fixture
 def world(tmp_path):
     w = Stacks(tmp_path, devices=2, gateways=1)
+    w.gateway_more = "address-rate = 0\n"  # every forgery is to be answered
     yield w
     w.close()
 

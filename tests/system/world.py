@@ -69,6 +69,7 @@ class World:
         self.devices = devices
         self.gateways = gateways
         self.scheme = "tcp"  # of the gateways' upstream
+        self.gateway_more = ""  # lines of their settings
         self.old = self.dir / "old"
         self.home = self.dir / "dovetail"
         (self.dir / "log").mkdir(parents=True, exist_ok=True)
@@ -240,7 +241,7 @@ control = https://127.0.0.1:{self.device_port}
 control-name = control.test
 control-ca = {self.home}/public/root.pem
 secret = file:{home}/secret
-""")
+{self.gateway_more}""")
         self.start(name, BUILD / "dovetail-gateway", "--config", home / "gateway.ini")
 
     def start_gateways(self):
