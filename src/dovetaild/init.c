@@ -5,8 +5,10 @@
 #include "dovetaild/init_priv.h"
 #include "dovetaild/unlock.h"
 
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static enum dvt_code
 make_signer(struct init *i, struct dvt_err *err)
@@ -27,8 +29,9 @@ run(struct init *i, struct dvt_err *err)
 	enum dvt_code rc;
 
 	if ((rc = init_user(i, err)) != DVT_OK ||
-	    (rc = init_layout(i, err)) != DVT_OK ||
 	    (rc = init_settings(i, err)) != DVT_OK ||
+	    (rc = init_layout(i, err)) != DVT_OK ||
+	    (rc = init_settings_out(i, err)) != DVT_OK ||
 	    (rc = make_signer(i, err)) != DVT_OK ||
 	    (rc = init_authorities(i, err)) != DVT_OK ||
 	    (rc = init_profiles(i, err)) != DVT_OK ||
@@ -39,6 +42,26 @@ run(struct init *i, struct dvt_err *err)
 	    (rc = init_hand_over(i, err)) != DVT_OK)
 		return rc;
 	return init_tokens_out(i, err);
+}
+
+static int
+remove_one(const char *path, const struct stat *st, int kind, struct FTW *where)
+{
+	(void)st, (void)kind;
+	if (where->level > 0)
+		(void)remove(path);
+	return 0;
+}
+
+/* The folder was empty: all that is in it now was made in vain. */
+static void
+undo(struct init *i)
+{
+	if (i->begun)
+		(void)nftw(
+		    i->dir, remove_one, 16, FTW_DEPTH | FTW_PHYS | FTW_MOUNT);
+	if (i->dir_made)
+		(void)rmdir(i->dir);
 }
 
 static void
@@ -68,6 +91,7 @@ fini(struct init *i)
 	for (int k = 0; k < INIT_ROOT_KEYS; k++)
 		EVP_PKEY_free(i->root_key[k]);
 	EVP_PKEY_free(i->online_key);
+	dvt_buf_fini(&i->settings);
 	dvt_buf_fini(&i->trust_list);
 	dvt_buf_fini(&i->online_wrapped);
 	dvt_buf_fini(&i->bundle_line);
@@ -91,14 +115,17 @@ init_main(int argc, char **argv)
 
 	dvt_log_init("init", LOG_WARNING, 0);
 	i->now = dvt_time_now().wall_s;
+	dvt_buf_init(&i->settings, 1 << 16);
 	dvt_buf_init(&i->trust_list, DVT_TRUST_LIST_BYTES);
 	rc = init_arguments(argc, argv, &i->options, &err);
 	if (rc == DVT_OK)
 		rc = run(i, &err);
 	if (rc == DVT_OK)
 		show(i);
-	else
+	else {
+		undo(i);
 		fprintf(stderr, "dovetaild --init: %s\n", err.text);
+	}
 	fini(i);
 	return dvt_code_exit(rc);
 }

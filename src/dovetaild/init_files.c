@@ -6,9 +6,12 @@
 #include "pki/key.h"
 #include "wire/json.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static enum dvt_code
 below(struct init *i, const char *path, mode_t mode, struct dvt_err *err)
@@ -19,23 +22,49 @@ below(struct init *i, const char *path, mode_t mode, struct dvt_err *err)
 	return folder_make(full, mode, err);
 }
 
+/* The first one also says whose the folder is, of two inits at once. */
+static enum dvt_code
+begin(struct init *i, struct dvt_err *err)
+{
+	char full[1200];
+
+	snprintf(full, sizeof(full), "%s/db", i->dir);
+	if (mkdir(full, 0700) == 0) {
+		i->begun = true;
+		return DVT_OK;
+	}
+	if (errno == EEXIST)
+		return dvt_fail(err, DVT_E_CONFLICT,
+		    "%s: another init fills this folder", i->dir);
+	return dvt_fail_errno(err, "%s", full);
+}
+
+static enum dvt_code
+make_dir(struct init *i, struct dvt_err *err)
+{
+	char *full;
+	enum dvt_code rc;
+
+	i->dir_made = access(i->options.dir, F_OK) != 0;
+	if ((rc = folder_make(i->options.dir, 0750, err)) != DVT_OK)
+		return rc;
+	full = realpath(i->options.dir, NULL);
+	if (full == NULL || dvt_copy_str(i->dir, sizeof(i->dir), full) != 0)
+		rc = dvt_fail_errno(err, "%s", i->options.dir);
+	free(full);
+	return rc;
+}
+
 enum dvt_code
 init_layout(struct init *i, struct dvt_err *err)
 {
 	static const char *const folders[] = {
-	    "db", "keys", "front", "offline", "public", "run"};
-	char *full;
+	    "keys", "front", "offline", "public", "run"};
 	char path[64];
 	enum dvt_code rc;
 
-	if ((rc = folder_make(i->options.dir, 0750, err)) != DVT_OK)
+	if ((rc = make_dir(i, err)) != DVT_OK || (rc = begin(i, err)) != DVT_OK)
 		return rc;
-	full = realpath(i->options.dir, NULL);
-	if (full == NULL || dvt_copy_str(i->dir, sizeof(i->dir), full) != 0) {
-		free(full);
-		return dvt_fail_errno(err, "%s", i->options.dir);
-	}
-	free(full);
 	for (size_t k = 0; k < DVT_COUNT(folders); k++) {
 		bool open = strcmp(folders[k], "public") == 0 ||
 			    strcmp(folders[k], "run") == 0;
@@ -113,18 +142,15 @@ uncomment(struct dvt_buf *text, const char *key)
 	dvt_buf_fini(&line);
 }
 
-enum dvt_code
-init_settings(struct init *i, struct dvt_err *err)
+/* What the settings table says when @i's words take the defaults' places. */
+static void
+settings_text(struct init *i, struct dvt_buf *text)
 {
 	struct dvt_setting *table = dvt_alloc_array(
 	    settings_count, sizeof(*table));
 	struct dvt_arena arena = {NULL};
-	struct dvt_config *check = NULL;
-	struct dvt_buf text, room;
-	char path[1200];
-	enum dvt_code rc;
+	struct dvt_buf room;
 
-	dvt_buf_init(&text, 1 << 16);
 	dvt_buf_init(&room, 8192);
 	memcpy(table, settings_table, settings_count * sizeof(*table));
 	for (size_t k = 0; k < settings_count; k++) {
@@ -133,31 +159,45 @@ init_settings(struct init *i, struct dvt_err *err)
 		if (value != NULL)
 			table[k].dflt = dvt_arena_strdup(&arena, value);
 	}
-	dvt_buf_puts(&text,
+	dvt_buf_puts(text,
 	    "# Settings of dovetaild. Check them with: dovetaild -n --config "
 	    "THIS-FILE\n\n");
-	dvt_settings_sample(table, settings_count, &text);
+	dvt_settings_sample(table, settings_count, text);
 	for (size_t k = 0; k < settings_count; k++) {
 		if (table[k].dflt != settings_table[k].dflt)
-			uncomment(&text, table[k].key);
+			uncomment(text, table[k].key);
 	}
-	snprintf(path, sizeof(path), "%s/%s", i->dir, DIR_SETTINGS);
+	dvt_arena_free(&arena);
+	dvt_buf_fini(&room);
+	free(table);
+}
+
+enum dvt_code
+init_settings(struct init *i, struct dvt_err *err)
+{
+	struct dvt_config *check = NULL;
+	enum dvt_code rc;
+
+	settings_text(i, &i->settings);
 	rc = dvt_config_parse(settings_table, settings_count,
-	    dvt_buf_span(&text), DIR_SETTINGS, &check, err);
+	    dvt_buf_span(&i->settings), DIR_SETTINGS, &check, err);
 	for (size_t k = 0; rc == DVT_OK && k < i->options.set_n; k++)
 		rc = dvt_config_set(check, i->options.set[k], err);
 	if (rc == DVT_OK && (rc = policy_check(check, err)) == DVT_OK)
 		rc = policy_trust_list(
 		    dvt_config_text(check, POLICY_TRUST_LIST), &i->trust_list,
 		    err);
-	if (rc == DVT_OK)
-		rc = file_write(path, dvt_buf_span(&text), 0640, err);
 	dvt_config_free(check);
-	dvt_arena_free(&arena);
-	dvt_buf_fini(&text);
-	dvt_buf_fini(&room);
-	free(table);
 	return rc;
+}
+
+enum dvt_code
+init_settings_out(struct init *i, struct dvt_err *err)
+{
+	char path[1200];
+
+	snprintf(path, sizeof(path), "%s/%s", i->dir, DIR_SETTINGS);
+	return file_write(path, dvt_buf_span(&i->settings), 0640, err);
 }
 
 /* --- keys and certificates --- */

@@ -61,7 +61,10 @@ struct init_front {
 struct init {
 	struct init_options options;
 	char dir[1024]; /* absolute */
+	bool dir_made;  /* it was not there before */
+	bool begun;     /* it is ours to fill, and to empty */
 	int64_t now;
+	struct dvt_buf settings;   /* text of the settings file */
 	struct dvt_buf trust_list; /* policy.h; "" any */
 	struct signer *signer;
 	struct init_authority authority[INIT_AUTHORITIES];
@@ -86,7 +89,10 @@ DVT_MUST_USE enum dvt_code init_user(struct init *i, struct dvt_err *err);
 DVT_MUST_USE enum dvt_code init_hand_over(struct init *i, struct dvt_err *err);
 /* --- init_files.c --- */
 DVT_MUST_USE enum dvt_code init_layout(struct init *i, struct dvt_err *err);
+/* Before a folder is made: a setting nobody can use leaves nothing behind. */
 DVT_MUST_USE enum dvt_code init_settings(struct init *i, struct dvt_err *err);
+DVT_MUST_USE enum dvt_code init_settings_out(
+    struct init *i, struct dvt_err *err);
 DVT_MUST_USE enum dvt_code init_keys_out(struct init *i, struct dvt_err *err);
 DVT_MUST_USE enum dvt_code init_tokens_out(struct init *i, struct dvt_err *err);
 /* --- init_pki.c --- */

@@ -35,6 +35,31 @@ def test_init_leaves_a_folder_with_content_alone(world):
     assert before == sorted(str(p) for p in world.home.rglob("*"))
 
 
+def test_a_setting_nobody_can_use_leaves_no_folder(tmp_path):
+    w = World(tmp_path, devices=0, gateways=0)
+    for setting, named in (("nosuch=1", "nosuch"), ("fronts=many", "fronts"),
+                           ("certificate.hold=-3d", "certificate.hold")):
+        with pytest.raises(Refused) as why:
+            w.init("--set", setting)
+        assert named in why.value.err
+        assert not w.home.exists(), setting
+
+
+def test_an_init_that_fails_leaves_what_it_found(tmp_path):
+    """Its last step fails: the tokens have no folder."""
+    w = World(tmp_path, devices=0, gateways=0)
+    nowhere = ("--tokens", tmp_path / "no/such/tokens")
+    with pytest.raises(Refused) as why:
+        w.init(*nowhere)
+    assert "no/such/tokens" in why.value.err
+    assert not w.home.exists()
+    w.home.mkdir()
+    with pytest.raises(Refused):
+        w.init(*nowhere)
+    assert list(w.home.iterdir()) == []
+    w.init()
+
+
 def test_secrets_of_init_are_for_their_owner_alone(world):
     for name in ("keys/unlock", "front/1/key.pem", "offline/trust-root-1.pem", "db/dovetail.db"):
         assert (world.home / name).stat().st_mode & 0o077 == 0, name
