@@ -240,5 +240,7 @@ front_report_now(void *front)
 	r.handshakes = NULL; /* ours */
 	r.handshakes_n = 0;
 	dvt_report_fini(&r);
+	if (f->fresh == NULL && f->told_ready)
+		front_keys_prune(f);
 	dvt_timer_start(f->report, REPORT_MS);
 }

@@ -7,8 +7,10 @@
 #include "pki/key.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #define SUFFIX ".key.pem"
 
@@ -30,6 +32,7 @@ take(struct front *f, const char *order, EVP_PKEY *key, struct dvt_err *err)
 	}
 	(void)dvt_copy_str(k->order, sizeof(k->order), order);
 	k->key = key;
+	k->needed_ms = dvt_loop_time(f->loop).mono_ms;
 	f->key_n++;
 	return DVT_OK;
 }
@@ -150,4 +153,56 @@ front_key_make(
 		*out = key;
 	dvt_buf_cleanse(&pem);
 	return rc;
+}
+
+/* --- no longer needed --- */
+
+static bool
+is_needed(const struct front *f, const struct front_key *k)
+{
+	const struct dvt_feed_entry *e = NULL;
+
+	while ((e = dvt_feed_next(f->feed, DVT_FEED_CREDENTIAL, e)) != NULL)
+		if (strcmp(e->u.credential.key_digest, k->digest) == 0)
+			return true;
+	while ((e = dvt_feed_next(f->feed, DVT_FEED_CSR, e)) != NULL)
+		if (strcmp(e->u.csr.order, k->order) == 0)
+			return true;
+	return false;
+}
+
+static void
+wipe(struct front *f, size_t at)
+{
+	struct front_key *k = &f->key[at];
+	char path[1600];
+
+	if (k->order[0] == '\0')
+		snprintf(path, sizeof(path), "%s/key.pem", f->folder);
+	else
+		snprintf(
+		    path, sizeof(path), "%s/%s%s", f->folder, k->order, SUFFIX);
+	if (unlink(path) != 0 && errno != ENOENT) {
+		log_event(LOG_ERR, "front.key.wipe.failed", LS("path", path),
+		    LS("error", strerror(errno)));
+		return;
+	}
+	log_event(LOG_NOTICE, "front.key.wiped", LS("digest", k->digest),
+	    LS("order", k->order));
+	EVP_PKEY_free(k->key);
+	f->key[at] = f->key[--f->key_n];
+}
+
+void
+front_keys_prune(struct front *f)
+{
+	int64_t now = dvt_loop_time(f->loop).mono_ms;
+	int64_t hold = dvt_config_int(f->program->config, "front.keyHold");
+
+	for (size_t i = f->key_n; i-- > 0;) {
+		if (is_needed(f, &f->key[i]))
+			f->key[i].needed_ms = now;
+		else if (now - f->key[i].needed_ms >= hold * 1000)
+			wipe(f, i);
+	}
 }

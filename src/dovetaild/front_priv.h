@@ -16,7 +16,7 @@
 #define FRONT_PARKED_MAX                                                       \
 	8192                  /* requests that may wait for core at one time   \
 			       */
-#define FRONT_STREAMS_MAX 64 /* event streams of one front */
+#define FRONT_STREAMS_MAX 64  /* event streams of one front */
 #define FRONT_KEYS_MAX    32  /* own private keys */
 #define FRONT_BUNDLES_MAX 256 /* bundles answered from memory */
 #define FRONT_RECORDS_MAX 512 /* handshakes kept until the next report */
@@ -34,6 +34,7 @@ struct front_key {
 	char digest[DVT_DIGEST_HEX];
 	char order[DVT_NAME_MAX + 1]; /* it was made for; "" the first key */
 	EVP_PKEY *key;
+	int64_t needed_ms; /* mono_ms: found, made, or last named in a feed */
 };
 
 struct front_bundle {
@@ -132,6 +133,9 @@ DVT_MUST_USE enum dvt_code front_key_make(
     struct front *f, const char *order, EVP_PKEY **out, struct dvt_err *err);
 /* By the digest of its public half; NULL: not held. Borrowed. */
 EVP_PKEY *front_key_find(void *front, const char *digest);
+/* Wipe the keys that no credential and no order has named for
+ * "front.keyHold"; called now and then, under a feed that is whole. */
+void front_keys_prune(struct front *f);
 
 /* --- front_tls.c: the device listener's TLS --- */
 DVT_MUST_USE enum dvt_code front_tls_new(struct front *f, struct dvt_err *err);

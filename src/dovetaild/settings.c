@@ -25,6 +25,9 @@ const struct dvt_setting settings_table[] = {
 	"Open device connections of one front."),
     S("device.requestTimeout", DVT_SET_MS, "ms", 1000, 600000, "30s",
 	"Longest time from accept to a whole request."),
+    S("front.keyHold", DVT_SET_SECONDS, "s", 1, YEAR, "1h",
+	"A front's own key is wiped when no credential has needed it so "
+	"long."),
     S("operator.listen", DVT_SET_TEXT, NULL, 0, 0, "",
 	"HTTPS address for operators; empty: the Unix socket alone."),
     S("operator.socket", DVT_SET_PATH, NULL, 0, 0, DIR_SOCKET,

@@ -75,13 +75,16 @@ CONNECT = b"\x10\x0d\x00\x04MQTT\x04\x02\x00\x3c\x00\x01s" + b"\xe0\x00"
 
 
 def test_1_both_rotations_lose_nothing_and_leave_nothing_of_the_old_root(make):
-    world = make(devices=5)
+    world = make(["front.keyHold=8s"], devices=5)
     world.run_rotation(world.plan("server-ca", "old-root", "root"))
     world.run_rotation(world.plan("device-ca", "old-root", "root"))
     wait_for("the edges", lambda: all_applied(world))
     left = world.query("SELECT gateway, id, slot FROM gateway_credential WHERE slot NOT IN ('gone', 'ordered')")
     assert [(r["gateway"], r["slot"]) for r in left if r["gateway"].startswith("front-")] == \
         [("front-1", "current"), ("front-2", "current")], "what a front was started with is withdrawn"
+    for n in (1, 2):
+        wait_for(f"front {n} to wipe its key under the old root",
+                 lambda n=n: [p.name for p in (world.home / f"front/{n}").glob("*key.pem")] == ["key.pem"])
     told = [(r["name"], r["device"]) for r in world.query("SELECT name, device FROM event")]
     for device in world.device_ids():
         assert told.count(("CertRotationCompleted", device)) == 1
