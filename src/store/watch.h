@@ -86,8 +86,9 @@ DVT_MUST_USE enum dvt_code dvt_store_event_last(
 
 /* --- alerts --- */
 
-/* Open the alert of this key, or count it up; an acknowledged one is open
- * again. key, severity, name, detail, at of @row. @count: out: may be NULL. */
+/* Open the alert of this key, or count it up. One that was acknowledged stays
+ * so for ten minutes, then it opens anew with the count 1 (to be told again).
+ * key, severity, name, detail, at of @row. @count: out: may be NULL. */
 DVT_MUST_USE enum dvt_code dvt_store_alert_raise(struct dvt_tx *tx,
     const struct dvt_row_alert *row, int64_t *count, struct dvt_err *err);
 /* DVT_E_CONFLICT: it is not open. */

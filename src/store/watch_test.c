@@ -176,10 +176,19 @@ an_alert_of_one_subject_is_counted_up(void **state)
 	    t->tx, &t->arena, true, 0, 9, &rows, &n, &err));
 	assert_int_equal(n, 1);
 	assert_string_equal(rows[0].severity, "page");
+	a.at = NOW + 600;
 	assert_done(dvt_store_alert_raise(t->tx, &a, &times, &err));
+	assert_int_equal(times, 3);
 	assert_done(dvt_store_alert_list(
 	    t->tx, &t->arena, false, 0, 9, &rows, &n, &err));
-	assert_int_equal(n, 1); /* open again */
+	assert_int_equal(n, 0); /* somebody is at it */
+	a.at = NOW + 601;
+	assert_done(dvt_store_alert_raise(t->tx, &a, &times, &err));
+	assert_int_equal(times, 1); /* told again */
+	assert_done(dvt_store_alert_list(
+	    t->tx, &t->arena, false, 0, 9, &rows, &n, &err));
+	assert_int_equal(n, 1);
+	assert_string_equal(rows[0].acked_by, "");
 	assert_done(dvt_store_alert_clear(t->tx, a.key, &err));
 	assert_done(dvt_store_alert_clear(t->tx, a.key, &err));
 }

@@ -103,14 +103,20 @@ SELECT coalesce(max(id), 0) AS id FROM event;
 
 -- name: alert_raise
 -- in:   key text, severity text, name text, detail text, at int
--- out:  count int
+-- out:  count int (starts anew ten minutes after an acknowledgement)
 INSERT INTO alert (@alert)
 SELECT coalesce(max(id), 0) + 1, :key, :severity, :name, :detail, :at, 1, '', 0
   FROM alert WHERE true
     ON CONFLICT (key) DO UPDATE
        SET severity = excluded.severity, name = excluded.name,
            detail = excluded.detail, at = excluded.at,
-           count = alert.count + 1, acked_by = '', acked_at = 0
+           count = CASE WHEN alert.acked_at > 0
+                         AND excluded.at - alert.acked_at >= 600
+                        THEN 1 ELSE alert.count + 1 END,
+           acked_by = CASE WHEN excluded.at - alert.acked_at >= 600
+                           THEN '' ELSE alert.acked_by END,
+           acked_at = CASE WHEN excluded.at - alert.acked_at >= 600
+                           THEN 0 ELSE alert.acked_at END
 RETURNING count;
 
 -- name: alert_ack
