@@ -91,7 +91,7 @@ rotate() { # kind, from, to
 	local limit=$((SECONDS + 120 + devices)) line="" was=""
 	while :; do
 		op --json rotation status "$id" >"$dir/rotation.json" || die "no status of rotation $id"
-		line=$(jq -r '"\(.phase): \(.waits_for)"' "$dir/rotation.json")
+		line=$(jq -r '[.phase, .waits_for] | map(select(. != "")) | join(": ")' "$dir/rotation.json")
 		[ "$line" = "$was" ] || note "[$((SECONDS - began)) s] $line"
 		was=$line
 		case "$(jq -r .state "$dir/rotation.json")" in
@@ -151,6 +151,7 @@ with_second authority import old-root --certificate "$dir/old/ca/ca.pem" \
 op device import "$dir/old/ca" --inventory "$dir/old/inventory.csv" >"$dir/last" 2>&1 ||
 	[ $? -eq 65 ] || { cat "$dir/last"; die "import failed"; }
 sed 's/^/  /' "$dir/last" | tail -4
+note "(as it should: those two are the gateways' own server certificates)"
 for f in 1 2; do
 	op gateway recover --gateway "front-$f" --authority old-root >"$dir/last" 2>&1 ||
 		{ cat "$dir/last"; die "front-$f has no certificate under the old root"; }

@@ -12,6 +12,8 @@
 #include "base/span.h"
 #include "wire/json.h"
 
+#include <stdio.h>
+
 #define CLI_ARGS_MAX 16
 #define CLI_OPTS_MAX 256 /* each excepted device is one */
 #define CLI_PAGE     500 /* rows asked for at a time */
@@ -45,6 +47,14 @@ struct cli_command {
 };
 extern const struct cli_command cli_commands[];
 extern const size_t cli_commands_n;
+
+/* The command that @argv begins with, or NULL; @used: out: its words, or NULL.
+ */
+const struct cli_command *cli_find(char **argv, size_t n, size_t *used);
+/* --help or -h is among the words. */
+bool cli_help_wanted(char **argv, size_t n);
+/* Of the command, else of the noun, that @argv begins with, else all. */
+void cli_help(FILE *to, char **argv, size_t n);
 
 /* Options before the command; *at moves to the first word. DVT_E_INPUT. */
 DVT_MUST_USE enum dvt_code cli_parse_global(
@@ -128,7 +138,8 @@ cli_run cmd_device_config_set, cmd_device_config_list, cmd_device_config_get,
     cmd_device_config_remove, cmd_device_config_unlock;
 cli_run cmd_device_import;
 cli_run cmd_authority_list, cmd_authority_create, cmd_authority_import,
-    cmd_authority_cross_sign, cmd_authority_retire, cmd_authority_revoke, cmd_security_ca_list;
+    cmd_authority_cross_sign, cmd_authority_retire, cmd_authority_revoke,
+    cmd_security_ca_list;
 cli_run cmd_trust_status, cmd_trust_update;
 cli_run cmd_trust_check;
 cli_run cmd_rotation_plan, cmd_rotation_list, cmd_rotation_status,
@@ -138,10 +149,10 @@ cli_run cmd_gateway_list, cmd_gateway_add, cmd_gateway_csr, cmd_gateway_rotate,
     cmd_gateway_rollback, cmd_gateway_recover, cmd_gateway_validate,
     cmd_gateway_reload, cmd_gateway_log;
 cli_run cmd_cert_inspect, cmd_cert_verify, cmd_cert_revoke, cmd_cert_list;
-cli_run cmd_logs_counts, cmd_logs_device, cmd_event_list, cmd_event_follow, cmd_alert_list,
-    cmd_alert_ack;
-cli_run cmd_approval_list, cmd_approval_give, cmd_policy_show,
-    cmd_policy_set, cmd_token_list, cmd_token_create,
-    cmd_token_revoke, cmd_audit_verify, cmd_audit_export;
+cli_run cmd_logs_counts, cmd_logs_device, cmd_event_list, cmd_event_follow,
+    cmd_alert_list, cmd_alert_ack;
+cli_run cmd_approval_list, cmd_approval_give, cmd_policy_show, cmd_policy_set,
+    cmd_token_list, cmd_token_create, cmd_token_revoke, cmd_audit_verify,
+    cmd_audit_export;
 
 #endif

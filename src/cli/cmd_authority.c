@@ -10,15 +10,15 @@
 #include <stdlib.h>
 
 static const struct cli_column authority_columns[] = {
-    {"NAME",       "name",          CLI_TEXT },
-    {"STATE",      "state",         CLI_TEXT },
-    {"SERVER",     "use_server",    CLI_YES  },
-    {"DEVICE",     "use_device",    CLI_YES  },
-    {"KEY HELD",   "key_held",      CLI_YES  },
-    {"ENDS",       "not_after",     CLI_DATE },
-    {"LAST ISSUE", "last_issue_at", CLI_DATE },
-    {"UNDER",      "parent",        CLI_TEXT },
-    {"SHA-256",    "fingerprint",   CLI_SHORT},
+    {"NAME",      "name",          CLI_TEXT },
+    {"STATE",     "state",         CLI_TEXT },
+    {"SERVER",    "use_server",    CLI_YES  },
+    {"DEVICE",    "use_device",    CLI_YES  },
+    {"KEY HELD",  "key_held",      CLI_YES  },
+    {"ENDS",      "not_after",     CLI_DATE },
+    {"ISSUES TO", "last_issue_at", CLI_DATE },
+    {"UNDER",     "parent",        CLI_TEXT },
+    {"SHA-256",   "fingerprint",   CLI_SHORT},
 };
 
 static enum dvt_code

@@ -18,11 +18,11 @@ print_status(const json_t *s)
 	    {"seen lately", "fleet.seen_lately", CLI_TEXT},
 	};
 	static const struct cli_column authorities[] = {
-	    {"AUTHORITY",  "name",          CLI_TEXT},
-	    {"STATE",      "state",         CLI_TEXT},
-	    {"ENDS",       "not_after",     CLI_DATE},
-	    {"LAST ISSUE", "last_issue_at", CLI_DATE},
-	    {"SUBJECT",    "subject",       CLI_TEXT},
+	    {"AUTHORITY", "name",          CLI_TEXT},
+	    {"STATE",     "state",         CLI_TEXT},
+	    {"ENDS",      "not_after",     CLI_DATE},
+	    {"ISSUES TO", "last_issue_at", CLI_DATE},
+	    {"SUBJECT",   "subject",       CLI_TEXT},
 	};
 	static const struct cli_column gateways[] = {
 	    {"EDGE",   "name",     CLI_TEXT  },

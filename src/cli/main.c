@@ -10,42 +10,6 @@
 #include <string.h>
 #include <unistd.h>
 
-static void
-command_line(FILE *to, const struct cli_command *c)
-{
-	fprintf(to, "  %-22s %-28s %s\n", c->words, c->usage, c->help);
-}
-
-/* The commands of one noun; false when it is none. */
-static bool
-usage_of(FILE *to, const char *noun)
-{
-	size_t n = strlen(noun);
-	bool any = false;
-
-	for (size_t i = 0; i < cli_commands_n; i++) {
-		if (strncmp(cli_commands[i].words, noun, n) == 0 &&
-		    cli_commands[i].words[n] == ' ') {
-			command_line(to, &cli_commands[i]);
-			any = true;
-		}
-	}
-	return any;
-}
-
-static void
-usage(FILE *to)
-{
-	fprintf(to,
-	    "usage: dovetail [--dir DIR | --url URL --ca FILE]\n"
-	    "                [--token-file FILE] [--json] NOUN VERB ...\n\n"
-	    "DIR also by DOVETAIL_DIR, the token also by DOVETAIL_TOKEN.\n\n");
-	fprintf(to, "  %-22s %-28s %s\n", "init DIR", "[options]",
-	    "make a control plane in an empty folder");
-	for (size_t i = 0; i < cli_commands_n; i++)
-		command_line(to, &cli_commands[i]);
-}
-
 /* `dovetail init` is the control plane's own work, on this host. */
 static int
 run_init(char **argv, size_t n)
@@ -112,9 +76,13 @@ dispatch(struct cli *c, char **argv, size_t n, struct dvt_err *err)
 		return rc;
 	if (at < n && strcmp(argv[at], "init") == 0)
 		exit(run_init(argv + at, n - at));
+	if (cli_help_wanted(argv + at, n - at)) {
+		cli_help(stdout, argv + at, n - at);
+		return DVT_OK;
+	}
 	rc = cli_parse(c, argv + at, n - at, &cmd, err);
-	if (cmd == NULL && (at == n || !usage_of(stderr, argv[at])))
-		usage(stderr);
+	if (cmd == NULL)
+		cli_help(stderr, argv + at, n - at);
 	return rc != DVT_OK ? rc : cmd->run(c, err);
 }
 
@@ -125,10 +93,14 @@ main(int argc, char **argv)
 	struct cli c = {0};
 	enum dvt_code rc;
 
-	if (argc < 2 || strcmp(argv[1], "help") == 0 ||
-	    strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0) {
-		usage(argc < 2 ? stderr : stdout);
-		return argc < 2 ? 64 : 0;
+	if (argc < 2) {
+		cli_help(stderr, NULL, 0);
+		return 64;
+	}
+	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
+	    strcmp(argv[1], "-h") == 0) {
+		cli_help(stdout, argv + 2, (size_t)argc - 2);
+		return 0;
 	}
 	if (strcmp(argv[1], "--version") == 0) {
 		printf("dovetail %s\n", DVT_VERSION);

@@ -25,20 +25,22 @@ words_match(const char *words, char **argv, size_t n)
 	return count;
 }
 
-static const struct cli_command *
-find(char **argv, size_t n, size_t *used)
+const struct cli_command *
+cli_find(char **argv, size_t n, size_t *used)
 {
 	const struct cli_command *best = NULL;
+	size_t most = 0;
 
-	*used = 0;
 	for (size_t i = 0; i < cli_commands_n; i++) {
 		size_t len = words_match(cli_commands[i].words, argv, n);
 
-		if (len > *used) {
-			*used = len;
+		if (len > most) {
+			most = len;
 			best = &cli_commands[i];
 		}
 	}
+	if (used != NULL)
+		*used = most;
 	return best;
 }
 
@@ -204,9 +206,11 @@ cli_parse(struct cli *c, char **argv, size_t n, const struct cli_command **cmd,
 {
 	size_t used;
 
-	*cmd = find(argv, n, &used);
+	*cmd = cli_find(argv, n, &used);
 	if (*cmd == NULL)
-		return dvt_fail(err, DVT_E_INPUT, "no such command%s%s",
-		    n > 0 ? ": " : "", n > 0 ? argv[0] : "");
+		return dvt_fail(err, DVT_E_INPUT,
+		    "no such command%s%s%s%s (dovetail help)",
+		    n > 0 ? ": " : "", n > 0 ? argv[0] : "", n > 1 ? " " : "",
+		    n > 1 ? argv[1] : "");
 	return take_words(c, *cmd, argv + used, n - used, err);
 }

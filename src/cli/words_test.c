@@ -102,16 +102,16 @@ wrong_words_are_told_with_the_usage(void **state)
 	static const struct {
 		const char *line, *text;
 	} bad[] = {
-	    {"",			"no such command"            },
-	    {"device",                  "no such command: device"    },
-	    {"device shwo x",           "no such command: device"    },
-	    {"device show",             "usage: dovetail device show"},
-	    {"device show a b",         "too many words at 'b'"      },
-	    {"device show a --state x", "no option --state here"     },
-	    {"device list --state",     "--state takes a value"      },
-	    {"device list --stat x",    "no option --stat here"      },
-	    {"--dir",                   "--dir takes a value"        },
-	    {"--nonsense status",       "no option --nonsense here"  },
+	    {"",			"no such command"             },
+	    {"device",                  "no such command: device"     },
+	    {"device shwo x",           "no such command: device shwo"},
+	    {"device show",             "usage: dovetail device show" },
+	    {"device show a b",         "too many words at 'b'"       },
+	    {"device show a --state x", "no option --state here"      },
+	    {"device list --state",     "--state takes a value"       },
+	    {"device list --stat x",    "no option --stat here"       },
+	    {"--dir",                   "--dir takes a value"         },
+	    {"--nonsense status",       "no option --nonsense here"   },
 	};
 	(void)state;
 	for (size_t i = 0; i < DVT_COUNT(bad); i++) {
