@@ -49,6 +49,15 @@ signed_one(
 	return rc;
 }
 
+/* It was in use: ones of our own from their first check-in on, imported ones
+ * as far as we know. That it has ended since changes nothing. */
+static bool
+was_in_use(const struct dvt_row_credential *r)
+{
+	return r->confirmed_at != 0 || r->state == DVT_CRED_ACTIVE ||
+	       strcmp(r->source, "import") == 0;
+}
+
 /* The certificate it most likely still has: the newest that was in use. */
 static enum dvt_code
 certificate_of(struct core *c, const char *device,
@@ -62,8 +71,7 @@ certificate_of(struct core *c, const char *device,
 
 	for (size_t i = 0; rc == DVT_OK && i < n; i++)
 		if (rows[i].state != DVT_CRED_REVOKED &&
-		    (rows[i].confirmed_at != 0 || i + 1 == n ||
-			rows[i].state == DVT_CRED_ACTIVE)) {
+		    (was_in_use(&rows[i]) || i + 1 == n)) {
 			*out = rows[i];
 			return DVT_OK;
 		}

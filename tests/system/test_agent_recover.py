@@ -7,10 +7,12 @@ First against a control plane of a few lines (test_agent.py), whose bundles
 openssl signs; then against the real one, which makes the grants."""
 import base64
 import hashlib
+import http.client
 import http.server
 import json
 import os
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
@@ -69,10 +71,12 @@ def line_of(body, signers):
                        "signatures": [k.signature(n, pae) for k, n in signers]})
 
 
-def tree_hash(*folders):
-    """Every name, kind, mode, link target and byte below."""
+def tree_hash(*folders, plain=()):
+    """Every name, kind, mode, link target and byte below; and of plain files."""
     h = hashlib.sha256()
-    for folder in folders:
+    for path in sorted(plain):
+        h.update(f"{path} {path.stat().st_mode}".encode() + path.read_bytes())
+    for folder in sorted(folders):
         for path in sorted(folder.rglob("*")):
             st = path.lstat()
             h.update(f"{path} {st.st_mode} {st.st_nlink}".encode())
@@ -163,7 +167,7 @@ def locked(tmp_path):
 
 
 @pytest.mark.parametrize("way", ["file", "medium", "folder", "url", "set-medium", "set-url"])
-def test_a_locked_out_device_returns_by(locked, way):
+def test_3_a_locked_out_device_returns_by(locked, way):
     device, stick = locked.device, locked.folder / "stick"
     with pytest.raises(AssertionError):
         device.run("checkin")  # locked out indeed
@@ -210,7 +214,7 @@ def test_a_running_agent_looks_for_other_ways_by_itself(locked):
         child.wait()
 
 
-def test_a_device_that_slept_through_two_key_changes_walks(locked):
+def test_3_a_device_that_slept_through_two_key_changes_walks(locked):
     second, third = Keys(locked.folder, "second"), Keys(locked.folder, "third")
     both = [locked.new, locked.old]
     chain = [
@@ -309,25 +313,31 @@ def generations(state):
     return {p: tree_hash(state / p) for p in ("generations", "trust")}
 
 
+def outside_of(w):
+    """All that lies around the state directory: media, keys, settings."""
+    return tree_hash(*(p for p in w.folder.iterdir() if p.is_dir() and p != w.device.state),
+                     plain=[p for p in w.folder.iterdir() if p.is_file()])
+
+
 @pytest.mark.parametrize("name", HOSTILE)
-def test_refused(locked_once, name):
+def test_3_refused(locked_once, name):
     w, make = locked_once, hostile(name)
     medium = w.folder / f"medium-{name}"
     medium.mkdir()
     (medium / "dev-1.jsonl").write_text(make[0](w) + "\n")
-    outside, before = tree_hash(medium, w.folder / "state/trust"), generations(w.device.state)
+    outside, before = outside_of(w), generations(w.device.state)
     done = subprocess.run(w.device.command("recover", "--from", medium), capture_output=True,
                           text=True, timeout=30)
     assert done.returncode not in (0, 75), done.stderr
     assert make[1] in done.stderr
-    assert tree_hash(medium, w.folder / "state/trust") == outside
+    assert outside_of(w) == outside
     assert generations(w.device.state) == before
     assert w.device.status()["trust"]["version"] == 1
 
 
 @pytest.mark.parametrize("name", ["link-to-file", "link-to-folder", "folder-as-file", "fifo",
                                   "hidden", "climbing-name", "other-ending"])
-def test_a_medium_is_read_flat(locked_once, name):
+def test_3_a_medium_is_read_flat(locked_once, name):
     """A good bundle that is reached only by leaving the folder is not."""
     w = locked_once
     medium, outside = w.folder / f"flat-{name}", w.folder / f"outside-{name}"
@@ -387,116 +397,213 @@ def test_cancel_and_selftest(locked):
 
 
 class Fleet:
-    """One device of the old world, its agent, and a control plane."""
+    """Devices of the old world with their agents, and a control plane."""
 
-    def __init__(self, folder, ends_in=None):
-        self.world = World(folder / "w", devices=1, gateways=0)
+    def __init__(self, folder, ends_in, devices=1):
+        self.world = World(folder / "w", devices=devices, gateways=0)
         self.world.make_old_world()
-        if ends_in:
-            self.shorten(ends_in)
+        self.end = int(time.time()) + ends_in
+        self.names = [f"dev-{n + 1:04}" for n in range(devices)]
+        for name in self.names:
+            self.shorten(name)
         self.world.init()
         self.world.start_control()
         self.world.adopt_old_world()
-        self.folder, self.state = folder, folder / "agent"
-        self.config = folder / "agent.ini"
+        self.folder = folder
+        self.write()
+        for name in self.names:
+            self.adopt(name)
+
+    def write(self, **more):
+        self.config = self.folder / "agent.ini"
         self.config.write_text(f"""[agent]
 server = 127.0.0.1:{self.world.device_port}
 server-name = control.test
 retry-first = 1s
 once-limit = 5s
-""")
-        self.adopt(self.state)
+""" + "".join(f"{k.replace('_', '-')} = {v}\n" for k, v in more.items()))
 
-    def shorten(self, seconds):
-        """The old CA issues the device's certificate anew, for so long."""
-        home, self.end = self.world.old, int(time.time()) + seconds
-        at = home / "devices/dev-0001"
-        request = openssl("req", "-new", "-key", at / "key.pem", "-subj", "/O=Old Works/CN=dev-0001")
+    def shorten(self, name):
+        """The old CA issues the device's certificate anew, for a short time:
+        the inventory has both, and the device the newer one."""
+        home = self.world.old
+        at = home / "devices" / name
+        request = openssl("req", "-new", "-key", at / "key.pem", "-subj", f"/O=Old Works/CN={name}")
         (at / "csr").write_bytes(request)
         subprocess.run(
             ["openssl", "ca", "-batch", "-notext", "-config", "ca/openssl.cnf", "-extensions",
              "device", "-in", at / "csr", "-out", at / "cert.pem", "-enddate",
              time.strftime("%Y%m%d%H%M%SZ", time.gmtime(self.end))],
-            cwd=home, check=True, capture_output=True, env=dict(os.environ, DEVICE="dev-0001"))
+            cwd=home, check=True, capture_output=True, env=dict(os.environ, DEVICE=name))
 
-    def run(self, *args, status=0, state=None):
-        done = subprocess.run([AGENT, "--state", state or self.state, "--config", self.config,
-                               *map(str, args)], capture_output=True, text=True, timeout=60)
+    def state(self, name):
+        return self.folder / f"agent-{name}"
+
+    def command(self, state, *args):
+        return [str(a) for a in (AGENT, "--state", state, "--config", self.config, *args)]
+
+    def run(self, name, *args, status=0, state=None):
+        done = subprocess.run(self.command(state or self.state(name), *args), capture_output=True,
+                              text=True, timeout=60)
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def adopt(self, state):
-        old = self.world.old
-        self.run("enroll", "--import", old / "devices/dev-0001/key.pem",
-                 old / "devices/dev-0001/cert.pem", "--anchor", old / "ca/ca.pem", state=state)
+    def adopt(self, name):
+        at = self.world.old / "devices" / name
+        self.run(name, "enroll", "--import", at / "key.pem", at / "cert.pem", "--anchor",
+                 self.world.old / "ca/ca.pem")
 
-    def pin(self):
-        """Bundle and keys, over TLS; there is no edge to probe."""
-        self.run("run", "--once", status=HTTP_LATE)
-        self.run("run", "--once")
+    def pin(self, name):
+        """Bundle and keys, over TLS; there is no edge to probe. A renewal of
+        its own, in the last third of so short a time, finds no edge either."""
+        for _ in range(4):
+            subprocess.run(self.command(self.state(name), "run", "--once"), capture_output=True,
+                           timeout=60)
+            if json.loads(self.run(name, "status", "--json"))["trust"]["version"] > 0:
+                return
+        raise AssertionError("no bundle was loaded")
 
-    def generation(self):
-        return json.loads(self.run("status", "--json"))["credential"]["generation"]
+    def wait_for_the_end(self):
+        """The certificates have ended, and the control plane has noted it."""
+        time.sleep(max(0, self.end + 1.2 - time.time()))
+        wait_for("the control plane to note the end", lambda: len(self.world.query(
+            "SELECT fingerprint FROM credential WHERE state = 'expired' AND owner_kind = 'device'"))
+            >= len(self.names), 25)
 
-    def trust(self):
-        return json.loads(self.run("status", "--json"))["trust"]["version"]
+    def generation(self, name):
+        return json.loads(self.run(name, "status", "--json"))["credential"]["generation"]
+
+    def file(self, name, path):
+        said = self.world.op("device", "recover", name, "--out", path)
+        assert said["state"] == "ready" and len(said["grant_id"]) == 32
+        return path
 
 
-@pytest.fixture()
-def ending(tmp_path):
-    out = Fleet(tmp_path, ends_in=9)
-    yield out
-    out.world.close()
+    def reenroll(self, name, grant):
+        """As any EST client might, with a grant of its choice."""
+        at, key = self.world.old / "devices" / name, new_key(self.folder / "asked.key")
+        request = openssl("req", "-new", "-key", key, "-subj", f"/O=Old Works/CN={name}",
+                          "-outform", "DER")
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        for anchor in (self.world.old / "ca/ca.pem", self.world.home / "public/root.pem"):
+            tls.load_verify_locations(anchor)
+        tls.load_cert_chain(at / "cert.pem", at / "key.pem")
+        to = http.client.HTTPSConnection("127.0.0.1", self.world.device_port, timeout=10)
+        to.sock = tls.wrap_socket(socket.create_connection(("127.0.0.1", self.world.device_port)),
+                                  server_hostname="control.test")
+        to.request("POST", "/.well-known/est/simplereenroll", base64.b64encode(request),
+                   {"Content-Type": "application/pkcs10", "Dovetail-Grant": grant})
+        answer = to.getresponse()
+        return answer.status, json.loads(answer.read())
 
 
-def test_an_ended_certificate_returns_once_by_a_grant(ending):
-    """Its certificate ends; check-in and renewal are refused until an
-    operator's file brings the grant, which is good for one key alone."""
-    w, stick = ending.world, ending.folder / "stick"
+ENDED = ["url", "medium", "folder", "ended-grant", "foreign-grant"]
+
+
+@pytest.fixture(scope="module")
+def ended(tmp_path_factory):
+    """Five locked-out devices whose certificates have ended, and twins of
+    them as they were before any of them returned."""
+    out = Fleet(tmp_path_factory.mktemp("ended"), ends_in=14, devices=len(ENDED))
+    try:
+        for name in out.names:
+            out.pin(name)
+        out.wait_for_the_end()
+        for name in out.names:
+            shutil.copytree(out.state(name), out.folder / f"twin-{name}")
+        yield out
+    finally:
+        out.world.close()
+
+
+@pytest.mark.parametrize("way", ["url", "medium", "folder"])
+def test_3_an_ended_certificate_returns_once_by(ended, way):
+    """Check-in and renewal are refused until an operator's file brings the
+    grant, by whatever way; it is good for one key alone."""
+    name = ended.names[ENDED.index(way)]
+    before, w = ended.generation(name), ended.world
+    assert "ended" in ended.run(name, "checkin", status=HTTP_LATE)
+    stick = ended.folder / f"stick-{way}"
     stick.mkdir()
-    ending.pin()
-    twin = ending.folder / "twin"
-    shutil.copytree(ending.state, twin)
-    time.sleep(max(0, ending.end + 1.2 - time.time()))
-    said = ending.run("checkin", status=HTTP_LATE)
-    assert "ended" in said
-    said = w.op("device", "recover", "dev-0001", "--out", stick / "dev-0001.jsonl")
-    assert said["state"] == "ready" and len(said["grant_id"]) == 32
-    shutil.copy(stick / "dev-0001.jsonl", ending.folder / "kept")
-    ending.run("recover", "--from", stick)
-    assert ending.generation() == 3  # 2 was asked for in vain, before
-    ending.run("checkin")
+    file = ended.file(name, stick / f"{name}.jsonl")
+    if way == "url":
+        web = Web({f"/b/{name}.jsonl": file.read_bytes()})
+        ended.write(recovery_url=web.url("/b/"))
+        ended.run(name, "recover")
+        assert web.asked == [f"/b/{name}.jsonl"]
+        web.shutdown()
+        web.server_close()
+        ended.write()
+    elif way == "medium":
+        ended.run(name, "recover", "--from", stick)
+    else:
+        (ended.state(name) / "recovery").mkdir()
+        shutil.copy(file, ended.state(name) / "recovery")
+        ended.run(name, "recover")
+    assert ended.generation(name) > before
+    ended.run(name, "checkin")
     # a copy of device and file: the grant is used up
-    assert "grant was used" in ending.run("recover", "--from", ending.folder / "kept", state=twin,
-                                          status=HTTP_LATE)
-    rows = w.query("SELECT * FROM enrol_grant")
+    twin = ended.folder / f"twin-{name}"
+    assert "grant was used" in ended.run(name, "recover", "--from", file, state=twin,
+                                         status=HTTP_LATE)
+    rows = w.query("SELECT * FROM enrol_grant WHERE device_id = ?", name)
     assert len(rows) == 1 and rows[0]["used_at"] > 0 and rows[0]["key_digest"] != ""
-    actions = {r["action"] for r in w.query("SELECT action FROM audit")}
+    actions = {r["action"] for r in w.query("SELECT action FROM audit WHERE object = ?", name)}
     assert {"device.recover", "grant.use"} <= actions
-    assert any(r["name"] == "DEVICE_RETURNED" for r in w.query("SELECT name FROM event"))
+    assert any(r["name"] == "DEVICE_RETURNED" for r in
+               w.query("SELECT name FROM event WHERE device = ?", name))
 
 
-def test_a_grant_can_end_and_is_bound(ending):
-    """A grant for another certificate is refused by the device, one that has
-    ended by the server; without a grant the policy decides."""
-    w = ending.world
-    ending.pin()
-    time.sleep(max(0, ending.end + 1.2 - time.time()))
-    w.stop("dovetaild")
-    w.start_control("recovery.grantLifetime=60s", "enrol.expiredRenew=1h")
-    ending.run("renew")  # by policy
-    assert ending.generation() == 2
-    w.op("device", "recover", "dev-0001", "--out", ending.folder / "file")
-    lines = (ending.folder / "file").read_text()
-    assert '"signatures"' in lines and lines.count("\n") >= 2
+def test_3_an_ended_grant_is_refused_by_the_server(ended):
+    """Another file takes the grant of the one before back: who still has it
+    is refused, and the newer one works."""
+    name = ended.names[ENDED.index("ended-grant")]
+    before = ended.generation(name)
+    first = ended.file(name, ended.folder / "first")
+    second = ended.file(name, ended.folder / "second")
+    said = ended.run(name, "recover", "--from", first, status=HTTP_LATE)
+    assert "this grant has ended" in said
+    assert ended.generation(name) == before
+    rows = ended.world.query("SELECT used_at FROM enrol_grant WHERE device_id = ?", name)
+    assert [r["used_at"] for r in rows] == [0, 0]
+    ended.run(name, "recover", "--from", second)
+    assert ended.generation(name) > before
+    ended.run(name, "checkin")
+
+
+def test_3_a_grant_of_another_device_is_refused(ended):
+    """The file's audience is another: the device itself does not take it; nor
+    does the server take its grant from another's certificate."""
+    name = ended.names[ENDED.index("foreign-grant")]
+    before, other = ended.generation(name), ended.names[ENDED.index("ended-grant")]
+    foreign = ended.file(other, ended.folder / "foreign")
+    trees = generations(ended.state(name))
+    assert "other-audience" in ended.run(name, "recover", "--from", foreign, status=REFUSED)
+    grant = ended.world.query("SELECT id FROM enrol_grant WHERE device_id = ? ORDER BY created_at "
+                              "DESC, expires_at DESC", other)[0]["id"]
+    for asked, word in ((grant, "not for this device"), ("0" * 32, "not for this device")):
+        status, answer = ended.reenroll(name, asked)
+        assert status == 403 and word in answer["detail"]
+    assert generations(ended.state(name)) == trees and ended.generation(name) == before
     with pytest.raises(Refused):
-        w.op("device", "recover", "nobody")
+        ended.world.op("device", "recover", "nobody")
 
 
-def test_a_file_for_trust_alone_has_no_grant(ending):
-    said = ending.world.op("device", "recover", "dev-0001", "--trust")
+def test_a_policy_lets_an_ended_certificate_renew(ended):
+    """Without a grant the policy decides."""
+    name = ended.names[ENDED.index("foreign-grant")]
+    before, w = ended.generation(name), ended.world
+    assert "a grant lets" in ended.run(name, "renew", status=HTTP_LATE)
+    w.stop("dovetaild")
+    w.start_control("enrol.expiredRenew=1h")
+    ended.run(name, "renew")
+    assert ended.generation(name) > before
+
+
+def test_a_file_for_trust_alone_has_no_grant(ended):
+    name = ended.names[0]
+    said = ended.world.op("device", "recover", name, "--trust")
     assert said["grant_id"] == "" and said["state"] == "ready"
-    ending.pin()
-    path = ending.folder / "trust"
+    path = ended.folder / "trust"
     path.write_text(said["file"])
-    assert "no bundle newer" in ending.run("recover", "--from", path, status=73)
+    assert "no bundle newer" in ended.run(name, "recover", "--from", path, status=73)
