@@ -268,7 +268,7 @@ struct dovetail_event {
 	uint64_t seq;
 	int64_t at;          /* Unix seconds, by the device's clock */
 	char id[48];         /* "certs-1764547000" */
-	char step[48];       /* "Generate new certificate" */
+	char step[64];       /* "Generate new certificate" */
 	char target[24];     /* generation, or version of a bundle */
 	const char *outcome; /* "Start", "Succeed", "Fail" */
 	char detail[161];    /* what went wrong */
@@ -284,7 +284,7 @@ struct dovetail_status {
 	int64_t checkin_at; /* last answered one; 0: none */
 	bool busy;          /* with more than the time to the next one */
 	char update[48];    /* that runs; "" none */
-	char update_step[48];
+	char update_step[64];
 	char last_error[161]; /* of the last exchange; "" it went well */
 };
 void dovetail_agent_status(

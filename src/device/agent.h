@@ -224,7 +224,7 @@ enum dvt_step_outcome { DVT_STEP_OUTCOMES(DVT_STEP_OUTCOME_ENUM) };
 const char *dvt_step_outcome_name(enum dvt_step_outcome outcome);
 
 #define DVT_STEP_ID     48  /* "certs-1764547000", with its NUL */
-#define DVT_STEP_NAME   48  /* "Generate new certificate" */
+#define DVT_STEP_NAME   64  /* "Generate new certificate" */
 #define DVT_STEP_DETAIL 161 /* what went wrong, with its NUL */
 
 struct dvt_agent_event {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Configuration values: fetched as ciphertext, opened with the key in use,
- * else with the one before it, stored, and given back under the new key after
- * a rotation. Each value stands for itself: one that fails harms no other.
+ * else with the one before it, and stored; agent_reseal.c gives them back.
+ * Each value stands for itself: one that fails harms no other.
  */
 #include "device/agent_priv.h"
 
@@ -17,7 +17,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define TARGET     "/v1/device/config"
 #define ANSWER_MAX (3 * DVT_CONFIG_SEALED)
 
 enum dvt_code
@@ -150,8 +149,8 @@ go(struct dvt_agent *a, enum dvt_config_phase phase)
 	a->confval.due_ms = a->now.mono_ms;
 }
 
-static void
-later(struct dvt_agent *a)
+void
+dvt_agent_config_later(struct dvt_agent *a)
 {
 	struct dvt_confwork *w = &a->confval;
 
@@ -159,9 +158,9 @@ later(struct dvt_agent *a)
 	w->due_ms = a->now.mono_ms + dvt_agent_backoff_ms(a, w->tries);
 }
 
-static void
-say(struct dvt_agent *a, const char *step, const struct dvt_confval *v,
-    enum dvt_step_outcome outcome, const char *why)
+void
+dvt_agent_config_say(struct dvt_agent *a, const char *step,
+    const struct dvt_confval *v, enum dvt_step_outcome outcome, const char *why)
 {
 	char id[DVT_STEP_ID], detail[DVT_STEP_DETAIL];
 
@@ -177,7 +176,7 @@ failed(struct dvt_agent *a, struct dvt_confval *v, const char *why)
 	v->failed_version = v->want;
 	v->told = false;
 	dvt_agent_text(v->failed, sizeof(v->failed), why);
-	say(a, DVT_STEP_CONFIG, v, DVT_STEP_FAIL, v->failed);
+	dvt_agent_config_say(a, DVT_STEP_CONFIG, v, DVT_STEP_FAIL, v->failed);
 	a->confval.tries = 0;
 	a->checkin.due_ms = a->now.mono_ms;
 }
@@ -191,7 +190,7 @@ fetch(struct dvt_agent *a, const struct dvt_confval *v)
 
 	memcpy(a->confval.name, v->name, sizeof(a->confval.name));
 	dvt_buf_reset(&a->target);
-	dvt_buf_printf(&a->target, TARGET "?name=%s", v->name);
+	dvt_buf_printf(&a->target, DVT_CONFIG_TARGET "?name=%s", v->name);
 	w = dvt_agent_want_http(a, ASKED_CONFIG, "GET", ANSWER_MAX);
 	w->repeat_safe = true;
 	w->keep_open = true;
@@ -262,7 +261,7 @@ dvt_agent_on_config(struct dvt_agent *a, const struct dvt_answer *answer)
 	}
 	if (!dvt_answer_is_good(answer)) {
 		dvt_agent_blame(a, answer, "configuration value", NULL);
-		later(a);
+		dvt_agent_config_later(a);
 		return;
 	}
 	if (read_answer(a, answer->body, v, &err) != DVT_OK) {
@@ -306,7 +305,8 @@ save(struct dvt_agent *a)
 	if (dvt_confvals_save(&a->env, &w->all, &err) != DVT_OK)
 		return dvt_agent_disk_failed(a, &err);
 	if (v != NULL)
-		say(a, DVT_STEP_CONFIG, v, DVT_STEP_SUCCEED, "");
+		dvt_agent_config_say(
+		    a, DVT_STEP_CONFIG, v, DVT_STEP_SUCCEED, "");
 	w->tries = 0;
 	a->checkin.due_ms = a->now.mono_ms;
 	go(a, a->config.hook_config ? CF_HOOK : CF_IDLE);
@@ -345,80 +345,6 @@ remove_value(struct dvt_agent *a, struct dvt_confval *v)
 	return DVT_DID_WORK;
 }
 
-/* --- given back --- */
-
-static enum dvt_code
-seal_again(
-    struct dvt_agent *a, const struct dvt_confval *v, struct dvt_err *err)
-{
-	struct dvt_buf plain, sealed, text;
-	json_t *obj;
-	enum dvt_code rc;
-
-	dvt_buf_init(&plain, DVT_CONFIG_VALUE);
-	dvt_buf_init(&sealed, DVT_CONFIG_SEALED);
-	dvt_buf_init(&text, 2 * DVT_CONFIG_SEALED);
-	rc = dvt_confval_read(&a->env, v->name, &plain, err);
-	if (rc == DVT_OK)
-		rc = dvt_envelope_seal(
-		    a->cred.chain.cert[0], dvt_buf_span(&plain), &sealed, err);
-	if (rc == DVT_OK) {
-		dvt_base64_encode(&text, dvt_buf_span(&sealed), 0);
-		obj = json_pack("{s:s, s:I, s:s}", "name", v->name, "version",
-		    (json_int_t)v->have, "sealed", dvt_buf_str(&text));
-		dvt_buf_reset(&a->body);
-		dvt_json_put(&a->body, obj);
-		json_decref(obj);
-	}
-	dvt_buf_cleanse(&plain);
-	dvt_buf_fini(&plain);
-	dvt_buf_fini(&sealed);
-	dvt_buf_fini(&text);
-	return rc;
-}
-
-static enum dvt_did
-reseal(struct dvt_agent *a, struct dvt_confval *v)
-{
-	struct dvt_http_want *w;
-	struct dvt_err err;
-
-	memcpy(a->confval.name, v->name, sizeof(a->confval.name));
-	if (seal_again(a, v, &err) != DVT_OK) {
-		v->have = 0; /* lost here: fetched again, by either key */
-		return DVT_DID_WORK;
-	}
-	dvt_buf_reset(&a->target);
-	dvt_buf_puts(&a->target, TARGET);
-	w = dvt_agent_want_http(a, ASKED_RESEAL, "POST", DVT_BODY_MAX);
-	w->content_type = "application/json";
-	w->body = dvt_buf_span(&a->body);
-	w->repeat_safe = true;
-	w->keep_open = true;
-	return DVT_DID_ASK;
-}
-
-void
-dvt_agent_on_reseal(struct dvt_agent *a, const struct dvt_answer *answer)
-{
-	struct dvt_confval *v = dvt_confvals_get(
-	    &a->confval.all, a->confval.name);
-
-	if (v == NULL)
-		return;
-	if (dvt_answer_is_good(answer)) {
-		dvt_x509_fingerprint(a->cred.chain.cert[0], v->certificate);
-		say(a, DVT_STEP_RESEAL, v, DVT_STEP_SUCCEED, "");
-		a->confval.tries = 0;
-		return;
-	}
-	dvt_agent_blame(a, answer, "configuration value", NULL);
-	if (answer->outcome == DVT_ANSWER_OK && answer->http_status < 500)
-		v->certificate[0] = '\0'; /* until a check-in says more */
-	else
-		later(a);
-}
-
 enum dvt_did
 dvt_agent_run_config(struct dvt_agent *a)
 {
@@ -441,7 +367,7 @@ dvt_agent_run_config(struct dvt_agent *a)
 	case FETCH:
 		return fetch(a, v);
 	case RESEAL:
-		return reseal(a, v);
+		return dvt_agent_run_give(a, v);
 	case REMOVE:
 		return remove_value(a, v);
 	case NOTHING:

@@ -30,8 +30,12 @@
 #define DVT_STEP_ADOPT    "Adopt credential"
 #define DVT_STEP_LOCK     "Lock device configuration on server"
 #define DVT_STEP_CONFIG   "Update local configuration"
-#define DVT_STEP_RESEAL   "Update device specific configuration on server"
-#define DVT_STEP_DAMAGE   "Set damaged state aside"
+#define DVT_STEP_LOCAL    "Update local configuration with new key"
+#define DVT_STEP_RESEAL                                                        \
+	"Update device specific configuration on server with new key"
+#define DVT_STEP_DAMAGE "Set damaged state aside"
+
+#define DVT_CONFIG_TARGET "/v1/device/config"
 
 #define DVT_NEVER       INT64_MAX
 #define DVT_TRIAL_TRIES 4 /* of a trial or completion before it is given up */
@@ -46,6 +50,7 @@ enum dvt_update_phase {
 	UP_META,      /* read back, check, and make it whole: meta.json */
 	UP_ISSUED,    /* say so */
 	UP_LOCK,      /* announce the next key, under the old one */
+	UP_RESEAL,    /* give configuration values back under it */
 	UP_TRY,       /* handshake at the edge under it */
 	UP_TRIED,     /* say so */
 	UP_SWITCH,    /* read back; "current" */
@@ -63,7 +68,7 @@ struct dvt_update {
 	int64_t due_ms;
 	unsigned tries;
 	struct dvt_chain issued;           /* UP_CHAIN */
-	struct dvt_agent_credential trial; /* loaded for UP_TRY */
+	struct dvt_agent_credential trial; /* loaded for UP_RESEAL, UP_TRY */
 	char detail[DVT_STEP_DETAIL];      /* why it waits or fails */
 	char *secret;                      /* first enrolment: one-time */
 	char *subject;    /* first enrolment: asked for; NULL: the device id */
@@ -330,7 +335,23 @@ enum dvt_did dvt_agent_run_config(struct dvt_agent *a);
 void dvt_agent_on_config(struct dvt_agent *a, const struct dvt_answer *answer);
 void dvt_agent_on_config_hook(
     struct dvt_agent *a, const struct dvt_answer *answer);
+void dvt_agent_config_say(struct dvt_agent *a, const char *step,
+    const struct dvt_confval *v, enum dvt_step_outcome outcome,
+    const char *why);
+void dvt_agent_config_later(struct dvt_agent *a); /* try again then */
+
+/* --- values given back: agent_reseal.c --- */
+
+/* @v, to the certificate in use. */
+enum dvt_did dvt_agent_run_give(struct dvt_agent *a, struct dvt_confval *v);
+/* All, to the certificate of the update: UP_RESEAL. */
+enum dvt_did dvt_agent_run_reseal(struct dvt_agent *a);
 void dvt_agent_on_reseal(struct dvt_agent *a, const struct dvt_answer *answer);
+/* In agent_update.c: it goes on to its trial. */
+void dvt_agent_update_resealed(struct dvt_agent *a, const char *detail);
+/* In agent_update.c: is it worth asking again? Then that is due later. */
+bool dvt_agent_update_again(
+    struct dvt_agent *a, const struct dvt_answer *answer, const char *why);
 
 /* --- the lease: agent_lock.c --- */
 

@@ -87,6 +87,13 @@ a_renewal_tells_every_step_in_order_and_completes(void **state)
 	static const char *const want[] = {"CertRotationStarted(2)->Succeed\n",
 	    "Generate new certificate(2)->Start\n",
 	    "Generate new certificate(2)->Succeed\n",
+	    "Lock device configuration on server(2)->Start\n",
+	    "Lock device configuration on server(2)->Succeed\n",
+	    "Update local configuration with new key(2)->Succeed",
+	    "Update device specific configuration on server with new key(2)"
+	    "->Start\n",
+	    "Update device specific configuration on server with new key(2)"
+	    "->Succeed: values: 0\n",
 	    "Try new credential(2)->Start\n",
 	    "Try new credential(2)->Succeed\n", "Switch(2)->Start\n",
 	    "Switch(2)->Succeed\n", "Restart consumers(2)->Start\n",

@@ -43,8 +43,9 @@ dvt_agent_update_due(const struct dvt_agent *a)
 
 	if (u->phase == UP_NONE || u->phase == UP_CONFIRM)
 		return DVT_NEVER;
-	/* the trial name comes with a check-in, the secret by command */
-	if (u->phase == UP_TRY && !a->heard)
+	/* the trial name and what values there are come with a check-in, the
+	 * secret by command */
+	if ((u->phase == UP_TRY || u->phase == UP_RESEAL) && !a->heard)
 		return DVT_NEVER;
 	if (u->phase == UP_ASK && a->h.old == 0 && u->secret == NULL)
 		return DVT_NEVER;
@@ -174,6 +175,47 @@ at_step(const struct dvt_agent *a, const char *step)
 	return strcmp(a->h.step, step) == 0;
 }
 
+static void
+begin_trial(struct dvt_agent *a)
+{
+	say(a, DVT_STEP_TRY, DVT_STEP_START, "");
+	if (dvt_agent_is_expired(a)) { /* nothing to fall back to either */
+		say(a, DVT_STEP_TRY, DVT_STEP_SUCCEED,
+		    "not tried: the certificate before it has ended");
+		go(a, UP_TRIED);
+		return;
+	}
+	go(a, UP_TRY);
+	a->update.due_ms = a->now.mono_ms + a->config.trial_wait_ms;
+}
+
+/* Between lock and trial. */
+static void
+resume_reseal(struct dvt_agent *a)
+{
+	if (at_step(a, DVT_STEP_RESEAL) && a->h.outcome == DVT_STEP_SUCCEED) {
+		begin_trial(a); /* its beginning was torn off */
+		return;
+	}
+	if (at_step(a, DVT_STEP_LOCAL)) /* likewise */
+		say(a, DVT_STEP_RESEAL, DVT_STEP_START, "");
+	go(a, UP_RESEAL);
+}
+
+/* A step after the certificate came. */
+static bool
+is_past_issue(const struct dvt_agent *a)
+{
+	static const char *const steps[] = {DVT_STEP_LOCK, DVT_STEP_LOCAL,
+	    DVT_STEP_RESEAL, DVT_STEP_TRY, DVT_STEP_SWITCH, DVT_STEP_RESTART,
+	    DVT_STEP_COMPLETE};
+
+	for (size_t i = 0; i < DVT_COUNT(steps); i++)
+		if (at_step(a, steps[i]))
+			return true;
+	return false;
+}
+
 void
 dvt_agent_update_resume(struct dvt_agent *a)
 {
@@ -187,10 +229,7 @@ dvt_agent_update_resume(struct dvt_agent *a)
 	} else if (at_step(a, DVT_STEP_COMPLETE) &&
 		   a->h.outcome == DVT_STEP_SUCCEED) {
 		dvt_agent_update_confirmed(a); /* its end was torn off */
-	} else if (!at_step(a, DVT_STEP_LOCK) && !at_step(a, DVT_STEP_TRY) &&
-		   !at_step(a, DVT_STEP_SWITCH) &&
-		   !at_step(a, DVT_STEP_RESTART) &&
-		   !at_step(a, DVT_STEP_COMPLETE)) {
+	} else if (!is_past_issue(a)) {
 		if (!at_step(a, DVT_STEP_GENERATE)) /* torn off as well */
 			say(a, DVT_STEP_GENERATE, DVT_STEP_START, "");
 		go(a, phase_of_files(a));
@@ -198,6 +237,8 @@ dvt_agent_update_resume(struct dvt_agent *a)
 		dvt_agent_update_fail(a, err.text);
 	} else if (at_step(a, DVT_STEP_LOCK)) {
 		go(a, UP_LOCK); /* once more does no harm */
+	} else if (at_step(a, DVT_STEP_LOCAL) || at_step(a, DVT_STEP_RESEAL)) {
+		resume_reseal(a);
 	} else if (at_step(a, DVT_STEP_TRY)) {
 		go(a, a->h.outcome == DVT_STEP_SUCCEED ? UP_TRIED : UP_TRY);
 	} else if (at_step(a, DVT_STEP_SWITCH)) {
@@ -446,34 +487,42 @@ run_meta(struct dvt_agent *a)
 	return DVT_DID_WORK;
 }
 
-static void
-begin_trial(struct dvt_agent *a)
-{
-	say(a, DVT_STEP_TRY, DVT_STEP_START, "");
-	if (dvt_agent_is_expired(a)) { /* nothing to fall back to either */
-		say(a, DVT_STEP_TRY, DVT_STEP_SUCCEED,
-		    "not tried: the certificate before it has ended");
-		go(a, UP_TRIED);
-		return;
-	}
-	go(a, UP_TRY);
-	a->update.due_ms = a->now.mono_ms + a->config.trial_wait_ms;
-}
-
 void
 dvt_agent_update_locked(struct dvt_agent *a, const char *detail)
 {
 	say(a, DVT_STEP_LOCK, DVT_STEP_SUCCEED, detail);
+	if (detail[0] != '\0') { /* no lease: values follow the switch */
+		begin_trial(a);
+		return;
+	}
+	say(a, DVT_STEP_LOCAL, DVT_STEP_SUCCEED,
+	    "values lie in clear, for their users alone");
+	say(a, DVT_STEP_RESEAL, DVT_STEP_START, "");
+	go(a, UP_RESEAL);
+}
+
+void
+dvt_agent_update_resealed(struct dvt_agent *a, const char *detail)
+{
+	say(a, DVT_STEP_RESEAL, DVT_STEP_SUCCEED, detail);
 	begin_trial(a);
+}
+
+bool
+dvt_agent_update_again(
+    struct dvt_agent *a, const struct dvt_answer *answer, const char *why)
+{
+	if (!is_passing(answer) || a->update.tries + 1 >= DVT_TRIAL_TRIES)
+		return false;
+	later(a, answer->retry_after_s, why);
+	return true;
 }
 
 void
 dvt_agent_update_unlocked(
     struct dvt_agent *a, const struct dvt_answer *answer, const char *detail)
 {
-	if (is_passing(answer) && a->update.tries + 1 < DVT_TRIAL_TRIES)
-		later(a, answer->retry_after_s, detail);
-	else
+	if (!dvt_agent_update_again(a, answer, detail))
 		dvt_agent_update_fail(a, detail);
 }
 
@@ -574,6 +623,8 @@ dvt_agent_run_update(struct dvt_agent *a)
 		return run_issued(a);
 	case UP_LOCK:
 		return dvt_agent_run_lock(a);
+	case UP_RESEAL:
+		return dvt_agent_run_reseal(a);
 	case UP_TRY:
 		return run_try(a);
 	case UP_TRIED:

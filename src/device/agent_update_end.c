@@ -255,6 +255,7 @@ dvt_agent_run_update_end(struct dvt_agent *a)
 	case UP_META:
 	case UP_ISSUED:
 	case UP_LOCK:
+	case UP_RESEAL:
 	case UP_TRY:
 	case UP_TRIED:
 	case UP_CONFIRM:

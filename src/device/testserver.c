@@ -370,6 +370,7 @@ hear(struct testworld *w, const struct dvt_http_want *want)
 	    w->digest, sizeof(w->digest), "%s", field(bundle, "digest"));
 	hear_steps(w, report, want->credential->chain.cert[0]);
 	hear_done(w, report);
+	testserver_hear_config(w, report);
 	json_decref(report);
 	w->checkins++;
 }
@@ -393,6 +394,7 @@ tell(const struct testworld *w, struct dvt_buf *body)
 	    "next_s", 60, "bundle", "version", (json_int_t)w->bundle, "digest",
 	    "", "edge", "next", "next.edge.test", "trial", "trial.edge.test",
 	    "do", todo);
+	testserver_tell_config(w, all);
 	dvt_json_put(body, all);
 	json_decref(all);
 }
@@ -442,6 +444,9 @@ answer_http(struct testworld *w, const struct dvt_http_want *want,
 		answer_bundle(w, want->target, answer, body);
 	} else if (want->credential == NULL) {
 		answer->http_status = 401;
+	} else if (strncmp(want->target, "/v1/device/lock", 15) == 0 ||
+		   strncmp(want->target, "/v1/device/config", 17) == 0) {
+		testserver_config(w, want, answer, body);
 	} else {
 		answer_checkin(w, want, answer, body);
 	}

@@ -13,8 +13,9 @@
 #include "pki/bundle.h"
 #include "pki/testca.h"
 
-#define TESTWORLD_KEYS  6
-#define TESTWORLD_STORY 16384 /* bytes */
+#define TESTWORLD_KEYS   6
+#define TESTWORLD_VALUES 3
+#define TESTWORLD_STORY  16384 /* bytes */
 
 /* Made once for all worlds of a program. */
 struct testpki {
@@ -46,6 +47,15 @@ enum testfault {
 	FAULT_EARLY,       /* 503: come back tomorrow */
 	FAULT_DENIED,      /* 403 */
 	FAULT_BROKEN_BUNDLE,
+};
+
+/* A configuration value as the control plane has it. */
+struct testvalue {
+	char name[DVT_CONFIG_NAME + 1];
+	int64_t version, applied; /* applied: as the device told */
+	uint8_t sealed[1024];
+	size_t sealed_n;
+	char certificate[DVT_DIGEST_HEX];
 };
 
 struct testworld {
@@ -84,6 +94,13 @@ struct testworld {
 	struct dvt_buf story; /* "Step->Outcome\n" as reported */
 	unsigned checkins, certificates, bundles;
 
+	struct testvalue value[TESTWORLD_VALUES];
+	size_t value_n;
+	bool no_lease;               /* 404, as one that does not know it */
+	char leased[DVT_DIGEST_HEX]; /* key of the newest lease */
+	unsigned leases, reseals;
+	unsigned config_fault_left; /* lease and values are not reached */
+
 	unsigned exchanges; /* with anybody, so far */
 	unsigned lose_at;   /* that one is answered, and the answer lost */
 	bool lose_ends;     /* and testworld_run() ends there */
@@ -121,6 +138,12 @@ void testworld_copy(struct testworld *to, const struct testworld *from);
 int64_t testworld_true_s(const struct testworld *w);
 
 bool testworld_has_told(const struct testworld *w, const char *line);
+/* An operator gives a value, for the certificate that was confirmed last. */
+void testworld_set_value(
+    struct testworld *w, const char *name, const char *text);
+/* What the control plane has opens with the credential in use now. */
+bool testworld_value_opens(
+    struct testworld *w, const char *name, const char *text);
 /* No update runs or is asked for, and the server has heard from the newest
  * certificate. */
 bool testworld_is_renewed(const struct testworld *w);

@@ -128,11 +128,40 @@ core_config_fetch(struct core *c, const struct core_asker *from,
 	return DVT_OK;
 }
 
+/*
+ * Encrypted to the certificate of the update under way, before it is in use:
+ * it was issued to this device, and the lease names its key.
+ */
+static enum dvt_code
+check_leased(struct core *c, const struct core_owner *o,
+    const char *certificate, struct dvt_err *err)
+{
+	struct dvt_row_credential next;
+	struct dvt_row_config_lock lock;
+	enum dvt_code rc;
+
+	rc = dvt_store_credential_by_fingerprint(
+	    core_tx(c), core_arena(c), certificate, &next, err);
+	if (rc == DVT_OK)
+		rc = dvt_store_config_lock_get(
+		    core_tx(c), core_arena(c), o->id, &lock, err);
+	if (rc != DVT_OK && rc != DVT_E_ABSENT)
+		return rc;
+	if (rc == DVT_OK && next.owner_kind == DVT_OWNER_DEVICE &&
+	    strcmp(next.owner, o->id) == 0 && next.state == DVT_CRED_ISSUED &&
+	    strcmp(next.key_digest, lock.key_digest) == 0 &&
+	    lock.expires_at > core_now(c).wall_s)
+		return DVT_OK;
+	return dvt_fail(err, DVT_E_CONFLICT,
+	    "certificate: no lease of an update names its key");
+}
+
 static enum dvt_code
 reseal(struct core *c, const struct core_owner *o, const json_t *json,
-    struct dvt_err *err)
+    const char **certificate, struct dvt_err *err)
 {
-	static const char *const fields[] = {"name", "version", "sealed"};
+	static const char *const fields[] = {
+	    "name", "version", "sealed", "certificate"};
 	const char *name, *text;
 	struct dvt_buf sealed;
 	int64_t version;
@@ -147,11 +176,15 @@ reseal(struct core *c, const struct core_owner *o, const json_t *json,
 		 json, "version", 1, INT64_MAX, &version, err)) == DVT_OK &&
 	    (rc = dvt_json_get_str(json, "sealed", 2 * DVT_CONFIG_SEALED, &text,
 		 err)) == DVT_OK &&
+	    (rc = dvt_json_opt_str(json, "certificate", DVT_DIGEST_HEX - 1,
+		 o->credential.fingerprint, certificate, err)) == DVT_OK &&
+	    (strcmp(*certificate, o->credential.fingerprint) == 0 ||
+		(rc = check_leased(c, o, *certificate, err)) == DVT_OK) &&
 	    (rc = dvt_base64_decode(dvt_span_str(text), &sealed, err)) ==
 		DVT_OK &&
 	    (rc = dvt_envelope_check(dvt_buf_span(&sealed), err)) == DVT_OK)
 		rc = dvt_store_config_reseal(core_tx(c), o->id, name, version,
-		    dvt_buf_span(&sealed), o->credential.fingerprint, err);
+		    dvt_buf_span(&sealed), *certificate, err);
 	dvt_buf_fini(&sealed);
 	return rc;
 }
@@ -161,6 +194,7 @@ core_config_give(struct core *c, const struct core_asker *from,
     const struct request *q, struct dvt_err *err)
 {
 	struct core_owner o;
+	const char *certificate;
 	json_t *json = NULL, *body;
 	enum dvt_code rc;
 
@@ -168,9 +202,9 @@ core_config_give(struct core *c, const struct core_asker *from,
 		 c, q->fingerprint, DVT_OWNER_DEVICE, &o, err)) != DVT_OK ||
 	    (rc = dvt_json_parse(q->body, DVT_IPC_MSG_MAX, &json, err)) !=
 		DVT_OK ||
-	    (rc = reseal(c, &o, json, err)) != DVT_OK)
+	    (rc = reseal(c, &o, json, &certificate, err)) != DVT_OK)
 		goto out;
-	body = json_pack("{s:s}", "certificate", o.credential.fingerprint);
+	body = json_pack("{s:s}", "certificate", certificate);
 	rc = core_audit(c, "core", "config.reseal", o.id, body, err);
 	if (rc == DVT_OK)
 		core_answer_json(c, from, 200, body);

@@ -4,7 +4,10 @@ opened by the device alone, given back under its new key after a rotation; the
 lease of an update; `device updates` live. A real control plane, gateway and
 broker; openssl checks the ciphertext."""
 import base64
+import http.client
 import json
+import socket
+import ssl
 import subprocess
 
 import pytest
@@ -75,6 +78,22 @@ once-limit = {limit}
                   {"Authorization": f"Bearer {self.world.tokens['operator']}",
                    "Content-Type": "application/json"})
         answer = c.getresponse()
+        return answer.status, json.loads(answer.read())
+
+    def as_device(self, body):
+        """POST /v1/device/config by its credential."""
+        at = self.state / "generations" / (self.state / "current").read_text().strip()
+        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        for anchor in (self.world.old / "ca/ca.pem", self.world.home / "public/root.pem"):
+            tls.load_verify_locations(anchor)
+        tls.load_cert_chain(at / "chain.pem", at / "key.pem")
+        port = self.world.device_port
+        to = http.client.HTTPSConnection("127.0.0.1", port, timeout=10)
+        to.sock = tls.wrap_socket(socket.create_connection(("127.0.0.1", port)),
+                                  server_hostname="control.test")
+        to.request("POST", "/v1/device/config", json.dumps(body),
+                   {"Content-Type": "application/json"})
+        answer = to.getresponse()
         return answer.status, json.loads(answer.read())
 
     def events(self, name):
@@ -157,8 +176,30 @@ def test_a_rotation_encrypts_the_values_anew(site):
     said = subprocess.run([BUILD / "dovetail", "--dir", site.world.home, "device", "updates", DEVICE,
                            newest], capture_output=True, text=True,
                           env={"DOVETAIL_TOKEN": site.world.tokens["operator"]}).stdout
-    assert "Lock device configuration on server(" in said
-    assert said.index("Lock device") < said.index("Try new credential") < said.index(" : Switch(")
+    order = ["CertRotationStarted(", "Generate new certificate(", "Lock device configuration on server(",
+             "Update local configuration with new key(",
+             "Update device specific configuration on server with new key(", "Try new credential(",
+             " : Switch(", "Restart consumers(", "CertRotationCompleted("]
+    assert all(step in said for step in order), said
+    assert sorted(order, key=said.index) == order
+    given = [line for line in said.splitlines() if "with new key(" in line and "-> Succeed" in line]
+    assert any("values: " in line and " of " not in line for line in given), given
+
+
+def test_values_go_to_a_certificate_that_a_lease_names_or_the_one_in_use(site):
+    """The device itself may not put them under any other."""
+    sealed = site.world.op("device", "config", "get", DEVICE, "wifi.psk")
+    own = site.certificate()
+    rows = site.world.query("SELECT fingerprint, state FROM credential WHERE owner = ?", DEVICE)
+    others = [r["fingerprint"] for r in rows if r["fingerprint"] != own] + ["0" * 64]
+    assert len(others) >= 2
+    for certificate in others:
+        status, answer = site.as_device({"name": "wifi.psk", "version": sealed["version"],
+                                         "sealed": sealed["sealed"], "certificate": certificate})
+        assert status == 409 and "no lease" in answer["detail"], answer
+    status, answer = site.as_device({"name": "wifi.psk", "version": sealed["version"],
+                                     "sealed": sealed["sealed"], "certificate": own})
+    assert status == 200 and answer["certificate"] == own
 
 
 def test_a_removed_value_is_gone_from_the_device(site):
