@@ -6,8 +6,16 @@ bin=$here/build
 pids=()
 began=$SECONDS
 
-say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+bold="" plain=""
+[ -t 1 ] && bold=$'\033[1m' plain=$'\033[0m'
+say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
 note() { printf '  %s\n' "$*"; }
+# What a terminal shows on one line; status.json and the log have the whole.
+brief() {
+	local text=$*
+	[ ${#text} -le 98 ] || text=${text:0:95}...
+	note "$text"
+}
 
 die() {
 	echo "quickstart: $*" >&2
@@ -36,7 +44,8 @@ trap 'exit 130' INT TERM
 start() { # log name, command...
 	local log=$1
 	shift
-	"$@" >>"$dir/log/$log.log" 2>&1 </dev/null &
+	# Ctrl-C is for this script, which then ends them in order.
+	setsid "$@" >>"$dir/log/$log.log" 2>&1 </dev/null &
 	pids+=($!)
 	last=$!
 }
@@ -92,7 +101,7 @@ rotate() { # kind, from, to
 	while :; do
 		op --json rotation status "$id" >"$dir/rotation.json" || die "no status of rotation $id"
 		line=$(jq -r '[.phase, .waits_for] | map(select(. != "")) | join(": ")' "$dir/rotation.json")
-		[ "$line" = "$was" ] || note "[$((SECONDS - began)) s] $line"
+		[ "$line" = "$was" ] || brief "[$((SECONDS - began)) s] $line"
 		was=$line
 		case "$(jq -r .state "$dir/rotation.json")" in
 		done) break ;;
@@ -131,7 +140,7 @@ mosquitto_bin=$(command -v mosquitto || echo /usr/sbin/mosquitto)
 start mosquitto "$mosquitto_bin" -c "$dir/mosquitto/mosquitto.conf"
 wait_for 10 "the broker" mosquitto_pub -p "$mqtt_port" -t up -m 1
 # Counted from outside: whatever the broker gave to a plain subscriber.
-mosquitto_sub -p "$mqtt_port" -q 1 -i quickstart-count -t 'dovetail/#' -F '%t %p' \
+setsid mosquitto_sub -p "$mqtt_port" -q 1 -i quickstart-count -t 'dovetail/#' -F '%t %p' \
 	>"$dir/messages.txt" 2>>"$dir/log/mosquitto_sub.log" </dev/null &
 sub=$!
 pids+=($sub)
@@ -140,10 +149,10 @@ say "2. The control plane: init, import, two gateways, two fronts"
 "$bin/dovetail" init "$dir/dovetail" --fleet quickstart --listen "127.0.0.1:$device_port" \
 	--edge-name edge.test --next-name next.edge.test --trial-name trial.edge.test \
 	--front-name control.test --fronts 2 --checkin 2 --tokens "$dir/tokens" \
-	>"$dir/log/init.log" 2>&1 || die "init failed"
-jq -r .operator "$dir/tokens" >"$dir/operator.token"
-jq -r .approver "$dir/tokens" >"$dir/approver.token"
-chmod 600 "$dir"/*.token
+	>/dev/null 2>"$dir/log/init.log" || die "init failed"
+for who in operator approver; do # their words are shown to nobody
+	(umask 077 && jq -r ".$who" "$dir/tokens" >"$dir/$who.token")
+done
 start dovetaild "$bin/dovetaild" --config "$dir/dovetail/dovetail.ini"
 wait_for 10 "dovetaild" op status
 with_second authority import old-root --certificate "$dir/old/ca/ca.pem" \
@@ -226,6 +235,8 @@ update=$(op --json device updates dev-0001 | jq -r '.items[0].id // empty')
 [ -n "$update" ] && op device updates dev-0001 "$update" | sed 's/^/  /'
 
 if [ "$once" = 1 ]; then
+	printf '\n'
+	note "Left to look at, and to be removed by you: $dir"
 	count_all
 	exit $?
 fi

@@ -17,6 +17,7 @@
 #define CLI_ARGS_MAX 16
 #define CLI_OPTS_MAX 256 /* each excepted device is one */
 #define CLI_PAGE     500 /* rows asked for at a time */
+#define CLI_WIDTH    100 /* columns of what people read */
 
 struct cli {
 	char *socket;            /* Unix socket of the control plane, or NULL */
@@ -122,6 +123,8 @@ const char *cli_cell(const json_t *object, const char *field,
     enum cli_form form, char *out, size_t size);
 /* --json: the answer as it is, with a line feed. */
 void cli_print_json(const json_t *value);
+/* Lines of at most CLI_WIDTH columns, broken at blanks. */
+void cli_print_wrapped(const char *text);
 /* The table of a refusal ("devices": [{device, reason}]) on standard error */
 void cli_print_refused(const json_t *problem);
 

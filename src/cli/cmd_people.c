@@ -232,8 +232,9 @@ cmd_audit_verify(struct cli *c, struct dvt_err *err)
 		    json_integer_value(json_object_get(answer, "streams")),
 		    cli_opt(c, "checkpoints") != NULL
 			? ""
-			: " (without exported check-points a database put back "
-			  "is not noticed)");
+			: "\n(without exported check-points a database put "
+			  "back "
+			  "is not noticed: --checkpoints FILE)");
 	}
 	if (total > 0)
 		rc = dvt_fail(err, DVT_E_CONFLICT,

@@ -150,13 +150,16 @@ cmd_explain(struct cli *c, struct dvt_err *err)
 	    {DVT_E_SYSTEM,   "Disk, socket or library failed; the log has the "
 			   "place. What was acknowledged before is safe."      },
 	};
+	char *line;
 
 	for (size_t i = 0; i < DVT_COUNT(words); i++) {
 		if (strcmp(dvt_code_name(words[i].code), c->arg[0]) != 0)
 			continue;
-		printf("%s (HTTP %d, exit %d): %s\n", c->arg[0],
+		line = dvt_asprintf("%s (HTTP %d, exit %d): %s", c->arg[0],
 		    dvt_code_http(words[i].code), dvt_code_exit(words[i].code),
 		    words[i].text);
+		cli_print_wrapped(line);
+		free(line);
 		return DVT_OK;
 	}
 	for (size_t i = 0; i < DVT_COUNT(words); i++)

@@ -62,15 +62,23 @@ static void
 print_event(const json_t *e)
 {
 	char at[64], name[128], device[160], correlation[160];
-	char *body = json_dumps(json_object_get(e, "body"), JSON_COMPACT);
+	char *body = json_dumps(
+	    json_object_get(e, "body"), JSON_COMPACT | JSON_ENSURE_ASCII);
+	struct dvt_buf line;
 
-	printf("%s  %-24s %s %s %s\n",
+	dvt_buf_init(&line, 1 << 20);
+	dvt_buf_printf(&line, "%s  %-24s %s %s %s",
 	    cli_cell(e, "at", CLI_TIME, at, sizeof(at)),
 	    cli_cell(e, "name", CLI_TEXT, name, sizeof(name)),
 	    cli_cell(e, "device", CLI_TEXT, device, sizeof(device)),
 	    cli_cell(
 		e, "correlation", CLI_TEXT, correlation, sizeof(correlation)),
 	    body == NULL || strcmp(body, "{}") == 0 ? "" : body);
+	if (line.n > CLI_WIDTH)
+		printf("%.*s...\n", CLI_WIDTH - 3, dvt_buf_str(&line));
+	else
+		puts(dvt_buf_str(&line));
+	dvt_buf_fini(&line);
 	free(body);
 }
 

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define USAGE_STATUS 64 /* sysexits.h: EX_USAGE */
+
 /* `dovetail init` is the control plane's own work, on this host. */
 static int
 run_init(char **argv, size_t n)
@@ -66,13 +68,13 @@ complain(struct cli *c, enum dvt_code rc, const struct dvt_err *err)
 }
 
 static enum dvt_code
-dispatch(struct cli *c, char **argv, size_t n, struct dvt_err *err)
+dispatch(struct cli *c, char **argv, size_t n, bool *usage, struct dvt_err *err)
 {
 	const struct cli_command *cmd = NULL;
 	size_t at = 0;
 	enum dvt_code rc = cli_parse_global(c, argv, n, &at, err);
 
-	if (rc != DVT_OK)
+	if ((*usage = rc != DVT_OK))
 		return rc;
 	if (at < n && strcmp(argv[at], "init") == 0)
 		exit(run_init(argv + at, n - at));
@@ -83,6 +85,7 @@ dispatch(struct cli *c, char **argv, size_t n, struct dvt_err *err)
 	rc = cli_parse(c, argv + at, n - at, &cmd, err);
 	if (cmd == NULL)
 		cli_help(stderr, argv + at, n - at);
+	*usage = rc == DVT_E_INPUT;
 	return rc != DVT_OK ? rc : cmd->run(c, err);
 }
 
@@ -91,11 +94,12 @@ main(int argc, char **argv)
 {
 	struct dvt_err err = {0};
 	struct cli c = {0};
+	bool usage = false;
 	enum dvt_code rc;
 
 	if (argc < 2) {
 		cli_help(stderr, NULL, 0);
-		return 64;
+		return USAGE_STATUS;
 	}
 	if (strcmp(argv[1], "help") == 0 || strcmp(argv[1], "--help") == 0 ||
 	    strcmp(argv[1], "-h") == 0) {
@@ -107,7 +111,7 @@ main(int argc, char **argv)
 		return 0;
 	}
 	defaults(&c);
-	rc = dispatch(&c, argv + 1, (size_t)argc - 1, &err);
+	rc = dispatch(&c, argv + 1, (size_t)argc - 1, &usage, &err);
 	if (rc != DVT_OK)
 		complain(&c, rc, &err);
 	json_decref(c.problem);
@@ -115,5 +119,5 @@ main(int argc, char **argv)
 	free(c.socket);
 	if (fflush(stdout) != 0 && rc == DVT_OK)
 		rc = DVT_E_SYSTEM;
-	return dvt_code_exit(rc);
+	return usage ? USAGE_STATUS : dvt_code_exit(rc);
 }

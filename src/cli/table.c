@@ -10,8 +10,6 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define WIDTH_MAX 100
-
 static const json_t *
 at_path(const json_t *object, const char *field)
 {
@@ -143,10 +141,10 @@ cli_table(const json_t *items, const struct cli_column *columns, size_t n,
 	}
 	if ((t = scols_new_table()) == NULL)
 		return;
-	scols_table_set_termwidth(t, WIDTH_MAX);
+	scols_table_set_termwidth(t, CLI_WIDTH);
 	scols_table_set_termforce(t, SCOLS_TERMFORCE_ALWAYS);
 	for (size_t k = 0; k < n; k++) {
-		int flags = k + 1 == n ? SCOLS_FL_TRUNC : 0;
+		int flags = k + 1 == n ? SCOLS_FL_WRAP : 0;
 
 		if (columns[k].form == CLI_NUMBER)
 			flags |= SCOLS_FL_RIGHT;
@@ -174,6 +172,24 @@ cli_fields(const json_t *object, const struct cli_column *rows, size_t n)
 		printf("%-18s %s\n", rows[i].title,
 		    cli_cell(object, rows[i].field, rows[i].form, cell,
 			sizeof(cell)));
+}
+
+void
+cli_print_wrapped(const char *text)
+{
+	while (*text != '\0') {
+		size_t n = strcspn(text, "\n");
+
+		if (n > CLI_WIDTH) {
+			for (n = CLI_WIDTH; n > 0 && text[n] != ' ';)
+				n--;
+			if (n == 0)
+				n = CLI_WIDTH;
+		}
+		printf("%.*s\n", (int)n, text);
+		text += n;
+		text += *text == ' ' || *text == '\n';
+	}
 }
 
 void

@@ -183,7 +183,7 @@ init_settings(struct init *i, struct dvt_err *err)
 	    dvt_buf_span(&i->settings), DIR_SETTINGS, &check, err);
 	for (size_t k = 0; rc == DVT_OK && k < i->options.set_n; k++)
 		rc = dvt_config_set(check, i->options.set[k], err);
-	if (rc == DVT_OK && (rc = policy_check(check, err)) == DVT_OK)
+	if (rc == DVT_OK && (rc = settings_check(check, err)) == DVT_OK)
 		rc = policy_trust_list(
 		    dvt_config_text(check, POLICY_TRUST_LIST), &i->trust_list,
 		    err);

@@ -11,7 +11,7 @@
 	"usage: dovetaild --config DIR/dovetail.ini [-n] [--set KEY=VALUE "    \
 	"...]\n"                                                               \
 	"       dovetaild --init DIR [options; see --init --help]\n"           \
-	"       dovetaild --version\n"
+	"       dovetaild --settings-man | --version | --help\n"
 
 static enum dvt_code
 configuration_read(
@@ -38,9 +38,12 @@ main(int argc, char **argv)
 
 	if (argc > 1 && strcmp(argv[1], "--init") == 0)
 		return init_main(argc - 1, argv + 1);
-	if ((rc = dvt_args_read(
-		 argc, argv, "dovetaild", USAGE, &arguments, &err)) != DVT_OK ||
-	    (rc = configuration_read(&arguments, &program, &err)) != DVT_OK ||
+	if (dvt_args_read(argc, argv, "dovetaild", USAGE, &arguments, &err) !=
+	    DVT_OK) {
+		fprintf(stderr, "dovetaild: %s\n" USAGE, err.text);
+		return DVT_ARGS_STATUS;
+	}
+	if ((rc = configuration_read(&arguments, &program, &err)) != DVT_OK ||
 	    (rc = program_start(&program, &err)) != DVT_OK) {
 		fprintf(stderr, "dovetaild: %s\n", err.text);
 		status = dvt_code_exit(rc);

@@ -14,6 +14,11 @@
 extern const struct dvt_setting settings_table[];
 extern const size_t settings_count;
 
+/* What cannot be used, though each is of its type: addresses, host names,
+ * policy.h. DVT_E_INPUT names the setting and why. */
+DVT_MUST_USE enum dvt_code settings_check(
+    const struct dvt_config *c, struct dvt_err *err);
+
 /* Where things are below the data folder. */
 #define DIR_SETTINGS "dovetail.ini"
 #define DIR_DATABASE "db/dovetail.db"

@@ -39,7 +39,7 @@ program_configure(struct program *p, const char *path, const char *const *set,
 	    settings_table, settings_count, path, &p->config, err);
 	for (size_t i = 0; rc == DVT_OK && i < set_n; i++)
 		rc = dvt_config_set(p->config, set[i], err);
-	if (rc != DVT_OK || (rc = policy_check(p->config, err)) != DVT_OK)
+	if (rc != DVT_OK || (rc = settings_check(p->config, err)) != DVT_OK)
 		return rc;
 	program_log(p, "parent");
 	return DVT_OK;

@@ -258,11 +258,12 @@ arguments(int argc, char **argv, struct options *o)
 	    {"retry-first",      required_argument, NULL, 'r'},
 	    {"cuts",              required_argument, NULL, 'c'},
 	    {"help",                  no_argument, NULL, 'h'},
-	    {0             },
+	    {"version",              no_argument, NULL, 'V'},
+	    {0	      },
 	};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "hV", long_options, NULL)) != -1) {
 		switch (c) {
 		case 'f':
 			o->fleet_file = optarg;
@@ -287,6 +288,9 @@ arguments(int argc, char **argv, struct options *o)
 			break;
 		case 'h':
 			usage(stdout);
+			exit(0);
+		case 'V':
+			puts("dovetail-fleet " DVT_VERSION);
 			exit(0);
 		default:
 			usage(stderr);

@@ -26,8 +26,8 @@
 #define TICKET_FILE "ticket.key"
 
 #define USAGE                                                                  \
-	"usage: dovetail-gateway --config FILE [-n]\n"                         \
-	"       dovetail-gateway --version\n"
+	"usage: dovetail-gateway --config FILE [-n] [--set KEY=VALUE ...]\n"   \
+	"       dovetail-gateway --settings-man | --version | --help\n"
 
 enum dvt_code
 gw_sandbox(const struct gw_program *p, unsigned groups,
@@ -75,8 +75,7 @@ doubts_print(const struct gw_files *files, int64_t now, struct dvt_err *err)
 
 /* Read again by the feed process; here so that -n and the start tell. */
 static enum dvt_code
-control_ca_check(
-    const struct gw_settings *s, int64_t now, struct dvt_err *err)
+control_ca_check(const struct gw_settings *s, int64_t now, struct dvt_err *err)
 {
 	struct gw_settings only = {.client_ca = s->control_ca};
 	struct gw_files files;
@@ -310,9 +309,12 @@ main(int argc, char **argv)
 	enum dvt_code rc;
 	int status;
 
-	if ((rc = dvt_args_read(argc, argv, "dovetail-gateway", USAGE,
-		 &arguments, &err)) != DVT_OK ||
-	    (rc = settings_read(&arguments, &program, &err)) != DVT_OK ||
+	if (dvt_args_read(argc, argv, "dovetail-gateway", USAGE, &arguments,
+		&err) != DVT_OK) {
+		fprintf(stderr, "dovetail-gateway: %s\n" USAGE, err.text);
+		return DVT_ARGS_STATUS;
+	}
+	if ((rc = settings_read(&arguments, &program, &err)) != DVT_OK ||
 	    (rc = start(&program, &err)) != DVT_OK) {
 		fprintf(stderr, "dovetail-gateway: %s\n", err.text);
 		status = dvt_code_exit(rc);

@@ -104,7 +104,8 @@ dvt_csr_san_put(const char *const *names, size_t n, struct dvt_buf *der,
 		else if (inet_pton(AF_INET6, names[i], raw) == 1)
 			dvt_der_put(
 			    der, DVT_SAN_IP, (struct dvt_span){raw, 16});
-		else if (names[i][0] == '\0' || strlen(names[i]) > DVT_HOST_MAX)
+		else if (strlen(names[i]) > DVT_HOST_MAX ||
+			 !dvt_is_dns_name(names[i]))
 			return dvt_fail(err, DVT_E_INPUT,
 			    "\"%.40s\": no host name", names[i]);
 		else

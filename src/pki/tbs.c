@@ -114,30 +114,6 @@ dvt_tbs_put_aki(struct dvt_buf *b, X509 *issuer)
 	dvt_buf_fini(&v);
 }
 
-/* Letters, digits, hyphens, dots; one "*." in front; no empty label. */
-static bool
-is_dns_name(const char *s)
-{
-	size_t label = 0;
-
-	if (s[0] == '*' && s[1] == '.')
-		s += 2;
-	for (; *s != '\0'; s++) {
-		bool word = (*s >= 'a' && *s <= 'z') ||
-			    (*s >= 'A' && *s <= 'Z') ||
-			    (*s >= '0' && *s <= '9') || *s == '_';
-
-		if (*s == '.' && label == 0)
-			return false;
-		if (!word && *s != '.' && (*s != '-' || label == 0))
-			return false;
-		label = *s == '.' ? 0 : label + 1;
-		if (label > 63)
-			return false;
-	}
-	return label > 0;
-}
-
 static bool
 is_ia5_word(const char *s)
 {
@@ -165,7 +141,7 @@ put_san(struct dvt_buf *v, const struct dvt_san *san, struct dvt_err *err)
 			ok = true;
 		}
 	} else if (san->kind == DVT_SAN_DNS) {
-		ok = is_dns_name(san->text);
+		ok = dvt_is_dns_name(san->text);
 	} else {
 		ok = (san->kind == DVT_SAN_URI || san->kind == DVT_SAN_EMAIL) &&
 		     is_ia5_word(san->text);

@@ -5,8 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define USAGE_STATUS 64 /* sysexits.h: EX_USAGE */
-#define PRINT_MAX    (1 << 20)
+#define PRINT_MAX (1 << 20)
 
 static _Noreturn void
 say(FILE *to, const char *text, int status)
@@ -47,7 +46,7 @@ dvt_args_read(int argc, char **argv, const char *program, const char *usage,
 		else if (c == 'h')
 			say(stdout, usage, 0);
 		else if (c != 'V')
-			say(stderr, usage, USAGE_STATUS);
+			say(stderr, usage, DVT_ARGS_STATUS);
 		else if (printf("%s " DVT_VERSION "\n", program) > 0)
 			exit(0);
 	}

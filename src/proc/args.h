@@ -7,6 +7,7 @@
 #include "proc/config.h"
 
 #define DVT_ARGS_SET_MAX 32
+#define DVT_ARGS_STATUS  64 /* exit after a fault in the words: EX_USAGE */
 
 struct dvt_args {
 	const char *config; /* --config */

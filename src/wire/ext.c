@@ -189,3 +189,26 @@ dvt_ext_put(struct dvt_buf *b, struct dvt_span oid, bool critical,
 	dvt_der_put(b, DVT_DER_OCTETS, value);
 	dvt_der_close(b, seq);
 }
+
+bool
+dvt_is_dns_name(const char *s)
+{
+	size_t label = 0;
+
+	if (s[0] == '*' && s[1] == '.')
+		s += 2;
+	for (; *s != '\0'; s++) {
+		bool word = (*s >= 'a' && *s <= 'z') ||
+			    (*s >= 'A' && *s <= 'Z') ||
+			    (*s >= '0' && *s <= '9') || *s == '_';
+
+		if (*s == '.' && label == 0)
+			return false;
+		if (!word && *s != '.' && (*s != '-' || label == 0))
+			return false;
+		label = *s == '.' ? 0 : label + 1;
+		if (label > 63)
+			return false;
+	}
+	return label > 0;
+}

@@ -38,7 +38,9 @@ def test_init_leaves_a_folder_with_content_alone(world):
 def test_a_setting_nobody_can_use_leaves_no_folder(tmp_path):
     w = World(tmp_path, devices=0, gateways=0)
     for setting, named in (("nosuch=1", "nosuch"), ("fronts=many", "fronts"),
-                           ("certificate.hold=-3d", "certificate.hold")):
+                           ("certificate.hold=-3d", "certificate.hold"),
+                           ("device.listen=nonsense", "device.listen"), ("edge.trial=bad name", "edge.trial"),
+                           ("est.names=good.example,-bad", "est.names")):
         with pytest.raises(Refused) as why:
             w.init("--set", setting)
         assert named in why.value.err
