@@ -157,7 +157,8 @@ watch_people(struct dvt_app *app, const struct dvt_req *req, json_t *list,
 		need(list, "%" PRId64 " more approvals wait", n);
 	n = number_of(open, "alerts");
 	if (n > 0)
-		need(list, "%" PRId64 " alert%s open", n, n == 1 ? "" : "s");
+		need(list, "%" PRId64 " alert%s open: dovetail alert list", n,
+		    n == 1 ? "" : "s");
 out:
 	json_decref(open);
 	json_decref(approvals);

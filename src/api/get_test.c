@@ -447,7 +447,7 @@ status_says_what_needs_a_hand(void **state)
 {
 	static const char *const wanted[] = {
 	    "approval 4 waits for a second person: rotation.retire old",
-	    "1 alert open",
+	    "1 alert open: dovetail alert list",
 	    "rotation 1 is paused: too many failures",
 	    "front front-1 not heard for 3 h",
 	    "the certificate of front front-1 ends in 24 h",

@@ -148,9 +148,9 @@ cli_run cmd_trust_check;
 cli_run cmd_rotation_plan, cmd_rotation_list, cmd_rotation_status,
     cmd_rotation_start, cmd_rotation_pause, cmd_rotation_resume,
     cmd_rotation_abort, cmd_rotation_rollback;
-cli_run cmd_gateway_list, cmd_gateway_add, cmd_gateway_csr, cmd_gateway_rotate,
-    cmd_gateway_rollback, cmd_gateway_recover, cmd_gateway_validate,
-    cmd_gateway_reload, cmd_gateway_log;
+cli_run cmd_gateway_list, cmd_gateway_add, cmd_gateway_remove, cmd_gateway_csr,
+    cmd_gateway_rotate, cmd_gateway_rollback, cmd_gateway_recover,
+    cmd_gateway_validate, cmd_gateway_reload, cmd_gateway_log;
 cli_run cmd_cert_inspect, cmd_cert_verify, cmd_cert_revoke, cmd_cert_list;
 cli_run cmd_logs_counts, cmd_logs_device, cmd_event_list, cmd_event_follow,
     cmd_alert_list, cmd_alert_ack;

@@ -68,7 +68,8 @@ cmd_gateway_add(struct cli *c, struct dvt_err *err)
 	if (c->json)
 		cli_print_json(answer);
 	else
-		printf("gateway %s; its one-time secret, shown once:\n%s\n",
+		printf("gateway %s; its one-time secret, shown once (one that "
+		       "was given before counts no more):\n%s\n",
 		    c->arg[0],
 		    json_string_value(json_object_get(answer, "secret")));
 	json_decref(answer);
@@ -97,6 +98,28 @@ post(struct cli *c, const char *target, json_t *body, struct dvt_err *err)
 		print_outcome(c, answer);
 	json_decref(body);
 	json_decref(answer);
+	return rc;
+}
+
+enum dvt_code
+cmd_gateway_remove(struct cli *c, struct dvt_err *err)
+{
+	json_t *answer = NULL;
+	struct dvt_buf at;
+	char text[256];
+	enum dvt_code rc;
+
+	dvt_buf_init(&at, DVT_URI_MAX);
+	dvt_buf_puts(&at, "/v1/gateways/");
+	cli_segment(&at, c->arg[0]);
+	rc = cli_call(c, "DELETE", dvt_buf_str(&at), NULL, &answer, err);
+	if (rc == DVT_OK && c->json)
+		cli_print_json(answer);
+	else if (rc == DVT_OK)
+		printf("gateway %s is removed: %s\n", c->arg[0],
+		    cli_cell(answer, "detail", CLI_TEXT, text, sizeof(text)));
+	json_decref(answer);
+	dvt_buf_fini(&at);
 	return rc;
 }
 

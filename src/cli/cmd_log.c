@@ -65,7 +65,7 @@ cmd_gateway_log(struct cli *c, struct dvt_err *err)
 		    : address != NULL ? address
 				      : "",
 		    level,
-		    cli_cell(answer, "until", CLI_DATE, until, sizeof(until)));
+		    cli_cell(answer, "until", CLI_TIME, until, sizeof(until)));
 	json_decref(body);
 	json_decref(answer);
 	dvt_buf_fini(&at);

@@ -158,6 +158,38 @@ each_option(struct cli *c, const char *option, json_t *plan,
 	return rc;
 }
 
+/* What was judged, what was not, and what comes next. */
+static void
+print_planned(struct cli *c, const json_t *r)
+{
+	static const struct cli_column rows[] = {
+	    {"overlap, s", "plan.overlap_min_s", CLI_TEXT},
+	    {"wave, s",    "plan.wave_min_s",    CLI_TEXT},
+	    {"observe, s", "plan.observe_min_s", CLI_TEXT},
+	    {"hold, s",    "plan.hold_s",        CLI_TEXT},
+	};
+	json_t *status = NULL;
+	struct dvt_err err;
+	json_int_t parked = 0;
+
+	cli_fields(r, rows, DVT_COUNT(rows));
+	if (cli_call(c, "GET", "/v1/status", NULL, &status, &err) == DVT_OK)
+		parked = json_integer_value(json_object_get(
+		    json_object_get(status, "fleet"), "parked"));
+	json_decref(status);
+	printf("\nNo active device is known that could not follow. The "
+	       "preflight looks again.\n");
+	if (parked > 0)
+		printf("%" JSON_INTEGER_FORMAT
+		       " devices are parked (never heard, or silent for long): "
+		       "no gate waits for them;\nwho is not through is named "
+		       "before the old is removed. See: dovetail device list "
+		       "--state parked\n",
+		    parked);
+	printf("Next: dovetail rotation start %" JSON_INTEGER_FORMAT "\n",
+	    json_integer_value(json_object_get(r, "id")));
+}
+
 enum dvt_code
 cmd_rotation_plan(struct cli *c, struct dvt_err *err)
 {
@@ -178,6 +210,8 @@ cmd_rotation_plan(struct cli *c, struct dvt_err *err)
 		rc = cli_call(c, "POST", "/v1/rotations", plan, &answer, err);
 	if (rc == DVT_OK)
 		print_answer(c, answer);
+	if (rc == DVT_OK && !c->json)
+		print_planned(c, answer);
 	json_decref(plan);
 	json_decref(answer);
 	return rc;

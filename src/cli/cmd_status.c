@@ -62,6 +62,7 @@ enum dvt_code
 cmd_status(struct cli *c, struct dvt_err *err)
 {
 	bool watch = cli_opt(c, "watch") != NULL;
+	unsigned pages = 0;
 	json_t *answer;
 	enum dvt_code rc;
 
@@ -71,6 +72,8 @@ cmd_status(struct cli *c, struct dvt_err *err)
 			return rc;
 		if (watch && isatty(STDOUT_FILENO))
 			printf("\033[H\033[2J");
+		else if (pages++ > 0 && !c->json)
+			puts("\n----\n");
 		if (c->json)
 			cli_print_json(answer);
 		else

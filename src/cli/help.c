@@ -87,6 +87,8 @@ cli_help(FILE *to, char **argv, size_t n)
 
 	if (c != NULL)
 		help_command(to, c);
-	else if (n == 0 || !help_noun(to, argv[0]))
+	else if (n == 0 || is_help(argv[0]))
 		help_all(to);
+	else if (!help_noun(to, argv[0]) && to == stdout)
+		help_all(to); /* asked for; an unknown word is just told */
 }

@@ -136,6 +136,9 @@ DVT_MUST_USE enum dvt_code dvt_store_secret_set(
 DVT_MUST_USE enum dvt_code dvt_store_secret_get(struct dvt_tx *tx,
     struct dvt_arena *arena, enum dvt_secret_owner kind, const char *owner,
     struct dvt_row_secret *out, struct dvt_err *err);
+/* As if there had never been one. */
+DVT_MUST_USE enum dvt_code dvt_store_secret_forget(struct dvt_tx *tx,
+    enum dvt_secret_owner kind, const char *owner, struct dvt_err *err);
 /* The first key that used it; DVT_E_CONFLICT for any other. */
 DVT_MUST_USE enum dvt_code dvt_store_secret_bind(struct dvt_tx *tx,
     enum dvt_secret_owner kind, const char *owner, const char *key_digest,

@@ -108,6 +108,10 @@ dvt_store_gateway_remove(
 	enum dvt_code rc;
 
 	rc = dvt_sql_run(
+	    tx, SQL_GATEWAY_CREDENTIAL_FORGET, NULL, err, BT("gateway", name));
+	if (rc != DVT_OK)
+		return rc;
+	rc = dvt_sql_run(
 	    tx, SQL_GATEWAY_REMOVE, &changed, err, BT("name", name));
 	return changed_one(rc, changed, name, err);
 }
@@ -271,6 +275,15 @@ dvt_store_feed_list(struct dvt_tx *tx, struct dvt_arena *arena,
 	return dvt_sql_list(tx, SQL_FEED_LIST, &dvt_map_feed, arena, rows, n,
 	    err, BI("after", after), BT("gateway", gateway),
 	    BI("limit", limit));
+}
+
+enum dvt_code
+dvt_store_feed_of_gateway(struct dvt_tx *tx, struct dvt_arena *arena,
+    const char *gateway, int64_t limit, struct dvt_row_feed **rows, size_t *n,
+    struct dvt_err *err)
+{
+	return dvt_sql_list(tx, SQL_FEED_OF_GATEWAY, &dvt_map_feed, arena, rows,
+	    n, err, BT("gateway", gateway), BI("limit", limit));
 }
 
 enum dvt_code

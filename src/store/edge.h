@@ -36,6 +36,7 @@ DVT_MUST_USE enum dvt_code dvt_store_gateway_heard(struct dvt_tx *tx,
 /* *fresh false: this report, or a later one, was counted before. */
 DVT_MUST_USE enum dvt_code dvt_store_gateway_batch(struct dvt_tx *tx,
     const char *name, int64_t batch, bool *fresh, struct dvt_err *err);
+/* With its credentials; its rows of the feed stay (positions only grow). */
 DVT_MUST_USE enum dvt_code dvt_store_gateway_remove(
     struct dvt_tx *tx, const char *name, struct dvt_err *err);
 /* All edges as gates of this rotation look at them: has_next, on_new and
@@ -92,6 +93,10 @@ DVT_MUST_USE enum dvt_code dvt_store_feed_get(struct dvt_tx *tx,
     struct dvt_arena *arena, enum dvt_feed_row_kind kind, const char *key,
     struct dvt_row_feed *out, struct dvt_err *err);
 /* What @gateway has to hear, ascending, after position @after. */
+/* Rows for this edge alone that are not gone, oldest first. */
+DVT_MUST_USE enum dvt_code dvt_store_feed_of_gateway(struct dvt_tx *tx,
+    struct dvt_arena *arena, const char *gateway, int64_t limit,
+    struct dvt_row_feed **rows, size_t *n, struct dvt_err *err);
 DVT_MUST_USE enum dvt_code dvt_store_feed_list(struct dvt_tx *tx,
     struct dvt_arena *arena, const char *gateway, int64_t after, int64_t limit,
     struct dvt_row_feed **rows, size_t *n, struct dvt_err *err);

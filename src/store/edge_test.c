@@ -167,6 +167,10 @@ a_credential_goes_from_order_to_default(void **state)
 	assert_int_equal(n, 1);
 	assert_int_equal(rows[0].csr.n, 3);
 	assert_string_equal(rows[0].key_digest, "k");
+	assert_done(dvt_store_gateway_remove(t->tx, "gw", &err));
+	assert_done(dvt_store_gateway_credential_list(
+	    t->tx, &t->arena, "gw", &rows, &n, &err));
+	assert_int_equal(n, 0);
 }
 
 int

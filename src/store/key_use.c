@@ -81,6 +81,14 @@ dvt_store_secret_get(struct dvt_tx *tx, struct dvt_arena *arena,
 }
 
 enum dvt_code
+dvt_store_secret_forget(struct dvt_tx *tx, enum dvt_secret_owner kind,
+    const char *owner, struct dvt_err *err)
+{
+	return dvt_sql_run(
+	    tx, SQL_SECRET_FORGET, NULL, err, KIND(kind), BT("owner", owner));
+}
+
+enum dvt_code
 dvt_store_secret_bind(struct dvt_tx *tx, enum dvt_secret_owner kind,
     const char *owner, const char *key_digest, struct dvt_err *err)
 {

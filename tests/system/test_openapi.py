@@ -106,6 +106,9 @@ class Api:
     def post(self, target, body=None, **more):
         return self.call("POST", target, body, **more)
 
+    def delete(self, target, **more):
+        return self.call("DELETE", target, **more)
+
 
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
@@ -199,6 +202,10 @@ def test_changes(api, world):
     api.post("/v1/gateways/gw-x/credentials", {"authority": "server-ca", "slot": "next"}, expect=200)
     api.post("/v1/gateways/gw-x/log", {"level": "INFO", "for_s": 60}, expect=200)
     api.post("/v1/gateways/none/log", {"level": "INFO"}, expect=404)
+    api.delete("/v1/gateways/none", expect=404)
+    api.delete("/v1/gateways/front-1", expect=409)
+    api.post("/v1/gateways", {"name": "gw-y", "names": ["edge.test"]}, expect=201)
+    api.delete("/v1/gateways/gw-y", expect=200)
     api.post("/v1/authorities", {"name": "new-root", "use_server": True, "use_device": True}, expect=201)
     api.post("/v1/authorities/new-root/cross-sign", {"by": "old-root"}, expect=200)
     own = api.get("/v1/authorities/new-root")["certificate"]

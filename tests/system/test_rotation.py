@@ -410,3 +410,25 @@ def test_4_after_a_rollback_by_call_no_client_fails(make):
         no_failure_after(world, clients, moment)
     finally:
         clients.end()
+
+
+def test_a_gateway_that_is_removed_holds_no_gate_and_is_refused(make):
+    """One that never came goes at once, one that was heard with a second person's word."""
+    world = make(devices=2, gateways=2)
+    world.op("gateway", "add", "gw-9", "--name", world.names[0])
+    r = world.plan("server-ca", "old-root", "root")
+    world.op("rotation", "start", r)
+    wait_for("a gate to wait for it", lambda: "gw-9" in world.rotation(r)["waits_for"])
+    world.op("gateway", "remove", "gw-9")
+    world.run_rotation(r)
+    assert refusal(world.op, "gateway", "remove", "front-1").status == 73
+    assert refusal(world.op, "gateway", "remove", "gw-9").status == 69
+    assert refusal(world.op, "gateway", "remove", "gw-2").problem["code"] == "needs-approval"
+    world.with_second("gateway", "remove", "gw-2")
+    assert [g["name"] for g in world.op("gateway", "list")["items"]] == ["front-1", "front-2", "gw-1"]
+    log = world.dir / "log/gw-2.log"
+    wait_for("its report to be refused", lambda: "gateway.control.failed" in log.read_text(), 30)
+    # the same name may be used again, from the beginning
+    secret = world.op("gateway", "add", "gw-2", "--name", world.names[0])["secret"]
+    assert secret
+    assert world.query("SELECT 1 FROM gateway_credential WHERE gateway = 'gw-2'") == []

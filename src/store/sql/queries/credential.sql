@@ -206,6 +206,11 @@ UPDATE enrol_secret SET key_digest = :key_digest
 UPDATE enrol_secret SET used_at = :at
  WHERE owner_kind = :owner_kind AND owner = :owner AND used_at = 0;
 
+-- name: secret_forget
+-- in:   owner_kind text, owner text
+-- out:  rows changed: 1, or 0 when there was none
+DELETE FROM enrol_secret WHERE owner_kind = :owner_kind AND owner = :owner;
+
 -- name: expiry_day_add
 -- in:   day int, owner_kind text, n int
 -- out:  rows changed: 1

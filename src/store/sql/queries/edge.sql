@@ -50,6 +50,11 @@ UPDATE gateway SET batch = :batch WHERE name = :name AND batch < :batch;
 -- out:  rows changed: 1
 DELETE FROM gateway WHERE name = :name;
 
+-- name: gateway_credential_forget
+-- in:   gateway text
+-- out:  rows changed: any number
+DELETE FROM gateway_credential WHERE gateway = :gateway;
+
 -- name: gateway_view
 -- in:   old_root text, new_root text, rotation_id int, limit int
 -- out:  name text, kind text, has_next int, on_new int, has_old int,
@@ -148,6 +153,12 @@ SELECT @feed FROM feed WHERE kind = :kind AND key = :key;
 -- out:  @feed
 SELECT @feed FROM feed
  WHERE position > :after AND (gateway = '' OR gateway = :gateway)
+ ORDER BY position LIMIT :limit;
+
+-- name: feed_of_gateway
+-- in:   gateway text, limit int
+-- out:  @feed
+SELECT @feed FROM feed WHERE gateway = :gateway AND body IS NOT NULL
  ORDER BY position LIMIT :limit;
 
 -- name: feed_position
