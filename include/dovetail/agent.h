@@ -232,7 +232,10 @@ enum dovetail_code dovetail_agent_want_tls(struct dovetail_agent *a,
     struct ssl_ctx_st **out, struct dovetail_error *err);
 /*
  * The TLS of the device's own connections (MQTT): the current credential and
- * anchors. Made anew for each connection, it follows every rotation.
+ * anchors. Made anew for each connection, it follows every rotation. It keeps
+ * the TLS 1.3 ticket that the edge gives, and offers it on the next connection
+ * made of a later one, so that the edge can name a device that refuses it; no
+ * session is ever resumed. Its info callback is in use for that.
  * DOVETAIL_ABSENT: there is no credential yet.
  */
 enum dovetail_code dovetail_agent_tls(struct dovetail_agent *a,

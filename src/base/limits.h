@@ -34,6 +34,8 @@
 #define DVT_JSON_DEPTH_MAX 16       /* nested objects and lists */
 #define DVT_BUNDLE_MAX     65536    /* bytes of one trust bundle line */
 #define DVT_BUNDLE_ANCHORS 16       /* anchors in one bundle */
+#define DVT_TICKET_BYTES   8192     /* bytes of one kept TLS ticket */
+#define DVT_TICKETS_BYTES  32768    /* of the file of tickets */
 #define DVT_RECOVERY_MAX   1048576  /* bytes of one recovery file */
 #define DVT_CONFIG_VALUES  64       /* configuration values of one device */
 #define DVT_CONFIG_NAME    48       /* characters of the name of one */
@@ -61,16 +63,17 @@
 #define DVT_FEED_DEVICES_MAX   100000 /* device ids in one reconnect order */
 #define DVT_FEED_CACHE_MAX     1073741824 /* bytes of an edge's cache file */
 #define DVT_DOUBT_MAX          320  /* bytes of one doubt an edge reports */
-#define DVT_REPORT_RECORDS_MAX 4000       /* handshakes in one report */
+#define DVT_REPORT_RECORDS_MAX 4000 /* handshakes in one report */
 #define DVT_HELLO_MAX          65536 /* bytes of a ClientHello; OpenSSL takes 131 kB */
 
 #define DVT_PLAN_MAX        262144 /* bytes of a rotation plan as JSON */
 #define DVT_PLAN_LIST_MAX   1000   /* devices named one by one in a plan */
 #define DVT_EDGES_MAX       4096   /* gateways and fronts of one fleet */
-#define DVT_EST_CERTS_MAX   32    /* certificates in an EST answer */
-#define DVT_MQTT_PACKET_MAX 65536 /* bytes of an MQTT packet of ours */
-#define DVT_MQTT_OPENING_MAX 12288 /* bytes of a CONNECT at an edge, after its
-				     fixed header: wills are small */
+#define DVT_EST_CERTS_MAX   32     /* certificates in an EST answer */
+#define DVT_MQTT_PACKET_MAX 65536  /* bytes of an MQTT packet of ours */
+#define DVT_MQTT_OPENING_MAX                                                   \
+	12288 /* bytes of a CONNECT at an edge, after its                      \
+		fixed header: wills are small */
 
 /* Fingerprints in security.policy.ca.trust.list, and bytes of its text: more
  * anchors than any trust bundle holds. */

@@ -454,6 +454,8 @@ run_one(struct dvt_agent *a)
 		did = run_renewal(a);
 	if (did == DVT_DID_NOTHING && a->now.mono_ms >= a->disk_wait_ms)
 		did = tidy(a);
+	if (did == DVT_DID_NOTHING && a->now.mono_ms >= a->disk_wait_ms)
+		did = dvt_agent_run_tickets(a);
 	return did;
 }
 
@@ -480,6 +482,8 @@ next_due_ms(const struct dvt_agent *a)
 	if (a->probe.owed && a->heard && a->edge_next[0] != '\0')
 		at = earlier(at, a->probe.due_ms);
 	if (a->orphan_n > 0 || a->pending.n > 0 || a->grant_new || a->unmended)
+		at = earlier(at, a->now.mono_ms);
+	if (dvt_agent_tickets_due(a))
 		at = earlier(at, a->now.mono_ms);
 	if (at < a->disk_wait_ms)
 		at = a->disk_wait_ms;

@@ -241,6 +241,20 @@ struct dvt_agent_event {
 size_t dvt_agent_events(
     struct dvt_agent *a, struct dvt_agent_event *events, size_t max);
 
+/* --- identity tickets: what names us before certificates are shown --- */
+
+enum dvt_ticket_of { DVT_TICKET_EDGE, DVT_TICKET_CONTROL, DVT_TICKET_N };
+
+/* SSL_SESSION in DER, to be offered and never resumed; n 0: none. Borrowed
+ * until the next step. @with: the credential that will be shown; NULL: none */
+struct dvt_span dvt_agent_ticket(const struct dvt_agent *a,
+    enum dvt_ticket_of of, const struct dvt_agent_credential *with);
+/* One that came on a connection where @with was shown; copied. */
+void dvt_agent_ticket_put(struct dvt_agent *a, enum dvt_ticket_of of,
+    const struct dvt_agent_credential *with, struct dvt_span der);
+/* The server made wrong use of it. */
+void dvt_agent_ticket_drop(struct dvt_agent *a, enum dvt_ticket_of of);
+
 /* --- what it is now --- */
 
 /* "" when it is not known yet. @return: @out. */

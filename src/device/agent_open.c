@@ -365,6 +365,7 @@ dvt_agent_open(const struct dvt_agent_env *env,
 		dvt_agent_free(a);
 		return rc;
 	}
+	dvt_agent_tickets_open(a);
 	if (a->h.running)
 		dvt_agent_update_resume(a);
 	*out = a;
@@ -379,6 +380,7 @@ dvt_agent_free(struct dvt_agent *a)
 	dvt_agent_update_fini(a);
 	dvt_agent_adopt_fini(a);
 	dvt_agent_config_fini(a);
+	dvt_tickets_fini(&a->tickets);
 	dvt_trustset_free(a->bundle.next);
 	dvt_trustset_free(a->trust);
 	dvt_credential_fini(&a->cred);

@@ -17,6 +17,7 @@
 #include "device/generation.h"
 #include "device/history.h"
 #include "device/journal.h"
+#include "device/tickets.h"
 #include "device/trustset.h"
 
 #define DVT_STEP_STARTED  "CertRotationStarted"
@@ -202,6 +203,7 @@ struct dvt_agent {
 	struct dvt_checkin_work checkin;
 	struct dvt_adopt_work adopt;
 	struct dvt_confwork confval;
+	struct dvt_tickets tickets;
 	struct dvt_bundle_grant grant; /* id "" none */
 	bool grant_new;                /* an update under it has not begun */
 	int64_t renew_due_ms;          /* own renewal, not before */
@@ -352,6 +354,14 @@ void dvt_agent_update_resealed(struct dvt_agent *a, const char *detail);
 /* In agent_update.c: is it worth asking again? Then that is due later. */
 bool dvt_agent_update_again(
     struct dvt_agent *a, const struct dvt_answer *answer, const char *why);
+
+/* --- identity tickets: tickets.c --- */
+
+void dvt_agent_tickets_open(struct dvt_agent *a);
+/* Another credential is in use: those of the former one are dropped. */
+void dvt_agent_tickets_switched(struct dvt_agent *a);
+bool dvt_agent_tickets_due(const struct dvt_agent *a);
+enum dvt_did dvt_agent_run_tickets(struct dvt_agent *a);
 
 /* --- the lease: agent_lock.c --- */
 

@@ -55,6 +55,8 @@ is_busy(const struct dvt_agent *a, const struct dvt_agent_status *s)
 		return true;
 	if (a->probe.owed && a->edge_next[0] != '\0')
 		return true;
+	if (dvt_agent_tickets_due(a))
+		return true;
 	return a->cred.key != NULL && a->trust != NULL &&
 	       s->events_unreported > 0 && a->checkin.tries == 0 &&
 	       a->checkin.due_ms <= a->now.mono_ms;

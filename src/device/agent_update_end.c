@@ -37,6 +37,8 @@ switch_to(struct dvt_agent *a, int64_t number, struct dvt_err *err)
 	if (rc == DVT_OK)
 		dvt_agent_set_credential(a, &cred, &meta);
 	dvt_credential_fini(&cred);
+	if (rc == DVT_OK)
+		dvt_agent_tickets_switched(a);
 	return rc;
 }
 

@@ -163,6 +163,9 @@ http_done(void *user, const struct dvt_http_answer *r)
 	else if (conn != NULL &&
 		 dvt_tls_conn_exporter(conn, a.exporter, NULL) != DVT_OK)
 		memset(a.exporter, 0, sizeof(a.exporter));
+	if (conn != NULL && !io->http_told)
+		dvt_agent_tls_keep(io->c.agent, DVT_TICKET_CONTROL,
+		    io->want.u.http.credential, dvt_tls_conn_ticket(conn));
 	if (a.outcome == DVT_ANSWER_OK && conn != NULL)
 		prefer(io->server, io->c.server_n, dvt_tls_conn_ssl(conn));
 	if (!io->http_told || a.outcome != DVT_ANSWER_OK)
@@ -195,7 +198,10 @@ http_open(
 	if ((rc = dvt_agent_tls(w->credential, w->trust, &peer.ctx, err)) !=
 	    DVT_OK)
 		return rc;
+	peer.ticket = dvt_agent_tls_ticket(
+	    io->c.agent, DVT_TICKET_CONTROL, w->credential);
 	io->http = dvt_http_client_new(io->c.loop, &peer);
+	SSL_SESSION_free(peer.ticket);
 	io->http_credential = credential;
 	io->http_trust = trust;
 	SSL_CTX_free(peer.ctx);
@@ -244,6 +250,8 @@ probe_end(struct dvt_agent_io *io, bool ok, enum dvt_agent_outcome outcome,
 	tell(io, "probe", io->want.u.probe.server_name, ok, text,
 	    dvt_tls_conn_ssl(io->probe));
 	dvt_timer_stop(io->settle);
+	dvt_agent_tls_keep(io->c.agent, DVT_TICKET_EDGE,
+	    io->want.u.probe.credential, dvt_tls_conn_ticket(io->probe));
 	dvt_tls_conn_free(io->probe);
 	io->probe = NULL;
 	answer_with(io, ok ? DVT_ANSWER_OK : outcome, text);
@@ -306,7 +314,10 @@ probe_start(struct dvt_agent_io *io)
 		answer_with(io, DVT_ANSWER_UNREACHED, err.text);
 		return;
 	}
+	c.ticket = dvt_agent_tls_ticket(
+	    io->c.agent, DVT_TICKET_EDGE, w->credential);
 	io->probe = dvt_tls_conn_new(io->c.loop, &c);
+	SSL_SESSION_free(c.ticket);
 	SSL_CTX_free(c.ctx);
 }
 

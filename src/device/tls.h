@@ -23,4 +23,11 @@ DVT_MUST_USE enum dvt_code dvt_agent_tls(
 /* Fingerprint of the anchor a finished handshake ended in, or "". */
 void dvt_agent_tls_root(SSL *ssl, char out[DVT_DIGEST_HEX]);
 
+/* What was kept, as OpenSSL has it, or NULL; the caller's. */
+SSL_SESSION *dvt_agent_tls_ticket(const struct dvt_agent *a,
+    enum dvt_ticket_of of, const struct dvt_agent_credential *with);
+/* Keep @session; taken, NULL-safe. */
+void dvt_agent_tls_keep(struct dvt_agent *a, enum dvt_ticket_of of,
+    const struct dvt_agent_credential *with, SSL_SESSION *session);
+
 #endif

@@ -48,6 +48,7 @@ dovetail_agent_open(const struct dovetail_env *env,
 
 	*out = NULL;
 	a->env = *env;
+	a->shelf = libagent_shelf_new();
 	code = libagent_env_bind(a, err);
 	if (code == DOVETAIL_OK)
 		code = libagent_told(
@@ -56,7 +57,7 @@ dovetail_agent_open(const struct dovetail_env *env,
 	if (code == DOVETAIL_OK)
 		*out = a;
 	else
-		free(a);
+		dovetail_agent_free(a);
 	return code;
 }
 
@@ -66,6 +67,7 @@ dovetail_agent_free(struct dovetail_agent *a)
 	if (a == NULL)
 		return;
 	dvt_agent_free(a->agent);
+	libagent_shelf_free(a->shelf);
 	free(a);
 }
 
@@ -156,6 +158,7 @@ dovetail_agent_step(struct dovetail_agent *a, struct dovetail_time now,
 
 	if (answer != NULL)
 		answer_in(answer, &in);
+	libagent_tickets_take(a);
 	rc = dvt_agent_step(
 	    a->agent, time_of(now), answer != NULL ? &in : NULL, &a->want, &e);
 	want_out(&a->want, want);
@@ -165,7 +168,8 @@ dovetail_agent_step(struct dovetail_agent *a, struct dovetail_time now,
 /* --- TLS --- */
 
 static enum dovetail_code
-tls(const struct dvt_agent_credential *credential,
+tls(struct dovetail_agent *a, enum dvt_ticket_of to,
+    const struct dvt_agent_credential *credential,
     const struct dvt_agent_trust *trust, int64_t verify_at, SSL_CTX **out,
     struct dovetail_error *err)
 {
@@ -174,6 +178,8 @@ tls(const struct dvt_agent_credential *credential,
 
 	if (rc == DVT_OK && trust == NULL)
 		SSL_CTX_set_verify(*out, SSL_VERIFY_NONE, NULL);
+	if (rc == DVT_OK)
+		libagent_ticket_bind(a, to, credential, *out);
 	if (rc == DVT_OK && verify_at != 0)
 		X509_VERIFY_PARAM_set_time(
 		    SSL_CTX_get0_param(*out), (time_t)verify_at);
@@ -189,9 +195,11 @@ dovetail_agent_want_tls(
 
 	*out = NULL;
 	if (a->want.kind == DVT_WANT_HTTP)
-		return tls(h->credential, h->trust, h->verify_at, out, err);
+		return tls(a, DVT_TICKET_CONTROL, h->credential, h->trust,
+		    h->verify_at, out, err);
 	if (a->want.kind == DVT_WANT_PROBE)
-		return tls(p->credential, p->trust, p->verify_at, out, err);
+		return tls(a, DVT_TICKET_EDGE, p->credential, p->trust,
+		    p->verify_at, out, err);
 	return libagent_fail(err, DOVETAIL_CONFLICT,
 	    "no request and no handshake is wanted now");
 }
@@ -207,7 +215,8 @@ dovetail_agent_tls(
 	if (c == NULL || t == NULL)
 		return libagent_fail(
 		    err, DOVETAIL_ABSENT, "there is no credential yet");
-	return tls(c, t, dvt_agent_wall_s(a->agent, dvt_time_now()), out, err);
+	return tls(a, DVT_TICKET_EDGE, c, t,
+	    dvt_agent_wall_s(a->agent, dvt_time_now()), out, err);
 }
 
 /* --- commands, events, status --- */

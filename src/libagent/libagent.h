@@ -17,11 +17,14 @@ struct dovetail_posix {
 	struct dvt_keyfile keyfile;
 };
 
+struct libagent_shelf;
+
 struct dovetail_agent {
 	struct dovetail_env env;    /* as given */
 	struct dvt_agent_env steps; /* the same, for the steps */
 	struct dvt_agent *agent;
 	struct dvt_want want; /* the last one */
+	struct libagent_shelf *shelf;
 };
 
 /* The tables of @a->env behind those of @a->steps. */
@@ -34,5 +37,14 @@ enum dovetail_code libagent_told(
 /* A failure of this library's own. */
 enum dovetail_code libagent_fail(
     struct dovetail_error *err, enum dovetail_code code, const char *text);
+
+/* Tickets that came: shared with the SSL_CTXs handed out, the last frees it. */
+struct libagent_shelf *libagent_shelf_new(void);
+void libagent_shelf_free(struct libagent_shelf *s); /* NULL-safe */
+/* What lies there to the agent, before each step. */
+void libagent_tickets_take(struct dovetail_agent *a);
+/* Connections of @ctx offer the ticket kept for @with, and bring new ones. */
+void libagent_ticket_bind(struct dovetail_agent *a, enum dvt_ticket_of of,
+    const struct dvt_agent_credential *with, struct ssl_ctx_st *ctx);
 
 #endif

@@ -155,6 +155,8 @@ ctx_tickets(struct dvt_edge *e, const uint8_t *key, struct dvt_err *err)
 	SSL_CTX_set_session_id_context(
 	    ctx, session_context, sizeof(session_context) - 1);
 	SSL_CTX_set_num_tickets(ctx, 0); /* one, once a device is known */
+	/* a name for as long as RFC 8446 section 4.6.1 lets a client keep it */
+	(void)SSL_CTX_set_timeout(ctx, 7 * 86400);
 	if (key == NULL) {
 		SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET);
 		return DVT_OK;
