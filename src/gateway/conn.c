@@ -365,6 +365,6 @@ gw_conn_new(struct gw_worker *w, int fd, const struct dvt_addr *peer)
 	dvt_timer_start(c->timer, HANDSHAKE_MS);
 	link_conn(c);
 	c->suspect = !gw_rate_take(
-	    w->limits, peer, dvt_loop_time(w->loop).mono_ms);
+	    w->program->rate, peer, dvt_loop_time(w->loop).mono_ms);
 	gw_conn_half_begin(c);
 }

@@ -12,8 +12,11 @@ struct gw_conn;
 
 /* @fd: just accepted; taken. The connection frees itself at its end. */
 void gw_conn_new(struct gw_worker *w, int fd, const struct dvt_addr *peer);
-/* Too many are in their handshake: some go, by chance, the older ones first. */
+/* Too many of all workers are in their handshake: some of this one go, by
+ * chance, the older ones first. */
 void gw_conn_half_trim(struct gw_worker *w);
+/* Say to the others how many are, and that this worker is alive. */
+void gw_conn_half_tell(struct gw_worker *w);
 
 /* All of a worker's, in no order that matters. */
 struct gw_conn *gw_conn_first(struct gw_worker *w);

@@ -7,7 +7,6 @@
 #include "gateway/conn_priv.h"
 
 #include "base/log.h"
-#include "gateway/rate.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -18,6 +17,20 @@
 #define TELL_MS    1000
 #define LOOK_STEPS 64 /* of the oldest, among which one is chosen */
 
+static size_t
+half_all(const struct gw_worker *w)
+{
+	return gw_half_count_all(
+	    w->program->half_count, dvt_loop_time(w->loop).mono_ms);
+}
+
+void
+gw_conn_half_tell(struct gw_worker *w)
+{
+	gw_half_count_set(w->program->half_count, w->index, w->half,
+	    dvt_loop_time(w->loop).mono_ms);
+}
+
 static void
 tell(struct gw_worker *w, const char *what)
 {
@@ -27,7 +40,7 @@ tell(struct gw_worker *w, const char *what)
 	if (now - w->limit_told_ms < TELL_MS && w->limit_told_ms != 0)
 		return;
 	log_event(LOG_WARNING, "gateway.limit", LS("what", what),
-	    LI("turned-away", w->limited), LI("half-open", w->half));
+	    LI("turned-away", w->limited), LI("half-open", half_all(w)));
 	w->limit_told_ms = now;
 	w->limited = 0;
 }
@@ -45,6 +58,7 @@ gw_conn_half_begin(struct gw_conn *c)
 		w->half_last = c;
 	w->half_first = c;
 	w->half++;
+	gw_conn_half_tell(w);
 }
 
 void
@@ -65,12 +79,22 @@ gw_conn_half_end(struct gw_conn *c)
 		w->half_first = c->half_next;
 	c->half_prev = c->half_next = NULL;
 	w->half--;
+	gw_conn_half_tell(w);
+}
+
+/* Who has more than its share makes room when all have too many. */
+static bool
+too_many(const struct gw_worker *w)
+{
+	return w->half > w->half_own_max ||
+	       (w->half > w->half_max / w->program->settings.workers &&
+		   half_all(w) > w->half_max);
 }
 
 void
 gw_conn_half_trim(struct gw_worker *w)
 {
-	while (w->half > w->half_max) {
+	while (w->half > 0 && too_many(w)) {
 		struct gw_conn *c = w->half_last;
 		uint8_t dice = 0;
 

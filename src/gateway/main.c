@@ -230,7 +230,12 @@ start(struct gw_program *p, struct dvt_err *err)
 	(void)dvt_files_max();
 	if ((rc = ticket_key_read(p, err)) != DVT_OK ||
 	    (rc = dvt_edge_memory_new(
-		 DVT_EDGE_MEMORY_LINES, &p->memory, err)) != DVT_OK)
+		 DVT_EDGE_MEMORY_LINES, &p->memory, err)) != DVT_OK ||
+	    (rc = gw_rate_new(
+		 (unsigned)dvt_config_int(p->config, "gateway.address-rate"),
+		 &p->rate, err)) != DVT_OK ||
+	    (rc = gw_half_count_new(
+		 p->settings.workers, &p->half_count, err)) != DVT_OK)
 		return rc;
 	if ((rc = admin_listen(p, err)) != DVT_OK)
 		return rc;
@@ -295,6 +300,8 @@ program_fini(struct gw_program *p)
 	if (p->admin_fd > 0)
 		close(p->admin_fd);
 	dvt_edge_memory_free(p->memory);
+	gw_rate_free(p->rate);
+	gw_half_count_free(p->half_count);
 	dvt_cleanse(p->ticket_key, sizeof(p->ticket_key));
 	dvt_config_free(p->config);
 	free(p->config_path);

@@ -7,6 +7,8 @@
 #define DVT_GATEWAY_PROGRAM_H
 
 #include "gateway/files.h"
+#include "gateway/half_count.h"
+#include "gateway/rate.h"
 #include "gateway/settings.h"
 #include "loop/edge_tls.h"
 
@@ -17,9 +19,11 @@ struct gw_program {
 	int listen_fd[GW_WORKERS_MAX]; /* one per worker, SO_REUSEPORT */
 	struct dvt_addr listen;        /* what was bound */
 	int admin_fd;                  /* 0: no admin listener */
-	/* Shared by the workers: identity tickets, what clients did. */
+	/* Shared by the workers: identity tickets, what clients did, limits. */
 	uint8_t ticket_key[DVT_EDGE_TICKET_KEY];
 	struct dvt_edge_memory *memory;
+	struct gw_rate *rate;
+	struct gw_half_count *half_count;
 };
 
 /* Give up what this child does not need; @groups: DVT_SYS_... */

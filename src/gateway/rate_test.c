@@ -1,9 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/rate.h"
 
+#include "base/mem.h"
+
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -14,6 +21,15 @@ address(const char *text)
 
 	assert_int_equal(dvt_addr_parse(text, &a, NULL), DVT_OK);
 	return a;
+}
+
+static struct gw_rate *
+table(unsigned rate)
+{
+	struct gw_rate *l;
+
+	assert_int_equal(gw_rate_new(rate, &l, NULL), DVT_OK);
+	return l;
 }
 
 static unsigned
@@ -30,7 +46,7 @@ taken(struct gw_rate *l, const char *text, unsigned tries, int64_t now_ms)
 static void
 a_burst_goes_through_and_then_the_rate(void **state)
 {
-	struct gw_rate *l = gw_rate_new(10);
+	struct gw_rate *l = table(10);
 
 	(void)state;
 	assert_int_equal(taken(l, "192.0.2.1:1", 100, 1000), 40);
@@ -45,7 +61,7 @@ a_burst_goes_through_and_then_the_rate(void **state)
 static void
 a_v6_host_is_its_network_and_no_rate_is_no_limit(void **state)
 {
-	struct gw_rate *l = gw_rate_new(1);
+	struct gw_rate *l = table(1);
 
 	(void)state;
 	assert_int_equal(taken(l, "[2001:db8::1]:1", 9, 1000), 4);
@@ -53,7 +69,7 @@ a_v6_host_is_its_network_and_no_rate_is_no_limit(void **state)
 	assert_int_equal(taken(l, "[2001:db8:1::1]:1", 9, 1000), 4);
 	assert_int_equal(taken(l, "/run/socket", 9, 1000), 9);
 	gw_rate_free(l);
-	l = gw_rate_new(0);
+	l = table(0);
 	assert_int_equal(taken(l, "192.0.2.1:1", 1000, 1000), 1000);
 	gw_rate_free(l);
 }
@@ -61,7 +77,7 @@ a_v6_host_is_its_network_and_no_rate_is_no_limit(void **state)
 static void
 many_addresses_push_out_only_who_was_quiet_longest(void **state)
 {
-	struct gw_rate *l = gw_rate_new(10);
+	struct gw_rate *l = table(10);
 	unsigned refused = 0;
 
 	(void)state;
@@ -76,6 +92,83 @@ many_addresses_push_out_only_who_was_quiet_longest(void **state)
 	gw_rate_free(l);
 }
 
+/* The time of a place wraps after 12 days; what was is over by then. */
+static void
+the_time_goes_round_and_nobody_is_held_up(void **state)
+{
+	static const int64_t later_ms[] = {
+	    4001, 86400000, 1000000000, 1200000000, 1 << 30};
+
+	(void)state;
+	for (size_t i = 0; i < DVT_COUNT(later_ms); i++)
+		for (int64_t at = 0; at < 3; at++) {
+			struct gw_rate *l = table(10);
+			int64_t now = 1099511627 - 1 + at;
+
+			assert_int_equal(taken(l, "192.0.2.1:1", 99, now), 40);
+			assert_int_equal(
+			    taken(l, "192.0.2.1:1", 99, now + later_ms[i]), 40);
+			gw_rate_free(l);
+		}
+}
+
+/* Several workers at once: not one more than one alone would let in. */
+static void
+processes_share_what_an_address_may(void **state)
+{
+	enum { WORKERS = 3, ADDRESSES = 200 };
+	struct gw_rate *l = table(10);
+	_Atomic unsigned *sum = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+	    MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	pid_t child[WORKERS];
+
+	(void)state;
+	for (size_t i = 0; i < WORKERS; i++) {
+		child[i] = fork();
+		if (child[i] != 0)
+			continue;
+		for (unsigned n = 0; n < ADDRESSES * 50; n++) {
+			char text[32];
+
+			snprintf(
+			    text, sizeof(text), "10.0.0.%u:1", n % ADDRESSES);
+			*sum += taken(l, text, 1, 1000);
+		}
+		_exit(0);
+	}
+	for (size_t i = 0; i < WORKERS; i++)
+		assert_int_equal(waitpid(child[i], NULL, 0), child[i]);
+	assert_int_equal(*sum, ADDRESSES * 40);
+	munmap((void *)sum, 4096);
+	gw_rate_free(l);
+}
+
+/* Killed wherever it was: its address is not stuck, nor any other. */
+static void
+a_killed_writer_leaves_nothing_locked(void **state)
+{
+	struct gw_rate *l = table(1000000);
+	struct timespec pause = {.tv_nsec = 1000000};
+
+	(void)state;
+	for (int64_t round = 1; round <= 20; round++) {
+		pid_t child = fork();
+
+		if (child == 0)
+			for (;;)
+				(void)taken(l, "192.0.2.1:1", 1, 0);
+		pause.tv_nsec += 100000;
+		nanosleep(&pause, NULL);
+		kill(child, SIGKILL);
+		assert_int_equal(waitpid(child, NULL, 0), child);
+		assert_int_equal(
+		    taken(l, "192.0.2.1:1", 100, round * 10000), 100);
+		assert_int_equal(
+		    taken(l, "192.0.2.2:1", 100, round * 10000), 100);
+	}
+	gw_rate_free(l);
+}
+
 int
 main(void)
 {
@@ -84,6 +177,9 @@ main(void)
 	    cmocka_unit_test(a_v6_host_is_its_network_and_no_rate_is_no_limit),
 	    cmocka_unit_test(
 		many_addresses_push_out_only_who_was_quiet_longest),
+	    cmocka_unit_test(the_time_goes_round_and_nobody_is_held_up),
+	    cmocka_unit_test(processes_share_what_an_address_may),
+	    cmocka_unit_test(a_killed_writer_leaves_nothing_locked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

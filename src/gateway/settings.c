@@ -20,12 +20,11 @@ const struct dvt_setting gw_settings[] = {
 	"Where connections go: tcp:HOST:PORT, unix:PATH, mqtt:HOST:PORT or "
 	"mqtt:unix:PATH. Of several a device keeps to one, by its name."),
     S("gateway.half-open", DVT_SET_INT, NULL, 0, 1000000, "0",
-	"Handshakes under way in a worker; more push out others by chance. 0: "
-	"a quarter of its connections."),
+	"Handshakes under way at all workers; more push out others by chance. "
+	"0: a quarter of the connections they can have."),
     S("gateway.address-rate", DVT_SET_INT, NULL, 0, 1000000, "500",
-	"Connections per second from one address and worker, four times as "
-	"many at once; beyond, only devices with an identity ticket. 0: no "
-	"limit."),
+	"Connections per second from one address, four times as many at once; "
+	"beyond, only devices with an identity ticket. 0: no limit."),
     S("gateway.proxy-protocol", DVT_SET_BOOL, NULL, 0, 0, "no",
 	"Begin with a PROXY header (version 2): address, TLS, device."),
     S("gateway.mqtt-password", DVT_SET_BOOL, NULL, 0, 0, "no",

@@ -4,7 +4,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/conn.h"
-#include "gateway/rate.h"
 #include "ipc/fields.h"
 #include "pki/fastec.h"
 #include "proc/children.h"
@@ -288,6 +287,8 @@ on_tell(void *ctx)
 	struct gw_worker *w = ctx;
 
 	gw_worker_look_at_age(w);
+	gw_conn_half_tell(w);
+	gw_conn_half_trim(w); /* another worker may want room */
 	stats_tell(w);
 	if (w->sessions != w->told_sessions)
 		gw_worker_tell(w);
@@ -386,13 +387,12 @@ start(struct gw_worker *w, struct dvt_child *me, struct dvt_err *err)
 	enum dvt_code rc;
 
 	w->upstreams = w->program->settings.upstreams;
-	w->limits = gw_rate_new((unsigned)dvt_config_int(
-	    w->program->config, "gateway.address-rate"));
 	w->conns_max = files > 2 * FDS_SPARE ? (files - FDS_SPARE) / 2 : 32;
 	w->half_max = (size_t)dvt_config_int(
 	    w->program->config, "gateway.half-open");
 	if (w->half_max == 0)
-		w->half_max = w->conns_max / 4;
+		w->half_max = w->conns_max / 4 * w->program->settings.workers;
+	w->half_own_max = w->conns_max / 2;
 	if ((rc = dvt_loop_new_busy(&w->loop, err)) != DVT_OK ||
 	    (rc = edge_start(w, err)) != DVT_OK)
 		return rc;
@@ -407,6 +407,7 @@ start(struct gw_worker *w, struct dvt_child *me, struct dvt_err *err)
 	w->recorder = dvt_timer_new(w->loop, records_send, w);
 	dvt_timer_repeat(w->teller, TELL_MS);
 	w->memory_fd = gw_memory_open();
+	gw_conn_half_tell(w); /* none: whoever had this number before is gone */
 	w->control = dvt_control_new(w->loop, me, &control);
 	return gw_sandbox(w->program,
 	    DVT_SYS_NET | DVT_SYS_ACCEPT | DVT_SYS_CONNECT | DVT_SYS_MEMFD,
@@ -428,7 +429,6 @@ stop(struct gw_worker *w)
 	dvt_timer_free(w->teller);
 	dvt_timer_free(w->recorder);
 	dvt_edge_free(w->edge);
-	gw_rate_free(w->limits);
 	gw_index_free(w->index_of);
 	dvt_feed_free(w->feed);
 	dvt_feed_free(w->aside);

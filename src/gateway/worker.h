@@ -15,7 +15,6 @@
 #define GW_SCRATCH 16384 /* bytes: the largest TLS record */
 
 struct gw_conn;
-struct gw_rate;
 
 struct gw_key {
 	char digest[DVT_DIGEST_HEX];
@@ -61,8 +60,8 @@ struct gw_worker {
 	struct gw_conn *sweep_at; /* next to be checked, or NULL */
 	size_t conns, conns_max;
 	struct gw_conn *half_first, *half_last; /* newest, oldest */
-	size_t half, half_max;
-	struct gw_rate *limits;
+	size_t half, half_max; /* of this worker; at most of all */
+	size_t half_own_max;
 	int64_t limit_told_ms;
 	uint64_t limited;              /* turned away since that was told */
 	struct gw_upstreams upstreams; /* with their health as seen here */

@@ -2,6 +2,7 @@
 """Limits of dovetail-gateway: half-open handshakes, floods from one address,
 first bytes that are no TLS."""
 import os
+import signal
 import socket
 import ssl
 import struct
@@ -67,11 +68,77 @@ def test_a_device_gets_through_beside_half_open_handshakes(world):
                 pass
             except ConnectionError:
                 gone += 1
-        assert gone >= len(held) - 2 * 100 - 40, gone  # two workers, a hundred each
+        assert gone >= len(held) - 100 - 40, gone  # a hundred at two workers
         assert 'event=gateway.limit' in gw.log()
     finally:
         for s in held:
             s.close()
+        gw.stop()
+
+
+def half_open(gw, n):
+    held = []
+    for _ in range(n):
+        s = socket.create_connection(("127.0.0.1", gw.port), 5)
+        s.send(b"\x16\x03\x01\x02\x00\x01")
+        s.setblocking(False)
+        held.append(s)
+    return held
+
+
+def still_open(held):
+    n = 0
+    for s in held:
+        try:
+            assert s.recv(1) == b""
+        except BlockingIOError:
+            n += 1
+        except ConnectionError:
+            pass
+    return n
+
+
+def test_a_killed_worker_leaves_no_half_open_handshakes_behind(world):
+    gw = world.gateway("killed", half_open=100, address_rate=0)
+    held = []
+    try:
+        held += half_open(gw, 90)
+        time.sleep(0.3)
+        assert still_open(held) == 90
+        workers = gw.workers()
+        for pid in workers.values():
+            os.kill(pid, signal.SIGKILL)
+        wait_for("new workers", lambda: len(gw.workers()) == 2 and not set(workers.values()) & set(gw.workers().values()))
+        wait_for("the old ones' connections gone", lambda: still_open(held) == 0)
+        wait_for("an answer", lambda: world.client(gw).echo())
+        held += half_open(gw, 90)
+        time.sleep(1.5)  # they have looked at each other's counts by then
+        assert still_open(held) == 90
+        assert "event=gateway.limit" not in gw.log()
+    finally:
+        for s in held:
+            s.close()
+        gw.stop()
+
+
+def test_the_rate_of_an_address_holds_over_all_workers(world):
+    gw = world.gateway("rates", workers=2, address_rate=5)
+    try:
+        began, let_in, tries = time.monotonic(), 0, 0
+        while tries < 80:
+            tries += 1
+            try:
+                c = world.client(gw, 1)
+                let_in += c.echo()
+                c.close()
+            except (OSError, EOFError, ssl.SSLError):
+                pass
+        took = time.monotonic() - began
+        assert 20 <= let_in <= 20 + 5 * took + 1, (let_in, took)
+        assert tries - let_in > 20
+        told = {line.split("proc=")[1].split()[0] for line in gw.log().splitlines() if "what=address-rate" in line}
+        assert len(told) == 2, told  # each of the workers turned some away
+    finally:
         gw.stop()
 
 
@@ -96,7 +163,7 @@ def with_ticket(world, gw):
 
 
 def test_a_flood_from_one_address_spares_devices_with_a_ticket(world):
-    gw = world.gateway("rate", workers=1, address_rate=5)
+    gw = world.gateway("rate", address_rate=5)
     try:
         connect = with_ticket(world, gw)
         session = connect()
