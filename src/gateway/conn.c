@@ -172,16 +172,28 @@ may_cork(const struct gw_conn *c)
 	       dvt_edge_peer(c->ssl)->root[0] != '\0';
 }
 
+/* Denied, whether it has just shaken hands or long ago. */
+static void
+cut(struct gw_conn *c, enum dvt_hs_reason reason)
+{
+	log_event(LOG_NOTICE, "gateway.session.cut",
+	    LS("device", gw_conn_device(c)),
+	    LS("reason", dvt_hs_reason_name(reason)));
+	dvt_edge_refuse(c->ssl, reason);
+	gw_conn_close(c);
+}
+
 static void
 handshake_done(struct gw_conn *c)
 {
 	const struct dvt_edge_peer *peer = dvt_edge_peer(c->ssl);
+	enum dvt_hs_reason reason;
 
 	take_seat(c);
 	if (peer->unlisted)
 		decide(c, false);
-	else if (dvt_edge_check(c->ssl) != DVT_HR_OK)
-		gw_conn_close(c); /* denied while it shook hands */
+	else if ((reason = dvt_edge_check(c->ssl)) != DVT_HR_OK)
+		cut(c, reason); /* it is so since it began to shake hands */
 	else
 		open_session(c);
 }
@@ -334,10 +346,7 @@ gw_conn_check(struct gw_conn *c)
 	if (reason == DVT_HR_UNKNOWN_DEVICE && c->unlisted &&
 	    gw_worker_names_active(c->w, gw_conn_device(c)))
 		return;
-	log_event(LOG_NOTICE, "gateway.session.cut",
-	    LS("device", gw_conn_device(c)),
-	    LS("reason", dvt_hs_reason_name(reason)));
-	gw_conn_close(c);
+	cut(c, reason);
 }
 
 void

@@ -173,6 +173,15 @@ dvt_edge_admit(SSL *ssl, const char *device)
 		emit(c, DVT_HS_OK, DVT_HR_OK);
 }
 
+void
+dvt_edge_refuse(SSL *ssl, enum dvt_hs_reason reason)
+{
+	struct dvt_edge_conn *c = dvt_edge_conn_of(ssl);
+
+	if (c != NULL && c->peer.done)
+		emit(c, DVT_HS_EDGE_REFUSED, reason);
+}
+
 /* Handshake complete, no byte of application data since. */
 static void
 conclude_done(struct dvt_edge_conn *c, enum dvt_edge_how how)

@@ -24,9 +24,13 @@
 #define MAC_N    32
 #define UUID     1  /* in front of 16 bytes; no name begins with it */
 #define HMAC_AT  16 /* OpenSSL's 80 bytes: name, HMAC key, cipher key */
+#define IV_N     16 /* its form: name, IV, cipher text, HMAC of all these */
 
 struct dvt_edge_ticket {
 	EVP_MAC_CTX *check, *stream;
+	uint8_t
+	    name[HMAC_AT]; /* of the key, and that key: for OpenSSL's form */
+	EVP_MAC_CTX *whole;
 };
 
 static EVP_MAC_CTX *
@@ -80,7 +84,9 @@ dvt_edge_ticket_new(const uint8_t key[DVT_EDGE_TICKET_KEY],
 	*out = NULL;
 	t->check = derived(key, "dovetail identity ticket, check");
 	t->stream = derived(key, "dovetail identity ticket, cipher");
-	if (t->check == NULL || t->stream == NULL) {
+	t->whole = mac_new(key + HMAC_AT, MAC_N);
+	memcpy(t->name, key, sizeof(t->name));
+	if (t->check == NULL || t->stream == NULL || t->whole == NULL) {
 		dvt_edge_ticket_free(t);
 		return dvt_fail_ssl(err, DVT_E_SYSTEM, "ticket key");
 	}
@@ -95,6 +101,7 @@ dvt_edge_ticket_free(struct dvt_edge_ticket *t)
 		return;
 	EVP_MAC_CTX_free(t->check);
 	EVP_MAC_CTX_free(t->stream);
+	EVP_MAC_CTX_free(t->whole);
 	free(t);
 }
 
@@ -211,6 +218,20 @@ dvt_edge_ticket_open(
 		return false;
 	name_unpack(text + RANDOM_N, device);
 	return true;
+}
+
+bool
+dvt_edge_ticket_is_ours(struct dvt_edge_ticket *t, const uint8_t *p, size_t n)
+{
+	char device[DVT_DEVICE_ID_MAX + 1];
+	uint8_t mac[MAC_N];
+
+	if (n == DVT_EDGE_TICKET)
+		return dvt_edge_ticket_open(t, p, n, device);
+	return n > sizeof(t->name) + IV_N + MAC_N &&
+	       memcmp(p, t->name, sizeof(t->name)) == 0 &&
+	       mac_run(t->whole, p, n - MAC_N, mac) &&
+	       CRYPTO_memcmp(mac, p + n - MAC_N, MAC_N) == 0;
 }
 
 /* --- in a handshake --- */

@@ -41,5 +41,8 @@ bool dvt_edge_ticket_seal(
  */
 bool dvt_edge_ticket_open(
     struct dvt_edge_ticket *t, const uint8_t *p, size_t n, char *device);
+/* Was this made with our key, in either form? What it says is not read. */
+bool dvt_edge_ticket_is_ours(
+    struct dvt_edge_ticket *t, const uint8_t *p, size_t n);
 
 #endif

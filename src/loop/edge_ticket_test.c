@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The ticket that carries a name. */
+#include "base/mem.h"
+#include "loop/edge_conn.h"
 #include "loop/edge_kit.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include <openssl/err.h>
@@ -41,6 +44,12 @@ a_ticket_names_the_device_and_is_never_resumed(void **state)
 }
 
 /* --- what is inside --- */
+
+static struct dvt_edge_ticket *
+tickets_of(const struct dvt_edge *e)
+{
+	return e->ticket;
+}
 
 static const uint8_t key_a[DVT_EDGE_TICKET_KEY] = {[20] = 1};
 static const uint8_t key_b[DVT_EDGE_TICKET_KEY] = {[20] = 2};
@@ -168,6 +177,53 @@ a_long_name_travels_in_the_longer_form(void **state)
 	}
 }
 
+/* The limits ask whether it is ours, of each form and not of a likeness. */
+static void
+either_form_is_known_as_ours(void **state)
+{
+	struct client c = {.cert = &below,
+	    .above = &sub_dev,
+	    .trusts = "O",
+	    .version = TLS1_3_VERSION,
+	    .keep = true,
+	    .from = "203.0.113.65:1"};
+	static const char *const ids[] = {"dev-b", "twenty-three-characters",
+	    "6ba7b810-9dad-11d1-80b4-00c04fd430c8.sensor.factory-two.example.",
+	    "b"};
+	struct dvt_edge_ticket *other;
+
+	(void)state;
+	use("ON");
+	assert_int_equal(dvt_edge_ticket_new(key_b, &other, NULL), DVT_OK);
+	for (size_t i = 0; i < DVT_COUNT(ids); i++) {
+		const unsigned char *p;
+		uint8_t *bad;
+		size_t n;
+
+		feed_device(ids[i], below.cert, "active", false);
+		SSL_SESSION_free(ticket);
+		ticket = NULL;
+		assert_true(attempt(&c));
+		assert_non_null(ticket);
+		SSL_SESSION_get0_ticket(ticket, &p, &n);
+		assert_int_equal(n == DVT_EDGE_TICKET, strlen(ids[i]) <= 22);
+		assert_true(dvt_edge_ticket_is_ours(tickets_of(edge), p, n));
+		assert_false(dvt_edge_ticket_is_ours(other, p, n));
+		for (size_t cut = 0; cut < n; cut++)
+			assert_false(
+			    dvt_edge_ticket_is_ours(tickets_of(edge), p, cut));
+		bad = dvt_alloc(n);
+		for (size_t at = 0; at < n; at++) {
+			memcpy(bad, p, n);
+			bad[at] ^= 1;
+			assert_false(
+			    dvt_edge_ticket_is_ours(tickets_of(edge), bad, n));
+		}
+		free(bad);
+	}
+	dvt_edge_ticket_free(other);
+}
+
 static void
 a_ticket_of_the_longer_form_is_followed_by_one_that_can_be_read(void **state)
 {
@@ -216,6 +272,7 @@ main(void)
 	    cmocka_unit_test(what_was_not_sealed_by_us_names_nobody),
 	    cmocka_unit_test(two_tickets_of_one_device_do_not_look_alike),
 	    cmocka_unit_test(a_long_name_travels_in_the_longer_form),
+	    cmocka_unit_test(either_form_is_known_as_ours),
 	    cmocka_unit_test(
 		a_ticket_of_the_longer_form_is_followed_by_one_that_can_be_read),
 	    cmocka_unit_test(tls_1_2_gets_no_ticket),

@@ -280,14 +280,13 @@ dvt_edge_set_used(const struct dvt_edge *e)
 bool
 dvt_edge_has_ticket(struct dvt_edge *e, struct dvt_span hello)
 {
-	char device[DVT_DEVICE_ID_MAX + 1];
 	struct dvt_hello h;
 
 	return e->ticket != NULL &&
 	       dvt_hello_parse(hello, &h, NULL) == DVT_OK &&
 	       h.first_ticket.n > 0 &&
-	       dvt_edge_ticket_open(
-		   e->ticket, h.first_ticket.p, h.first_ticket.n, device);
+	       dvt_edge_ticket_is_ours(
+		   e->ticket, h.first_ticket.p, h.first_ticket.n);
 }
 
 SSL_CTX *

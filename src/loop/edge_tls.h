@@ -83,7 +83,7 @@ void dvt_edge_attach(struct dvt_edge *e, SSL *ssl, const struct dvt_addr *peer);
 
 /*
  * Does this ClientHello (without its record's header) show an identity ticket
- * of ours? A hint for limits; the short form alone is read.
+ * of ours, in either form? A hint for limits.
  */
 bool dvt_edge_has_ticket(struct dvt_edge *e, struct dvt_span hello);
 
@@ -120,6 +120,9 @@ enum dvt_hs_reason dvt_edge_check(SSL *ssl);
 /* An unlisted client comes in: as @device (its listing, or its name), or is
  * turned away (NULL). */
 void dvt_edge_admit(SSL *ssl, const char *device);
+/* It shook hands, but dvt_edge_check() says @reason: its record tells so,
+ * unless it told a success already. */
+void dvt_edge_refuse(SSL *ssl, enum dvt_hs_reason reason);
 /* Open for a while without a byte: count it as well. */
 void dvt_edge_settle(SSL *ssl);
 

@@ -115,6 +115,44 @@ ends_without_an_alert_count_as_well(void **state)
 }
 
 static void
+denied_before_its_record_is_out_is_no_success(void **state)
+{
+	struct client c = {.cert = &dev[0],
+	    .trusts = "O",
+	    .version = TLS1_3_VERSION,
+	    .from = "203.0.113.205:1"};
+	struct pair p = {0};
+
+	(void)state;
+	use("ON");
+	pair_open(&p, &c);
+	assert_true(p.server_ok);
+	dvt_edge_refuse(p.server, DVT_HR_DENIED_REVOKED);
+	dvt_edge_end(p.server, DVT_EDGE_LOCAL);
+	pair_close(&p);
+	assert_int_equal(records, 1);
+	assert_int_equal(last.outcome, DVT_HS_EDGE_REFUSED);
+	assert_int_equal(last.reason, DVT_HR_DENIED_REVOKED);
+	assert_string_equal(last.device, "dev-0");
+	assert_string_equal(last.confidence, "certificate");
+	/* once it was a success, it was one */
+	pair_open(&p, &c);
+	assert_true(pair_talk(&p));
+	dvt_edge_refuse(p.server, DVT_HR_DENIED_REVOKED);
+	pair_close(&p);
+	assert_int_equal(records, 1);
+	assert_int_equal(last.outcome, DVT_HS_OK);
+	/* before it is proven, nobody is refused by name */
+	pair_begin(&p, &c);
+	SSL_do_handshake(p.client);
+	SSL_do_handshake(p.server);
+	dvt_edge_refuse(p.server, DVT_HR_DENIED_REVOKED);
+	dvt_edge_end(p.server, DVT_EDGE_TIMEOUT);
+	pair_close(&p);
+	assert_int_equal(last.outcome, DVT_HS_NETWORK);
+}
+
+static void
 a_set_is_checked_before_it_is_used(void **state)
 {
 	struct dvt_chain good = testca_chain(leaf_old.cert, sub_old.cert, NULL);
@@ -166,6 +204,7 @@ main(void)
 	    cmocka_unit_test(a_known_device_comes_in_and_is_recorded),
 	    cmocka_unit_test(garbage_and_silence_do_no_harm),
 	    cmocka_unit_test(ends_without_an_alert_count_as_well),
+	    cmocka_unit_test(denied_before_its_record_is_out_is_no_success),
 	    cmocka_unit_test(a_set_is_checked_before_it_is_used),
 	};
 

@@ -142,13 +142,13 @@ def test_the_rate_of_an_address_holds_over_all_workers(world):
         gw.stop()
 
 
-def with_ticket(world, gw):
+def with_ticket(world, gw, pair):
     """A session whose ticket names the device; a new context for each use."""
     ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     ctx.check_hostname = False
     ctx.minimum_version = ssl.TLSVersion.TLSv1_3
     ctx.load_verify_locations(world.root.cert)
-    ctx.load_cert_chain(*world.dev[0])
+    ctx.load_cert_chain(*pair)
 
     def connect(session=None):
         raw = socket.create_connection(("127.0.0.1", gw.port), timeout=5)
@@ -162,10 +162,11 @@ def with_ticket(world, gw):
     return connect
 
 
-def test_a_flood_from_one_address_spares_devices_with_a_ticket(world):
-    gw = world.gateway("rate", address_rate=5)
+@pytest.mark.parametrize("name", ["dev-0", "pump-station-17.line-4.factory-two.customer.example.net-000001"])
+def test_a_flood_from_one_address_spares_devices_with_a_ticket(world, name):
+    gw = world.gateway(f"rate-{len(name)}", address_rate=5)
     try:
-        connect = with_ticket(world, gw)
+        connect = with_ticket(world, gw, world.devices.leaf(name))
         session = connect()
         refused = 0
         for _ in range(60):

@@ -201,6 +201,49 @@ def test_reload_denies_cuts_and_forgives(world):
     wait_for("forgiven", comes_in)
 
 
+def records_of(flight):
+    """The TLS records in some bytes."""
+    while flight:
+        n = 5 + int.from_bytes(flight[3:5], "big")
+        yield flight[:n]
+        flight = flight[n:]
+
+
+def test_denied_during_its_own_handshake_is_recorded_as_refused(world):
+    since = len(world.gw.records())
+    ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    ctx.check_hostname, ctx.minimum_version = False, ssl.TLSVersion.TLSv1_3
+    ctx.load_verify_locations(world.root.cert)
+    ctx.load_cert_chain(*world.dev[1])
+    came, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+    tls = ctx.wrap_bio(came, out, server_hostname="edge.example")
+    with socket.create_connection(("127.0.0.1", world.gw.port), timeout=5) as s:
+        while True:
+            try:
+                tls.do_handshake()
+                break
+            except ssl.SSLWantReadError:
+                s.sendall(out.read())
+                came.write(s.recv(65536))
+        *first, finished = records_of(out.read())
+        s.sendall(b"".join(first))  # certificate and proof: looked at, let in
+        time.sleep(0.3)
+        seen = world.gw.log().count("event=gateway.reloaded")
+        world.deny.write_text(f"{fingerprint(world.dev[1][0])}\n")
+        world.gw.process.send_signal(signal.SIGHUP)
+        wait_for("reload", lambda: world.gw.log().count("event=gateway.reloaded") > seen)
+        time.sleep(0.5)
+        s.sendall(finished)
+        while s.recv(4096):
+            pass
+    world.deny.write_text("")
+    world.gw.process.send_signal(signal.SIGHUP)
+    r = world.gw.next_record(since, device="dev-1")
+    assert (r["outcome"], r["reason"], r["confidence"]) == ("edge-refused", "denied-revoked", "certificate")
+    time.sleep(0.2)
+    assert [r["device"] for r in world.gw.records()[since:]].count("dev-1") == 1
+
+
 def test_reload_swaps_the_certificate_under_open_sessions(world):
     open_ = world.client(world.dev[0])
     assert open_.echo()
