@@ -34,6 +34,16 @@ struct checkin {
 	json_t *steps, *done, *config; /* borrowed; may be NULL */
 };
 
+/* SHA-256 as lower-case hex, or "". */
+static bool
+is_digest(const char *text)
+{
+	size_t n = strlen(text);
+
+	return (n == 0 || n == DVT_DIGEST_HEX - 1) &&
+	       strspn(text, "0123456789abcdef") == n;
+}
+
 static enum dvt_code
 read_body(const json_t *json, struct checkin *in, struct dvt_err *err)
 {
@@ -62,6 +72,10 @@ read_body(const json_t *json, struct checkin *in, struct dvt_err *err)
 	    (rc = dvt_json_opt_list(json, "config", &in->config, err)) !=
 		DVT_OK)
 		return rc;
+	if (!is_digest(in->digest) || (in->version > 0 && !in->digest[0]))
+		return dvt_fail(err, DVT_E_INPUT,
+		    "field \"bundle.digest\": not 64 lower-case hex digits (or "
+		    "\"\" with version 0)");
 	if (json_array_size(in->steps) > STEPS_MAX ||
 	    json_array_size(in->done) > DONE_MAX)
 		return dvt_fail(err, DVT_E_LIMIT,
@@ -96,7 +110,7 @@ take_bundle(struct core *c, struct checkin *in, int64_t *newest,
 	*newest = row.version;
 	*newest_digest = row.digest;
 	if (in->version > row.version)
-		return dvt_store_trust_failed(core_tx(c), id,
+		return dvt_store_trust_failed(core_tx(c), id, in->digest,
 		    "it holds a bundle that was never made here", err);
 	if (in->version > 0) {
 		rc = dvt_store_bundle_get(
@@ -105,6 +119,7 @@ take_bundle(struct core *c, struct checkin *in, int64_t *newest,
 			return rc;
 		if (strcmp(row.digest, in->digest) != 0)
 			return dvt_store_trust_failed(core_tx(c), id,
+			    in->digest,
 			    "the anchors it loaded are not those of its bundle",
 			    err);
 	}

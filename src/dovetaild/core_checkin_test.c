@@ -96,17 +96,21 @@ bad_bodies_are_refused_by_the_field(void **state)
 	static const struct {
 		const char *body, *says;
 	} cases[] = {
-	    {"{}",					  "time"  },
-	    {"{\"time\": 5}",			       "bundle"},
-	    {"{\"time\": \"5\", \"bundle\": {}}",           "time"  },
-	    {"{\"time\": 5, \"bundle\": {\"version\": 1}}", "digest"},
+	    {"{}",					  "time"            },
+	    {"{\"time\": 5}",			       "bundle"          },
+	    {"{\"time\": \"5\", \"bundle\": {}}",           "time"            },
+	    {"{\"time\": 5, \"bundle\": {\"version\": 1}}", "digest"          },
 	    {"{\"time\": 5, \"bundle\": {\"version\": 1, \"digest\": \"\"},"
-	     " \"device\": \"other\"}",        "device"},
-	    {"[]",					  ""      },
-	    {"{\"time\": 5",				""      },
+	     " \"device\": \"other\"}",        "device"          },
+	    {"{\"time\": 5, \"bundle\": {\"version\": 0, \"digest\": "
+	     "\"abcd\"}}",					      "bundle.digest"						     },
+	    {"{\"time\": 5, \"bundle\": {\"version\": 1, \"digest\": \"\"}}",
+             "bundle.digest"},
+	    {"[]",					     ""														},
+	    {"{\"time\": 5",					     ""},
 	    {"{\"time\": 5, \"bundle\": {\"version\": 0, \"digest\": \"\"},"
 	     " \"steps\": [{\"id\": \"a\", \"step\": \"b\", \"at\": 1,"
-	     " \"outcome\": \"Maybe\"}]}",     "Maybe" },
+	     " \"outcome\": \"Maybe\"}]}",					     "Maybe"										     },
 	};
 	struct fixture *f = *state;
 	char fp[DVT_DIGEST_HEX];

@@ -57,12 +57,13 @@ judge(const struct dvt_dry_run *how, struct dvt_trust_group *g)
 
 	if (dvt_pins_reason(g->pins)[0] != '\0' && !loads) {
 		say(g, DVT_WOULD_REFUSE, dvt_pins_reason(g->pins));
+	} else if (g->known && !loads) {
+		/* told at every check-in: newer than any handshake */
+		ask(how, g, g->anchors, g->anchors_n);
 	} else if (g->seen_ok) {
 		say(g, DVT_WOULD_ACCEPT, "was seen to accept it");
 	} else if (loads) {
 		ask_after(how, g);
-	} else if (g->known) {
-		ask(how, g, g->anchors, g->anchors_n);
 	} else if (g->seen_bad) {
 		say(g, DVT_WOULD_REFUSE, "was seen to refuse it");
 	} else if (how->after_overlap) {

@@ -164,6 +164,27 @@ each_distinct_trust_gets_its_verdict_in_openssls_words(void **state)
 	assert_false(dvt_dry_allows(&sum, false));
 }
 
+/* It confirmed a bundle without that root after it had accepted it. */
+static void
+what_a_device_holds_counts_more_than_what_it_was_seen_to_accept(void **state)
+{
+	int asked = 0;
+	struct dvt_dry_run how = {accepts_new, &asked, "new", false};
+	struct dvt_trust_group g = {.known = true,
+	    .anchors = only_old,
+	    .anchors_n = 1,
+	    .seen_ok = true,
+	    .devices.n = 1};
+	struct dvt_dry_sum sum;
+
+	(void)state;
+	dvt_dry_run(&how, &g, 1, &sum);
+	assert_int_equal(g.verdict, DVT_WOULD_REFUSE);
+	how.after_overlap = true; /* where it will be given the root again */
+	dvt_dry_run(&how, &g, 1, &sum);
+	assert_int_equal(g.verdict, DVT_WOULD_ACCEPT);
+}
+
 /* Even where it was seen to take another leaf of that root. */
 static void
 who_pins_something_else_refuses_unless_it_loads_anchors(void **state)
@@ -244,6 +265,8 @@ main(void)
 	    cmocka_unit_test(a_root_that_cannot_issue_is_no_place_to_go),
 	    cmocka_unit_test(
 		each_distinct_trust_gets_its_verdict_in_openssls_words),
+	    cmocka_unit_test(
+		what_a_device_holds_counts_more_than_what_it_was_seen_to_accept),
 	    cmocka_unit_test(
 		who_pins_something_else_refuses_unless_it_loads_anchors),
 	    cmocka_unit_test(preflight_judges_by_what_devices_will_hold),

@@ -147,10 +147,11 @@ dvt_store_trust_confirm(struct dvt_tx *tx, const char *device_id,
 
 enum dvt_code
 dvt_store_trust_failed(struct dvt_tx *tx, const char *device_id,
-    const char *why, struct dvt_err *err)
+    const char *digest, const char *why, struct dvt_err *err)
 {
 	return dvt_sql_run(tx, SQL_TRUST_STATE_FAILED, NULL, err,
-	    BT("device_id", device_id), BT("failed", why));
+	    BT("device_id", device_id), BT("digest", digest),
+	    BT("failed", why));
 }
 
 /* --- what they were seen to do --- */

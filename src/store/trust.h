@@ -55,8 +55,11 @@ DVT_MUST_USE enum dvt_code dvt_store_trust_confirmed_any(
 DVT_MUST_USE enum dvt_code dvt_store_trust_confirm(struct dvt_tx *tx,
     const char *device_id, int64_t version, const char *digest, int64_t at,
     struct dvt_err *err);
+/* What it loaded, of which @digest tells, is no bundle: whatever it confirmed
+ * before counts no more. */
 DVT_MUST_USE enum dvt_code dvt_store_trust_failed(struct dvt_tx *tx,
-    const char *device_id, const char *why, struct dvt_err *err);
+    const char *device_id, const char *digest, const char *why,
+    struct dvt_err *err);
 
 /* --- what they were seen to do; only handshakes by certificate --- */
 

@@ -86,12 +86,13 @@ a_gate_counts_devices_that_did_not_confirm(void **state)
 	add_device(t, "d3", DVT_DEVICE_PARKED);
 	assert_done(dvt_store_trust_confirm(t->tx, "d1", 2, "x", NOW, &err));
 	assert_done(dvt_store_trust_confirm(t->tx, "d2", 1, "y", NOW, &err));
-	assert_done(dvt_store_trust_failed(t->tx, "d2", "probe", &err));
+	assert_done(dvt_store_trust_failed(t->tx, "d2", "z", "probe", &err));
 	lacking(t, DVT_GATE_UNBUNDLED, &q, 1, "d2");
 	assert_done(
 	    dvt_store_trust_state_get(t->tx, &t->arena, "d2", &row, &err));
 	assert_string_equal(row.failed, "probe");
-	assert_int_equal(row.bundle_confirmed, 1);
+	assert_string_equal(row.digest, "z");
+	assert_int_equal(row.bundle_confirmed, 0); /* taken back */
 	assert_done(dvt_store_trust_confirm(t->tx, "d2", 2, "x", NOW, &err));
 	lacking(t, DVT_GATE_UNBUNDLED, &q, 0, "");
 	assert_done(

@@ -76,12 +76,14 @@ VALUES (:device_id, :bundle_confirmed, :bundle_confirmed, :digest, :at, '', '')
            failed = '';
 
 -- name: trust_state_failed
--- in:   device_id text, failed text
+-- in:   device_id text, digest text, failed text
 -- out:  rows changed: 1
 INSERT INTO trust_state (device_id, bundle_wanted, bundle_confirmed, digest,
     confirmed_at, failed, key_pin)
-VALUES (:device_id, 0, 0, '', 0, :failed, '')
-    ON CONFLICT (device_id) DO UPDATE SET failed = excluded.failed;
+VALUES (:device_id, 0, 0, :digest, 0, :failed, '')
+    ON CONFLICT (device_id) DO UPDATE
+       SET bundle_confirmed = 0, digest = excluded.digest, confirmed_at = 0,
+           failed = excluded.failed;
 
 -- name: chain_ok
 -- in:   device_id text, root text, form text, at int, main_at int (0: another
