@@ -16,10 +16,12 @@
 #include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 #include <unistd.h>
 
 #define STOP_MS      8000
 #define MEMORY_LINES 65536 /* clients the fronts remember, 64 bytes each */
+#define STALE_TRIES  40    /* of 50 ms, for a socket of one that is going */
 
 enum dvt_code
 program_configure(struct program *p, const char *path, const char *const *set,
@@ -72,8 +74,14 @@ listen_operators(struct program *p, struct dvt_err *err)
 {
 	const char *path = dvt_config_text(p->config, "operator.socket");
 	struct dvt_user u;
+	static const struct timespec pause = {.tv_nsec = 50000000};
 	enum dvt_code rc = dvt_listen_unix(path, 0660, &p->socket_fd, err);
 
+	/* the fronts of one that was killed notice it moments later */
+	for (int i = 0; rc == DVT_E_CONFLICT && i < STALE_TRIES; i++) {
+		(void)nanosleep(&pause, NULL);
+		rc = dvt_listen_unix(path, 0660, &p->socket_fd, err);
+	}
 	if (rc != DVT_OK || !dvt_user_changes(program_user(p)) ||
 	    (rc = dvt_user_find(program_user(p), &u, err)) != DVT_OK)
 		return rc;

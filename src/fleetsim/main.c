@@ -192,6 +192,7 @@ run(struct run *r, struct dvt_err *err)
 		if (r->fleet.log < 0)
 			return dvt_fail_errno(err, "%s", r->o.log_file);
 	}
+	r->fleet.size = json_array_size(r->lines);
 	r->member = dvt_alloc_array(
 	    json_array_size(r->lines), sizeof(struct member *));
 	r->start = dvt_timer_new(r->fleet.loop, start_one, r);

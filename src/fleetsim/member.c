@@ -21,6 +21,8 @@
 #define CUT_CALLS      70   /* at most, that change the disk, to a cut */
 #define CUT_S          12   /* about, between cuts at any moment */
 #define CUT_STEPS      30   /* about, of an agent in an update */
+#define CUT_AIM        25   /* hits of each step of an update, of the fleet, */
+#define CUT_SHARE      4    /* but not more than of one device in so many */
 #define OFF_MS         1500 /* at most, without power */
 
 struct member {
@@ -32,6 +34,7 @@ struct member {
 	struct dvt_memfs *mem; /* instead, where the power is cut */
 	uint64_t dice;
 	uint64_t cuts;
+	bool counted;            /* the one that is about to come */
 	struct dvt_timer *power; /* running: it is off, or about to be */
 	struct dvt_keyfile keyfile;
 	struct dvt_agent_env env;
@@ -91,16 +94,56 @@ on_attempt(void *user, const struct dvt_io_attempt *a)
 		"root", a->root, "text", a->text));
 }
 
-/* An update is short: each of its steps is to be hit as well. */
+/*
+ * An update is short, and some of its steps are over in one turn: who is at a
+ * step that was hit less often than it is to be loses the power at every other
+ * look, also when it is back at it, so that even a small fleet hits each.
+ */
 static bool
 falls_in_update(struct member *m)
 {
 	struct dvt_agent_status s;
+	json_int_t hits, aim = (json_int_t)m->fleet->size / CUT_SHARE;
 
 	if (!m->fleet->cutting)
 		return false;
 	dvt_agent_status(m->agent, &s);
-	return s.update[0] != '\0' && roll(m, CUT_STEPS) == 0;
+	if (s.update[0] == '\0')
+		return false;
+	hits = json_integer_value(
+	    json_object_get(m->fleet->cut_steps, s.update_step));
+	if (aim > CUT_AIM)
+		aim = CUT_AIM;
+	return roll(m, hits < aim ? 2 : CUT_STEPS) == 0;
+}
+
+static void
+count_cut(struct member *m)
+{
+	struct dvt_agent_status s = {.update = ""};
+	const char *at = "Start";
+
+	if (m->agent != NULL) {
+		dvt_agent_status(m->agent, &s);
+		at = s.update[0] != '\0' ? s.update_step : "no update";
+	}
+	json_object_set_new(m->fleet->cut_steps, at,
+	    json_integer(1 + json_integer_value(
+				 json_object_get(m->fleet->cut_steps, at))));
+	m->fleet->cuts++;
+	m->cuts++;
+}
+
+/* Not under our own feet; but its disk takes nothing from now on, so what it
+ * is at now is what was hit. */
+static void
+power_off_soon(struct member *m)
+{
+	if (!dvt_memfs_is_off(m->mem))
+		dvt_memfs_cut(m->mem, 0, DVT_CUT_MIX, roll(m, UINT32_MAX));
+	count_cut(m);
+	m->counted = true;
+	dvt_timer_start(m->power, 0);
 }
 
 static void
@@ -122,8 +165,9 @@ after_step(void *user)
 	}
 	if (m->session != NULL)
 		session_nudge(m->session);
-	if (m->mem != NULL && (dvt_memfs_is_off(m->mem) || falls_in_update(m)))
-		dvt_timer_start(m->power, 0); /* not under our own feet */
+	if (m->mem != NULL && !m->counted &&
+	    (dvt_memfs_is_off(m->mem) || falls_in_update(m)))
+		power_off_soon(m);
 }
 
 /* --- making one --- */
@@ -316,23 +360,6 @@ stop(struct member *m)
 
 /* --- its power --- */
 
-static void
-count_cut(struct member *m)
-{
-	struct dvt_agent_status s = {.update = ""};
-	const char *at = "Start";
-
-	if (m->agent != NULL) {
-		dvt_agent_status(m->agent, &s);
-		at = s.update[0] != '\0' ? s.update_step : "no update";
-	}
-	json_object_set_new(m->fleet->cut_steps, at,
-	    json_integer(1 + json_integer_value(
-				 json_object_get(m->fleet->cut_steps, at))));
-	m->fleet->cuts++;
-	m->cuts++;
-}
-
 /* It goes, or it is back. */
 static void
 power_due(void *user)
@@ -341,7 +368,9 @@ power_due(void *user)
 	struct dvt_err err;
 
 	if (m->agent != NULL) {
-		count_cut(m);
+		if (!m->counted)
+			count_cut(m);
+		m->counted = false;
 		stop(m);
 		dvt_timer_start(m->power, (int64_t)roll(m, OFF_MS));
 		return;

@@ -14,7 +14,8 @@ struct fleet {
 	struct dvt_loop *loop;
 	int64_t interval_ms;
 	int64_t retry_first_s;
-	int log; /* descriptor of the attempts' log, or -1 */
+	size_t size; /* members there are to be */
+	int log;     /* descriptor of the attempts' log, or -1 */
 	uint64_t handshakes, failed;
 	uint64_t cuts_seed; /* 0: no power cuts, and real files */
 	bool cutting;       /* they go on */

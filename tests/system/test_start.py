@@ -3,8 +3,10 @@
 import os
 import pathlib
 import shutil
+import signal
 import sqlite3
 import subprocess
+import threading
 
 import pytest
 
@@ -162,3 +164,20 @@ def test_a_clock_that_runs_backwards_stops_issuing(world):
     assert status == 503 and "clock runs backwards" in said
     wait_for("an alert", lambda: any(a["name"] == "clock-runs-backwards"
                                      for a in world.op("alert", "list")["items"]))
+
+
+def test_it_starts_again_while_children_of_a_killed_one_are_still_going(world):
+    """A front notices the death of its parent late, and has the socket open."""
+    world.start_control()
+    fronts = [pid for name, pid in world.children("dovetaild").items() if "front" in name]
+    assert fronts
+    for pid in fronts:
+        os.kill(pid, signal.SIGSTOP)
+    world.stop("dovetaild", signal.SIGKILL)
+    late = threading.Timer(0.7, lambda: [os.kill(pid, signal.SIGCONT) for pid in fronts])
+    late.start()
+    world.start_control()
+    late.join()
+    assert world.op("status")
+    status, said = start(world)  # but a second one beside it is refused
+    assert status == 73 and "another one runs" in said, said
