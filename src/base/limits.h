@@ -49,6 +49,7 @@
 #define DVT_CONFIG_MAX     262144   /* bytes of a settings file */
 #define DVT_CONFIG_LINE    32768 /* bytes of a line: a list of fingerprints */
 #define DVT_CONFIG_GROUPS  64    /* sections [KIND NAME] of a settings file */
+#define DVT_INVENTORY_LINE 8192  /* bytes of a line of an import's CSV */
 #define DVT_SEALED_MAX     65536 /* bytes of a sealed secret */
 
 #define DVT_FS_PATH_MAX        200 /* bytes of a path in a state directory */

@@ -74,6 +74,18 @@ describe(X509 *cert)
 	    "self_signed", dvt_x509_is_self_signed(cert));
 }
 
+/* A blank would leave open whether there is none, or it is not known. */
+static void
+for_people(json_t *one)
+{
+	bool ca = json_is_true(json_object_get(one, "ca"));
+	json_t *names = json_object_get(one, "names");
+
+	json_object_set_new(one, "ca", json_string(ca ? "yes" : "no"));
+	if (json_array_size(names) == 0)
+		json_array_append_new(names, json_string("none"));
+}
+
 enum dvt_code
 cmd_cert_inspect(struct cli *c, struct dvt_err *err)
 {
@@ -84,7 +96,7 @@ cmd_cert_inspect(struct cli *c, struct dvt_err *err)
 	    {"from",        "not_before",  CLI_TIME},
 	    {"to",          "not_after",   CLI_TIME},
 	    {"names",       "names",       CLI_LIST},
-	    {"is a CA",     "ca",          CLI_YES },
+	    {"is a CA",     "ca",          CLI_TEXT},
 	    {"sha-256",     "fingerprint", CLI_TEXT},
 	    {"key sha-256", "key_digest",  CLI_TEXT},
 	};
@@ -103,6 +115,7 @@ cmd_cert_inspect(struct cli *c, struct dvt_err *err)
 		json_array_append_new(all, one);
 		if (!c->json) {
 			printf("%s", i > 0 ? "\n" : "");
+			for_people(one);
 			cli_fields(one, rows, DVT_COUNT(rows));
 		}
 	}

@@ -5,6 +5,8 @@
  * repeat: what is there already is counted as such.
  */
 #include "cli/cli.h"
+#include "cli/inventory.h"
+#include "pki/x509.h"
 
 #include <openssl/bio.h>
 #include <openssl/pem.h>
@@ -21,131 +23,62 @@
 #define SLICE_BYTES 900000 /* bytes in one request */
 #define FILE_MAX    65536  /* bytes of one certificate file */
 #define ROWS_SHOWN  20     /* refused rows listed; --json lists all */
-#define LINE_TEXT   8192   /* bytes of one line of index.txt or of the CSV */
-#define CSV_FIELDS  16
+#define LINE_TEXT   8192   /* bytes of one line of index.txt */
 
 struct import {
 	struct cli *c;
 	const char *folder;
-	json_t *inventory; /* device id -> object of further fields, or NULL */
+	const char *id_from; /* cn, san or serial */
+	json_t *inventory;   /* of inventory_read(), or NULL; "seen" is added */
 	struct dvt_buf slice;
-	json_t *rows; /* file row of each line in the slice */
+	json_t *rows; /* where each line of the slice comes from; place_new() */
 	json_t *refused;
 	size_t in_slice;
 	size_t row, total, fresh, same, changed;
 	bool tty;
 };
 
-/* --- the inventory: CSV with a header line --- */
-
-/* Fields of one line in place; quotes are not part of this simple form. */
-static size_t
-split_csv(char *line, char *field[CSV_FIELDS])
-{
-	size_t n = 0;
-	char *at = line;
-
-	line[strcspn(line, "\r\n")] = '\0';
-	while (n < CSV_FIELDS) {
-		field[n++] = at;
-		at = strchr(at, ',');
-		if (at == NULL)
-			break;
-		*at++ = '\0';
-	}
-	return n;
-}
-
-/* One field of a device; a number is one, or it is told. */
-static enum dvt_code
-take_field(json_t *row, const char *name, const char *text, struct dvt_err *err)
-{
-	char *end;
-	long long n;
-
-	if (strcmp(name, "period_s") != 0) {
-		json_object_set_new(row, name, json_string(text));
-		return DVT_OK;
-	}
-	n = strtoll(text, &end, 10);
-	if (*end != '\0' || n < 0)
-		return dvt_fail(err, DVT_E_INPUT,
-		    "period_s: \"%.40s\" is no number of seconds", text);
-	json_object_set_new(row, name, json_integer(n));
-	return DVT_OK;
-}
-
-static enum dvt_code
-take_inventory_row(json_t *all, char **names, size_t names_n, char **field,
-    size_t n, struct dvt_err *err)
-{
-	json_t *row = json_object();
-	const char *id = "";
-	enum dvt_code rc = DVT_OK;
-
-	for (size_t i = 0; rc == DVT_OK && i < n && i < names_n; i++) {
-		if (strcmp(names[i], "device_id") == 0)
-			id = field[i];
-		else
-			rc = take_field(row, names[i], field[i], err);
-	}
-	if (rc == DVT_OK && n > names_n)
-		rc = dvt_fail(err, DVT_E_INPUT,
-		    "%zu fields, and the header names %zu", n, names_n);
-	if (rc == DVT_OK && *id != '\0' && json_object_get(all, id) != NULL)
-		rc = dvt_fail(err, DVT_E_CONFLICT,
-		    "device %.80s is in a line before already", id);
-	if (rc == DVT_OK && *id != '\0')
-		json_object_set(all, id, row);
-	json_decref(row);
-	return rc;
-}
-
-static enum dvt_code
-check_header(char **names, size_t n, struct dvt_err *err)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(names[i], "device_id") == 0)
-			return DVT_OK;
-	return dvt_fail(err, DVT_E_INPUT,
-	    "the header line has no device_id (device_id,model,...)");
-}
-
 /* Read whole before the first row is sent: a slip changes nothing. */
 static enum dvt_code
 read_inventory(const char *path, json_t **out, struct dvt_err *err)
 {
 	FILE *f = fopen(path, "re");
-	char head[LINE_TEXT] = "", line[LINE_TEXT];
-	char *names[CSV_FIELDS], *field[CSV_FIELDS];
-	size_t names_n = 0, n, number = 1;
 	enum dvt_code rc;
 
 	if (f == NULL)
 		return dvt_fail_errno(err, "inventory %s", path);
-	*out = json_object();
-	if (fgets(head, sizeof(head), f) != NULL)
-		names_n = split_csv(head, names);
-	rc = check_header(names, names_n, err);
-	while (rc == DVT_OK && fgets(line, sizeof(line), f) != NULL) {
-		number++;
-		n = split_csv(line, field);
-		rc = take_inventory_row(*out, names, names_n, field, n, err);
-	}
-	if (rc != DVT_OK)
-		dvt_err_prefix(err, "inventory %s, line %zu", path, number);
+	if ((rc = inventory_read(f, out, err)) != DVT_OK)
+		dvt_err_prefix(err, "inventory %s", path);
 	fclose(f);
 	return rc;
 }
 
 /* --- sending slices --- */
 
-static void
-refuse(struct import *m, size_t row, const char *serial, const char *why)
+/*
+ * Where a row comes from: "row" of index.txt, its "serial", and the device and
+ * "inventory_line" that go with it; null what there is none of.
+ */
+static json_t *
+place_new(
+    size_t row, const char *serial, const char *device, const json_t *inventory)
 {
-	json_array_append_new(
-	    m->refused, json_pack("{s:I, s:s, s:s}", "row", (json_int_t)row,
-			    "serial", serial, "reason", why));
+	return json_pack("{s:o, s:s, s:s?, s:O?}", "row",
+	    row == 0 ? json_null() : json_integer((json_int_t)row), "serial",
+	    serial, "device", device, "inventory_line",
+	    json_object_get(inventory, "line"));
+}
+
+/* Takes @place. */
+static void
+refuse(struct import *m, json_t *place, const char *why)
+{
+	json_t *text = json_string(why);
+
+	if (text == NULL)
+		text = json_string("refused, for a reason that is not UTF-8");
+	json_object_set_new(place, "reason", text);
+	json_array_append_new(m->refused, place);
 }
 
 static void
@@ -177,7 +110,7 @@ take_results(struct import *m, const json_t *answer)
 		    json_object_get(r, "result"));
 		const char *why = json_string_value(
 		    json_object_get(r, "reason"));
-		const json_t *place = json_array_get(m->rows, i);
+		json_t *place = json_array_get(m->rows, i);
 
 		if (how != NULL && strcmp(how, "new") == 0)
 			m->fresh++;
@@ -186,10 +119,7 @@ take_results(struct import *m, const json_t *answer)
 		else if (how != NULL && strcmp(how, "changed") == 0)
 			m->changed++;
 		else
-			refuse(m,
-			    (size_t)json_integer_value(
-				json_object_get(place, "row")),
-			    json_string_value(json_object_get(place, "serial")),
+			refuse(m, json_incref(place),
 			    why == NULL ? "refused" : why);
 	}
 }
@@ -255,71 +185,98 @@ out:
 	return rc;
 }
 
-static json_t *
-device_fields(struct import *m, const char *leaf)
+/* The device id as the control plane takes it from the certificate. */
+static void
+device_id(const char *from, const char *leaf, char id[DVT_DN_TEXT])
 {
-	BIO *in = BIO_new_mem_buf(leaf, -1);
-	X509 *cert = PEM_read_bio_X509(in, NULL, NULL, NULL);
-	char id[DVT_NAME_MAX + 1] = "";
-	json_t *fields = NULL;
-
-	if (cert != NULL &&
-	    X509_NAME_get_text_by_NID(X509_get_subject_name(cert),
-		NID_commonName, id, sizeof(id)) > 0)
-		fields = json_object_get(m->inventory, id);
-	X509_free(cert);
-	BIO_free(in);
-	return fields == NULL ? json_object() : json_copy(fields);
-}
-
-/* A line of index.txt: status, expiry, revocation, serial, file, subject. */
-static enum dvt_code
-take_row(struct import *m, char *line, struct dvt_err *err)
-{
-	char *part[6] = {NULL}, *leaf, *rest, *path;
-	const char *id = cli_opt(m->c, "id");
-	struct dvt_err why;
-	json_t *row;
-	enum dvt_code rc;
+	struct dvt_san sans[DVT_SANS_MAX];
+	char serial[DVT_SERIAL_HEX];
+	X509 *cert = NULL;
 	size_t n = 0;
 
-	for (char *at = line; n < 6 && at != NULL; n++)
-		part[n] = strsep(&at, "\t");
-	if (n < 6 || strchr("VRE", part[0][0]) == NULL) {
-		refuse(m, m->row, "", "not a line of index.txt");
-		return DVT_OK;
+	id[0] = '\0';
+	if (dvt_x509_from_pem(dvt_span_str(leaf), &cert, NULL) != DVT_OK)
+		return;
+	if (strcmp(from, "san") == 0) {
+		if (dvt_x509_sans(cert, sans, &n, NULL) == DVT_OK && n > 0)
+			(void)dvt_copy_str(id, DVT_DN_TEXT, sans[0].text);
+	} else if (strcmp(from, "serial") == 0) {
+		dvt_x509_serial(cert, serial);
+		(void)dvt_copy_str(id, DVT_DN_TEXT, serial);
+	} else {
+		(void)dvt_x509_common_name(cert, id);
 	}
-	if (strspn(part[3], "0123456789abcdefABCDEF") != strlen(part[3])) {
-		refuse(m, m->row, "", "the serial is no hexadecimal number");
-		return DVT_OK;
-	}
-	path = dvt_asprintf("%s/newcerts/%s.pem", m->folder, part[3]);
-	rc = read_certificates(path, &leaf, &rest, &why);
-	free(path);
-	if (rc != DVT_OK) {
-		refuse(m, m->row, part[3], why.text);
-		return DVT_OK;
-	}
-	row = device_fields(m, leaf);
+	X509_free(cert);
+}
+
+/* One certificate as a line of the slice. */
+static void
+add_line(struct import *m, char *field[INDEX_FIELDS], const char *leaf,
+    const char *rest)
+{
+	char id[DVT_DN_TEXT];
+	json_t *known, *row;
+
+	device_id(m->id_from, leaf, id);
+	known = json_object_get(m->inventory, id);
+	row = known == NULL ? json_object()
+			    : json_copy(json_object_get(known, "fields"));
+	if (known != NULL)
+		json_object_set_new(known, "seen", json_true());
 	json_object_set_new(row, "certificate_pem", json_string(leaf));
 	if (*rest != '\0')
 		json_object_set_new(row, "chain_pem", json_string(rest));
-	part[0][1] = '\0';
-	json_object_set_new(row, "status", json_string(part[0]));
-	if (id != NULL)
-		json_object_set_new(row, "id_from", json_string(id));
+	json_object_set_new(row, "status", json_string(field[0]));
+	json_object_set_new(row, "id_from", json_string(m->id_from));
 	dvt_json_put(&m->slice, row);
 	dvt_buf_putc(&m->slice, '\n');
-	json_array_append_new(
-	    m->rows, json_pack("{s:I, s:s}", "row", (json_int_t)m->row,
-			 "serial", part[3]));
+	json_array_append_new(m->rows,
+	    place_new(m->row, field[3], known == NULL ? NULL : id, known));
 	m->in_slice++;
 	json_decref(row);
+}
+
+static enum dvt_code
+take_row(struct import *m, char *line, struct dvt_err *err)
+{
+	char *field[INDEX_FIELDS], fault[INDEX_FAULT];
+	char *leaf, *rest, *path;
+	struct dvt_err why;
+	enum dvt_code rc;
+
+	if (!index_line(line, field, fault)) {
+		refuse(m, place_new(m->row, "", NULL, NULL), fault);
+		return DVT_OK;
+	}
+	path = dvt_asprintf("%s/newcerts/%s.pem", m->folder, field[3]);
+	rc = read_certificates(path, &leaf, &rest, &why);
+	free(path);
+	if (rc != DVT_OK) {
+		refuse(m, place_new(m->row, field[3], NULL, NULL), why.text);
+		return DVT_OK;
+	}
+	add_line(m, field, leaf, rest);
 	free(leaf);
 	free(rest);
 	if (m->in_slice == SLICE_ROWS || m->slice.n > SLICE_BYTES)
 		return send_slice(m, err);
 	return DVT_OK;
+}
+
+/* Lines of the inventory that went with no certificate. */
+static void
+tell_unseen(struct import *m)
+{
+	const char *id;
+	json_t *known;
+
+	json_object_foreach(m->inventory, id, known)
+	{
+		if (json_object_get(known, "seen") == NULL)
+			refuse(m, place_new(0, "", id, known),
+			    "no certificate that can be read is its own in "
+			    "this folder");
+	}
 }
 
 static size_t
@@ -332,6 +289,31 @@ count_lines(FILE *f)
 		n += ch == '\n';
 	rewind(f);
 	return n;
+}
+
+/* "row 3, serial 0A, inventory line 5, device dev-5: why" */
+static void
+print_refused(const json_t *r)
+{
+	static const struct {
+		const char *field, *name;
+	} parts[] = {
+	    {"row",            "row"           },
+	    {"serial",         "serial"        },
+	    {"inventory_line", "inventory line"},
+	    {"device",         "device"        },
+	};
+	char text[512];
+	const char *between = "  ";
+
+	for (size_t i = 0; i < DVT_COUNT(parts); i++) {
+		(void)cli_cell(r, parts[i].field, CLI_TEXT, text, sizeof(text));
+		if (*text == '\0')
+			continue;
+		printf("%s%s %s", between, parts[i].name, text);
+		between = ", ";
+	}
+	printf(": %s\n", cli_cell(r, "reason", CLI_TEXT, text, sizeof(text)));
 }
 
 static void
@@ -355,18 +337,46 @@ report(struct import *m)
 	    m->fresh, m->same, m->changed, json_array_size(m->refused));
 	json_array_foreach(m->refused, i, r)
 	{
-		char row[32], serial[80], why[256];
-
 		if (i == ROWS_SHOWN) {
 			printf("  ... and %zu more (--json lists all)\n",
 			    json_array_size(m->refused) - i);
 			break;
 		}
-		printf("  row %s, serial %s: %s\n",
-		    cli_cell(r, "row", CLI_TEXT, row, sizeof(row)),
-		    cli_cell(r, "serial", CLI_TEXT, serial, sizeof(serial)),
-		    cli_cell(r, "reason", CLI_TEXT, why, sizeof(why)));
+		print_refused(r);
 	}
+}
+
+/* Every row of index.txt, and what the inventory has beside them. */
+static enum dvt_code
+run(struct import *m, FILE *f, struct dvt_err *err)
+{
+	char line[LINE_TEXT];
+	enum dvt_code rc = DVT_OK;
+
+	m->total = count_lines(f);
+	while (rc == DVT_OK && fgets(line, sizeof(line), f) != NULL) {
+		m->row++;
+		line[strcspn(line, "\r\n")] = '\0';
+		rc = take_row(m, line, err);
+	}
+	if (rc == DVT_OK)
+		rc = send_slice(m, err);
+	if (rc == DVT_OK)
+		tell_unseen(m);
+	return rc;
+}
+
+static enum dvt_code
+check_words(struct import *m, struct dvt_err *err)
+{
+	const char *from = cli_opt(m->c, "id");
+
+	m->id_from = from == NULL ? "cn" : from;
+	if (strcmp(m->id_from, "cn") != 0 && strcmp(m->id_from, "san") != 0 &&
+	    strcmp(m->id_from, "serial") != 0)
+		return dvt_fail(err, DVT_E_INPUT,
+		    "--id %.40s: it is cn, san or serial", m->id_from);
+	return DVT_OK;
 }
 
 enum dvt_code
@@ -375,11 +385,10 @@ cmd_device_import(struct cli *c, struct dvt_err *err)
 	struct import m = {
 	    .c = c, .folder = c->arg[0], .tty = isatty(STDERR_FILENO) == 1};
 	char *path = dvt_asprintf("%s/index.txt", m.folder);
-	FILE *f = fopen(path, "re");
-	char line[LINE_TEXT];
-	enum dvt_code rc = DVT_OK;
+	FILE *f = NULL;
+	enum dvt_code rc = check_words(&m, err);
 
-	if (f == NULL)
+	if (rc == DVT_OK && (f = fopen(path, "re")) == NULL)
 		rc = dvt_fail_errno(
 		    err, "%s (a folder of \"openssl ca\")", path);
 	free(path);
@@ -389,14 +398,7 @@ cmd_device_import(struct cli *c, struct dvt_err *err)
 	m.rows = json_array();
 	m.refused = json_array();
 	if (rc == DVT_OK)
-		m.total = count_lines(f);
-	while (rc == DVT_OK && fgets(line, sizeof(line), f) != NULL) {
-		m.row++;
-		line[strcspn(line, "\n")] = '\0';
-		rc = take_row(&m, line, err);
-	}
-	if (rc == DVT_OK)
-		rc = send_slice(&m, err);
+		rc = run(&m, f, err);
 	if (rc == DVT_OK)
 		report(&m);
 	if (f != NULL)

@@ -14,7 +14,7 @@ import subprocess
 import pytest
 
 from test_rotation import CA, make_ca
-from world import BUILD, World, wait_for
+from world import BUILD, ROOT, World, wait_for
 
 LIMITS = {"chain": 65536, "body": 1048576}
 # What happened is written down anyway; all else is to be as it was.
@@ -362,11 +362,56 @@ def test_an_import_tells_each_row_it_refuses_and_takes_the_others(plane, tmp_pat
     assert done.returncode != 0, said
     assert re.search(rf"line {len(rows) + 1}: device dev-0001 is in a line before", said), said
     assert plane.everything_kept() == before
-    inventory.write_text(rows[0] + ",period_s\n" + rows[1] + ",soon\n")
+    inventory.write_text("device_id,period_s\ndev-0001,soon\n")
     done = cli(plane, "device", "import", folder, "--inventory", inventory)
     assert done.returncode == 65 and re.search(r'line 2: period_s: "soon"', done.stderr), done.stderr
     inventory.write_text("\n".join(rows) + "\n")
+    with open(folder / "index.txt", "a", encoding="utf-8") as index:
+        index.write("V\t261231000000Z\t\x1b[2J, " + "and so on, " * 9 + "\n")
+    inventory.write_text("\n".join([*rows, rows[1].replace("dev-0001", "dev-0099")]) + "\n")
     done = cli(plane, "device", "import", folder, "--inventory", inventory)
     said = done.stdout + done.stderr
     assert re.search(rf"serial {broken.stem}: no PEM certificate", said), said
+    assert re.search(r"row \d+: 3 fields between tabs, .* has 6: \"V\?2612310000.{40,60}\.\.\.\"", said), said
+    assert re.search(rf"  inventory line {len(rows) + 1}, device dev-0099: no certificate", said), said
     assert plane.everything_kept() == before, "the rows that are here already count once"
+
+
+def test_an_inventory_is_judged_at_its_header_and_told_by_its_lines(plane, tmp_path):
+    inventory = tmp_path / "inventory.csv"
+    rows = (plane.old / "inventory.csv").read_text().splitlines()
+    before = plane.everything_kept()
+
+    def bring_in():
+        return cli(plane, "device", "import", plane.old / "ca", "--inventory", inventory)
+
+    inventory.write_text("device_id,serial_no\ndev-0001,7\ndev-0002,8\n")
+    done = bring_in()
+    assert done.returncode == 65 and done.stderr.count("\n") == 1, done.stderr
+    told = re.search(r'line 1: column "serial_no" is not known; columns are (.*)', done.stderr)
+    assert told, done.stderr
+    columns = told[1].strip().split(", ")
+    status, shapes = plane.call("GET", "/v1/openapi.json")
+    assert status == 200
+    known = set(shapes["components"]["schemas"]["import_line"]["properties"])
+    assert set(columns) == known - {"certificate_pem", "chain_pem", "status", "id_from", "labels"}
+    for page, form in (("docs/operators-guide.md", "`{}`"), ("man/dovetail.1", ".It Cm {}\n")):
+        text = (ROOT / page).read_text()
+        assert [c for c in columns if form.format(c) not in text] == [], page
+    inventory.write_text("device_id,environment\ndev-0002,\n\ndev-0001,moon\n")
+    done = bring_in()
+    assert re.search(r"  row \d+, serial [0-9A-F]+, inventory line 4, device dev-0001: .*environment",
+                     done.stdout), done.stdout + done.stderr
+    assert "inventory line 2" not in done.stdout, "an empty cell says nothing"
+    assert plane.everything_kept() == before
+    inventory.write_text("\n".join(rows) + "\n")
+    done = bring_in()
+    assert done.returncode == 0 and "inventory line" not in done.stdout, done.stdout + done.stderr
+
+
+def test_a_certificate_is_told_in_words(plane):
+    done = cli(plane, "cert", "inspect", plane.old / "devices/dev-0001/cert.pem")
+    assert re.search(r"^is a CA +no$", done.stdout, re.M), done.stdout
+    done = cli(plane, "cert", "inspect", plane.old / "ca/ca.pem")
+    assert re.search(r"^names +none$", done.stdout, re.M), done.stdout
+    assert re.search(r"^is a CA +yes$", done.stdout, re.M), done.stdout
