@@ -3,6 +3,7 @@
 #include "agent/program.h"
 
 #include "base/mem.h"
+#include "device/confval.h"
 #include "device/generation.h"
 #include "device/journal.h"
 #include "device/trustset.h"
@@ -21,6 +22,7 @@ struct view {
 	struct dvt_trustset *trust; /* NULL: none */
 	struct dvt_history h;
 	struct dvt_journal_state journal;
+	struct dvt_confvals config;
 	char credential_error[256], trust_error[256];
 };
 
@@ -60,7 +62,43 @@ load_trust(struct program *p, struct view *v)
 		    v->trust_error, sizeof(v->trust_error), "%.200s", err.text);
 }
 
+/* Digest of a value's file, "" when there is none. What is in it stays there.
+ */
+static void
+value_digest(
+    const struct program *p, const char *name, char out[DVT_DIGEST_HEX])
+{
+	struct dvt_buf plain;
+
+	out[0] = '\0';
+	dvt_buf_init(&plain, DVT_CONFIG_VALUE);
+	if (dvt_confval_read(&p->env, name, &plain, NULL) == DVT_OK)
+		dvt_sha256_hex(dvt_buf_span(&plain), out);
+	dvt_buf_cleanse(&plain);
+	dvt_buf_fini(&plain);
+}
+
 /* --- for programs --- */
+
+static json_t *
+config_json(const struct program *p, const struct view *v)
+{
+	json_t *list = json_array();
+	char digest[DVT_DIGEST_HEX];
+
+	for (size_t i = 0; i < v->config.n; i++) {
+		const struct dvt_confval *c = &v->config.v[i];
+
+		value_digest(p, c->name, digest);
+		(void)json_array_append_new(list,
+		    json_pack("{s:s, s:I, s:s, s:s, s:I, s:s}", "name", c->name,
+			"version", (json_int_t)c->have, "digest", digest,
+			"state", c->noted_version > 0 ? "failed" : "applied",
+			"failed_version", (json_int_t)c->noted_version,
+			"reason", c->failed));
+	}
+	return list;
+}
 
 static json_t *
 credential_json(const struct view *v)
@@ -128,12 +166,12 @@ events_json(const struct view *v)
 }
 
 static void
-show_json(const struct view *v)
+show_json(const struct program *p, const struct view *v)
 {
-	json_t *all = json_pack("{s:o, s:o, s:I, s:s, s:o}", "credential",
-	    credential_json(v), "trust", trust_json(v), "checkin_at",
-	    (json_int_t)v->h.seen_at, "update", v->h.running ? v->h.id : "",
-	    "events", events_json(v));
+	json_t *all = json_pack("{s:o, s:o, s:o, s:I, s:s, s:o}", "credential",
+	    credential_json(v), "trust", trust_json(v), "config",
+	    config_json(p, v), "checkin_at", (json_int_t)v->h.seen_at, "update",
+	    v->h.running ? v->h.id : "", "events", events_json(v));
 	char *text = json_dumps(all, JSON_INDENT(2));
 
 	puts(text);
@@ -189,6 +227,26 @@ show_trust(const struct view *v)
 }
 
 static void
+show_config(const struct program *p, const struct view *v)
+{
+	char digest[DVT_DIGEST_HEX];
+
+	for (size_t i = 0; i < v->config.n; i++) {
+		const struct dvt_confval *c = &v->config.v[i];
+
+		value_digest(p, c->name, digest);
+		printf("config       %s:", c->name);
+		if (c->have > 0)
+			printf(" version %" PRId64 ", sha256 %.16s", c->have,
+			    digest);
+		if (c->noted_version > 0)
+			printf(" version %" PRId64 " failed: %s",
+			    c->noted_version, c->failed);
+		putchar('\n');
+	}
+}
+
+static void
 show_journal(const struct view *v)
 {
 	size_t first = v->h.events_n > EVENTS_SHOWN
@@ -228,16 +286,19 @@ agent_show(struct program *p, struct dvt_err *err)
 	    .keys_ctx = &p->keyfile};
 	load_credential(p, &v);
 	load_trust(p, &v);
-	rc = dvt_journal_read(&p->env, &v.h, &v.journal, err);
+	if ((rc = dvt_journal_read(&p->env, &v.h, &v.journal, err)) == DVT_OK)
+		rc = dvt_confvals_load(&p->env, &v.config, err);
 	if (rc == DVT_OK && p->o.json) {
-		show_json(&v);
+		show_json(p, &v);
 	} else if (rc == DVT_OK) {
 		show_credential(&v);
 		show_trust(&v);
+		show_config(p, &v);
 		show_journal(&v);
 	}
 	dvt_credential_fini(&v.cred);
 	dvt_trustset_free(v.trust);
 	dvt_history_fini(&v.h);
+	dvt_confvals_fini(&v.config);
 	return rc;
 }

@@ -179,6 +179,8 @@ failed(struct dvt_agent *a, struct dvt_confval *v, const char *why)
 	dvt_agent_config_say(a, DVT_STEP_CONFIG, v, DVT_STEP_FAIL, v->failed);
 	a->confval.tries = 0;
 	a->checkin.due_ms = a->now.mono_ms;
+	if (v->noted_version != v->failed_version)
+		go(a, CF_NOTE);
 }
 
 /* --- fetch --- */
@@ -288,6 +290,7 @@ store(struct dvt_agent *a)
 		v->have = v->want;
 		v->failed[0] = '\0';
 		v->failed_version = 0;
+		v->noted_version = 0;
 		v->told = false;
 	}
 	go(a, CF_STATE);
@@ -310,6 +313,23 @@ save(struct dvt_agent *a)
 	w->tries = 0;
 	a->checkin.due_ms = a->now.mono_ms;
 	go(a, a->config.hook_config ? CF_HOOK : CF_IDLE);
+	return DVT_DID_WORK;
+}
+
+/* For people; the disk refusing is no reason to try again and again. */
+static enum dvt_did
+note(struct dvt_agent *a)
+{
+	struct dvt_confvals *all = &a->confval.all;
+	struct dvt_err err;
+
+	dvt_agent_commit(a);
+	go(a, CF_IDLE);
+	for (size_t i = 0; i < all->n; i++)
+		if (all->v[i].failed_version > 0)
+			all->v[i].noted_version = all->v[i].failed_version;
+	if (dvt_confvals_save(&a->env, all, &err) != DVT_OK)
+		return dvt_agent_disk_failed(a, &err);
 	return DVT_DID_WORK;
 }
 
@@ -339,8 +359,9 @@ remove_value(struct dvt_agent *a, struct dvt_confval *v)
 		dvt_agent_commit(a);
 		if (dvt_confval_remove(&a->env, v->name, &err) != DVT_OK)
 			return dvt_agent_disk_failed(a, &err);
-		go(a, CF_STATE);
 	}
+	if (v->have > 0 || v->noted_version > 0)
+		go(a, CF_STATE);
 	dvt_confvals_drop(&a->confval.all, v);
 	return DVT_DID_WORK;
 }
@@ -357,6 +378,8 @@ dvt_agent_run_config(struct dvt_agent *a)
 		return store(a);
 	case CF_STATE:
 		return save(a);
+	case CF_NOTE:
+		return note(a);
 	case CF_HOOK:
 		return dvt_agent_want_hook(
 		    a, ASKED_CONFIG_HOOK, DVT_HOOK_ON_CONFIG);

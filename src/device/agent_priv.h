@@ -81,6 +81,7 @@ enum dvt_config_phase {
 	CF_IDLE,
 	CF_STORE, /* config/NAME */
 	CF_STATE, /* config.json */
+	CF_NOTE,  /* the same: a failure */
 	CF_HOOK,
 };
 

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FILE_MAX 16384 /* bytes of config.json: 64 values */
+#define FILE_MAX 32768 /* bytes of config.json: 64 values */
 #define NAME_CHARS                                                             \
 	"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 
@@ -78,20 +78,26 @@ dvt_confvals_drop(struct dvt_confvals *all, struct dvt_confval *v)
 static enum dvt_code
 take_one(struct dvt_confvals *all, const json_t *obj, struct dvt_err *err)
 {
-	const char *name;
+	const char *name, *failed;
 	struct dvt_confval *v;
-	int64_t version;
+	int64_t version, noted;
 	enum dvt_code rc;
 
 	if ((rc = dvt_json_get_str(obj, "name", DVT_CONFIG_NAME, &name, err)) !=
 		DVT_OK ||
 	    (rc = dvt_json_get_i64(
-		 obj, "version", 1, INT64_MAX, &version, err)) != DVT_OK)
+		 obj, "version", 0, INT64_MAX, &version, err)) != DVT_OK ||
+	    (rc = dvt_json_opt_i64(obj, "failed_version", 0, INT64_MAX, 0,
+		 &noted, err)) != DVT_OK ||
+	    (rc = dvt_json_opt_str(obj, "failed", DVT_STEP_DETAIL - 1, "",
+		 &failed, err)) != DVT_OK)
 		return rc;
-	if (!dvt_confval_name_ok(name) ||
+	if (!dvt_confval_name_ok(name) || (version == 0 && noted == 0) ||
 	    (v = dvt_confvals_add(all, name)) == NULL)
 		return dvt_fail(err, DVT_E_INPUT, "name");
 	v->have = version;
+	v->noted_version = noted;
+	(void)dvt_copy_str(v->failed, sizeof(v->failed), failed);
 	return DVT_OK;
 }
 
@@ -125,6 +131,28 @@ dvt_confvals_load(const struct dvt_agent_env *env, struct dvt_confvals *out,
 	return DVT_OK;
 }
 
+/* The failure to be written: of this run, or of one before. */
+static int64_t
+noted(const struct dvt_confval *v)
+{
+	return v->failed_version > 0 ? v->failed_version : v->noted_version;
+}
+
+static json_t *
+one_json(const struct dvt_confval *v)
+{
+	json_t *obj = json_pack(
+	    "{s:s, s:I}", "name", v->name, "version", (json_int_t)v->have);
+
+	if (noted(v) > 0) {
+		(void)json_object_set_new(
+		    obj, "failed_version", json_integer((json_int_t)noted(v)));
+		(void)json_object_set_new(
+		    obj, "failed", json_string(v->failed));
+	}
+	return obj;
+}
+
 enum dvt_code
 dvt_confvals_save(const struct dvt_agent_env *env,
     const struct dvt_confvals *all, struct dvt_err *err)
@@ -134,10 +162,8 @@ dvt_confvals_save(const struct dvt_agent_env *env,
 	enum dvt_code rc;
 
 	for (size_t i = 0; i < all->n; i++)
-		if (all->v[i].have > 0)
-			(void)json_array_append_new(list,
-			    json_pack("{s:s, s:I}", "name", all->v[i].name,
-				"version", (json_int_t)all->v[i].have));
+		if (all->v[i].have > 0 || noted(&all->v[i]) > 0)
+			(void)json_array_append_new(list, one_json(&all->v[i]));
 	dvt_buf_init(&text, FILE_MAX);
 	dvt_json_put(&text, obj);
 	json_decref(obj);

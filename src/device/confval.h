@@ -2,7 +2,9 @@
 /*
  * Configuration values on the disk: config/NAME holds a value in clear, for
  * its consumers alone; config.json what version each one is. A value is
- * written first, so a cut between the two only has it fetched again.
+ * written first, so a cut between the two only has it fetched again. Which
+ * version could not be taken, and why, is noted for people; a start tries
+ * again.
  */
 #ifndef DVT_DEVICE_CONFVAL_H
 #define DVT_DEVICE_CONFVAL_H
@@ -19,7 +21,8 @@ struct dvt_confval {
 	char certificate[DVT_DIGEST_HEX]; /* it is encrypted to there; "" */
 	int64_t failed_version;           /* that could not be taken */
 	char failed[DVT_STEP_DETAIL];     /* why */
-	bool told;                        /* the server knows */
+	int64_t noted_version; /* likewise, as the disk has it; 0: none */
+	bool told;             /* the server knows */
 };
 
 struct dvt_confvals { /* zeros: none */

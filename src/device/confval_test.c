@@ -5,6 +5,7 @@
 
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,7 +69,11 @@ a_damaged_list_is_no_list(void **state)
 	    "{\"values\": [1]}", "{\"values\": [{\"name\": \"a\"}]}",
 	    "{\"values\": [{\"name\": \"../a\", \"version\": 1}]}",
 	    "{\"values\": [{\"name\": \"a\", \"version\": 0}]}",
-	    "{\"values\": [{\"name\": \"a\", \"version\": 1}, 7]}"};
+	    "{\"values\": [{\"name\": \"a\", \"version\": 1}, 7]}",
+	    "{\"values\": [{\"name\": \"a\", \"version\": 1, "
+	    "\"failed_version\": -1}]}",
+	    "{\"values\": [{\"name\": \"a\", \"version\": 1, "
+	    "\"failed\": 2}]}"};
 	struct testworld w;
 	struct dvt_agent_env env = {.fs = &dvt_memfs};
 	struct dvt_confvals all;
@@ -87,11 +92,18 @@ a_damaged_list_is_no_list(void **state)
 	}
 	dvt_confvals_add(&all, "kept")->have = 4;
 	dvt_confvals_add(&all, "not-there-yet")->want = 1;
+	dvt_confvals_add(&all, "refused")->failed_version = 2;
+	(void)snprintf(all.v[2].failed, sizeof(all.v[2].failed), "why");
 	assert_int_equal(dvt_confvals_save(&env, &all, &err), DVT_OK);
 	dvt_confvals_fini(&all);
 	assert_int_equal(dvt_confvals_load(&env, &all, &err), DVT_OK);
-	assert_int_equal(all.n, 1);
+	assert_int_equal(all.n, 2);
 	assert_int_equal(all.v[0].have, 4);
+	assert_int_equal(all.v[0].noted_version, 0);
+	assert_int_equal(all.v[1].have, 0);
+	assert_int_equal(all.v[1].noted_version, 2);
+	assert_int_equal(all.v[1].failed_version, 0); /* tried again */
+	assert_string_equal(all.v[1].failed, "why");
 	dvt_confvals_fini(&all);
 	testworld_fini(&w);
 }

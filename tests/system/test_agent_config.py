@@ -4,6 +4,7 @@ opened by the device alone, given back under its new key after a rotation; the
 lease of an update; `device updates` live. A real control plane, gateway and
 broker; openssl checks the ciphertext."""
 import base64
+import hashlib
 import http.client
 import json
 import socket
@@ -132,6 +133,17 @@ def test_a_value_reaches_its_device_alone(site):
     assert "on-event  Update local configuration Succeed" in hooks
 
 
+def test_status_shows_values_but_not_what_is_in_them(site):
+    said = site.run("status", "--json")
+    assert "correct horse" not in said and "correct horse" not in site.run("status")
+    values = {v["name"]: v for v in json.loads(said)["config"]}
+    assert values["wifi.psk"] == {
+        "name": "wifi.psk", "version": 1, "state": "applied", "failed_version": 0, "reason": "",
+        "digest": hashlib.sha256(b"correct horse").hexdigest()}
+    assert set(values) == {"wifi.psk", "mqtt.conf"}
+    assert "wifi.psk: version 1, sha256 " in site.run("status")
+
+
 def test_one_bad_value_harms_no_other(site):
     other = site.world.old / "gateways/gw-1/chain.pem"
     sealed = openssl("cms", "-encrypt", "-binary", "-aes-256-gcm", "-outform", "DER", other,
@@ -145,8 +157,13 @@ def test_one_bad_value_harms_no_other(site):
     bad = site.listed()["bad"]
     assert bad["applied_version"] == 0 and "another certificate" in bad["failed"]
     assert [e["outcome"] for e in site.events("DEVICE_CONFIG_APPLIED") if e["name"] == "bad"] == ["Fail"]
+    shown = {v["name"]: v for v in json.loads(site.run("status", "--json"))["config"]}
+    assert shown["after"]["state"] == "applied" and shown["bad"]["version"] == 0
+    assert shown["bad"]["state"] == "failed" and shown["bad"]["failed_version"] == 1
+    assert "another certificate" in shown["bad"]["reason"] and shown["bad"]["digest"] == ""
     site.world.op("device", "config", "remove", DEVICE, "bad")
     site.run("run", "--once")
+    assert "bad" not in {v["name"] for v in json.loads(site.run("status", "--json"))["config"]}
     for body in ({"sealed": "AAAA", "certificate": site.certificate()},
                  {"sealed": base64.b64encode(sealed).decode(), "certificate": "0" * 64},
                  {"sealed": base64.b64encode(b"0" * 30000).decode(),
