@@ -7,7 +7,6 @@
 #include "device/agent_priv.h"
 
 #include "base/mem.h"
-#include "durable/atomic.h"
 #include "pki/envelope.h"
 #include "pki/x509.h"
 #include "wire/base64.h"
@@ -23,14 +22,9 @@ enum dvt_code
 dvt_agent_config_open(struct dvt_agent *a, struct dvt_err *err)
 {
 	struct dvt_confwork *w = &a->confval;
-	enum dvt_code rc;
 
 	dvt_buf_init(&w->plain, DVT_CONFIG_VALUE);
-	if ((rc = dvt_confvals_load(&a->env, &w->all, err)) != DVT_OK)
-		return rc;
-	/* half a value may lie there, in clear, though none is listed */
-	rc = dvt_dir_recover(a->env.fs, a->env.fs_ctx, DVT_CONFVAL_DIR, err);
-	return rc == DVT_E_ABSENT ? DVT_OK : rc;
+	return dvt_confvals_load(&a->env, &w->all, err);
 }
 
 void

@@ -297,7 +297,9 @@ recover(const struct dvt_agent_env *env, struct dvt_err *err)
 		if (rc != DVT_OK)
 			return rc;
 	}
-	return DVT_OK;
+	/* half a value may lie there, in clear, though none is listed */
+	rc = dvt_dir_recover(env->fs, env->fs_ctx, DVT_CONFVAL_DIR, err);
+	return rc == DVT_E_ABSENT ? DVT_OK : rc;
 }
 
 static enum dvt_code

@@ -11,13 +11,24 @@
 #include <stdio.h>
 #include <string.h>
 
+/* @return: its place, or value_n. */
+static size_t
+place_of(const struct testworld *w, const char *name)
+{
+	size_t i = 0;
+
+	while (i < w->value_n &&
+	       (name == NULL || strcmp(w->value[i].name, name) != 0))
+		i++;
+	return i;
+}
+
 static struct testvalue *
 value_of(struct testworld *w, const char *name)
 {
-	for (size_t i = 0; i < w->value_n; i++)
-		if (name != NULL && strcmp(w->value[i].name, name) == 0)
-			return &w->value[i];
-	return NULL;
+	size_t i = place_of(w, name);
+
+	return i < w->value_n ? &w->value[i] : NULL;
 }
 
 static X509 *
@@ -70,10 +81,12 @@ testworld_set_value(struct testworld *w, const char *name, const char *text)
 }
 
 bool
-testworld_value_opens(struct testworld *w, const char *name, const char *text)
+testworld_value_opens(
+    const struct testworld *w, const char *name, const char *text)
 {
 	const struct dvt_agent_credential *c = dvt_agent_credential(w->agent);
-	const struct testvalue *v = value_of(w, name);
+	size_t i = place_of(w, name);
+	const struct testvalue *v = i < w->value_n ? &w->value[i] : NULL;
 	struct dvt_buf plain;
 	bool ok;
 

@@ -143,7 +143,7 @@ void testworld_set_value(
     struct testworld *w, const char *name, const char *text);
 /* What the control plane has opens with the credential in use now. */
 bool testworld_value_opens(
-    struct testworld *w, const char *name, const char *text);
+    const struct testworld *w, const char *name, const char *text);
 /* No update runs or is asked for, and the server has heard from the newest
  * certificate. */
 bool testworld_is_renewed(const struct testworld *w);

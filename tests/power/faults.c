@@ -41,6 +41,13 @@ no_sync_trust(void *ctx, const char *dir, struct dvt_err *err)
 		   : dvt_memfs.sync_dir(ctx, dir, err);
 }
 
+static enum dvt_code
+no_sync_config(void *ctx, const char *dir, struct dvt_err *err)
+{
+	return strcmp(dir, "config") == 0 ? DVT_OK
+					  : dvt_memfs.sync_dir(ctx, dir, err);
+}
+
 static size_t
 node_of(const struct dvt_memfs *fs, const char *path)
 {
@@ -68,6 +75,15 @@ no_sync_file(void *ctx, const char *path, struct dvt_span bytes, unsigned mode,
 	if (rc == DVT_OK)
 		dvt_buf_reset(&fs->nodes[node_of(fs, path)].disk);
 	return rc;
+}
+
+static enum dvt_code
+no_sync_value(void *ctx, const char *path, struct dvt_span bytes, unsigned mode,
+    struct dvt_err *err)
+{
+	return strncmp(path, "config/", 7) == 0
+		   ? no_sync_file(ctx, path, bytes, mode, err)
+		   : dvt_memfs.write_new(ctx, path, bytes, mode, err);
 }
 
 /* --- in place --- */
@@ -141,7 +157,70 @@ strewn(void *ctx, const char *path, struct dvt_span bytes, unsigned mode,
 	return dvt_memfs.write_new(ctx, path, bytes, mode, err);
 }
 
+/* Values in clear are taken for done with once the switch stands. */
+static enum dvt_code
+value_wiped(void *ctx, const char *from, const char *to, struct dvt_err *err)
+{
+	enum dvt_code rc = dvt_memfs.rename(ctx, from, to, err);
+
+	if (rc == DVT_OK && strcmp(to, "current") == 0)
+		(void)dvt_memfs.unlink(ctx, "config/wifi.psk", NULL);
+	return rc;
+}
+
+static enum dvt_code
+value_strewn(void *ctx, const char *path, struct dvt_span bytes, unsigned mode,
+    struct dvt_err *err)
+{
+	if (strncmp(path, "config/", 7) == 0)
+		(void)dvt_memfs.write_new(
+		    ctx, "generations/value", bytes, mode, NULL);
+	return dvt_memfs.write_new(ctx, path, bytes, mode, err);
+}
+
+/* It is removed and written anew, not replaced. */
+static enum dvt_code
+value_not_replaced(
+    void *ctx, const char *from, const char *to, struct dvt_err *err)
+{
+	if (strncmp(to, "config/", 7) == 0) {
+		(void)dvt_memfs.unlink(ctx, to, NULL);
+		(void)dvt_memfs.sync_dir(ctx, "config", NULL);
+	}
+	return dvt_memfs.rename(ctx, from, to, err);
+}
+
 /* --- all of them --- */
+
+static size_t
+faults_of_values(struct fault out[FAULTS_MAX], size_t n)
+{
+	size_t first = n;
+
+	out[n].fs.sync_dir = no_sync_config;
+	out[n++].name = "no fsync of config/";
+	out[n].fs.write_new = no_sync_value;
+	out[n++].name = "no fsync of a value before its rename";
+	out[n].fs.rename = value_not_replaced;
+	out[n++].name = "a value removed before it is written";
+	out[n].fs.write_new = value_strewn;
+	out[n++].name = "a copy of a value outside config/";
+	for (size_t i = first; i < n; i++)
+		out[i].life = "new version of a value";
+	first = n;
+	out[n].fs.sync_dir = no_sync_generation;
+	out[n++].name = "no fsync of generations/N/ (values)";
+	out[n].fs.rename = two_switches;
+	out[n++].name = "key and chain written in two switches (values)";
+	out[n].fs.rename = value_wiped;
+	out[n++].name = "a value wiped at the switch";
+	for (size_t i = first; i < n; i++)
+		out[i].life = "renewal with values";
+	out[n].fs.rename = wiped_early;
+	out[n].life = "renewal with values that goes back";
+	out[n++].name = "the old key wiped early (values)";
+	return n;
+}
 
 size_t
 faults_make(struct fault out[FAULTS_MAX])
@@ -170,5 +249,5 @@ faults_make(struct fault out[FAULTS_MAX])
 	out[n++].name = "\"current\" removed before it is written";
 	out[n].fs.write_new = strewn;
 	out[n++].name = "a copy of the key outside its generation";
-	return n;
+	return faults_of_values(out, n);
 }

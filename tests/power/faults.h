@@ -14,7 +14,7 @@ struct fault {
 	struct dvt_fs fs; /* over a struct dvt_memfs */
 };
 
-#define FAULTS_MAX 16
+#define FAULTS_MAX 24
 
 /* Fill @out, the first with no fault at all. @return: how many. */
 size_t faults_make(struct fault out[FAULTS_MAX]);

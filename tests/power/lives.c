@@ -7,6 +7,7 @@
 #include "device/testserver.h"
 #include "handshake.h"
 #include "pki/x509.h"
+#include "values.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -40,8 +41,8 @@ reach(struct testworld *w, bool (*what)(const struct testworld *w))
 
 /* --- what is prepared --- */
 
-static void
-prepare_renewal(struct testworld *w)
+void
+life_prepare_renewal(struct testworld *w)
 {
 	testworld_init(w);
 	w->bundle = 1;
@@ -57,19 +58,19 @@ prepare_renewal(struct testworld *w)
 static void
 prepare_new_ca(struct testworld *w)
 {
-	prepare_renewal(w);
+	life_prepare_renewal(w);
 	w->new_ca = true;
 }
 
 static void
 prepare_bad_hook(struct testworld *w)
 {
-	prepare_renewal(w);
+	life_prepare_renewal(w);
 	w->hook_exit = 1;
 }
 
-static bool
-is_back(const struct testworld *w)
+bool
+life_is_back(const struct testworld *w)
 {
 	return strstr(w->done, "r2-renew=failed") != NULL;
 }
@@ -77,7 +78,7 @@ is_back(const struct testworld *w)
 static void
 prepare_lost_answers(struct testworld *w)
 {
-	prepare_renewal(w);
+	life_prepare_renewal(w);
 	w->fault = FAULT_SILENT;
 	w->fault_left = 1;
 	w->checkin_fault = FAULT_SILENT;
@@ -116,25 +117,28 @@ prepare_empty(struct testworld *w)
 	(void)snprintf(w->secret, sizeof(w->secret), "only-once");
 }
 
-static void
+static enum dvt_code
 command_enroll(struct testworld *w)
 {
 	struct dvt_command c = {
 	    .kind = DVT_COMMAND_ENROLL, .secret = "only-once"};
 	struct dvt_buf anchor;
+	enum dvt_code rc;
 
 	dvt_buf_init(&anchor, DVT_CERT_PEM_MAX);
 	must(dvt_x509_to_pem(w->pki->old_root.cert, &anchor, NULL));
 	c.anchor_pem = dvt_buf_span(&anchor);
-	must(dvt_agent_command(w->agent, &c, NULL));
+	rc = dvt_agent_command(w->agent, &c, NULL);
 	dvt_buf_fini(&anchor);
+	return rc;
 }
 
-static void
+static enum dvt_code
 command_import(struct testworld *w)
 {
 	struct dvt_command c = {.kind = DVT_COMMAND_IMPORT};
 	struct dvt_buf anchor, key, chain;
+	enum dvt_code rc;
 
 	dvt_buf_init(&anchor, DVT_CERT_PEM_MAX);
 	dvt_buf_init(&key, DVT_KEY_PEM_MAX);
@@ -145,10 +149,11 @@ command_import(struct testworld *w)
 	c.anchor_pem = dvt_buf_span(&anchor);
 	c.key_pem = dvt_buf_span(&key);
 	c.chain_pem = dvt_buf_span(&chain);
-	must(dvt_agent_command(w->agent, &c, NULL));
+	rc = dvt_agent_command(w->agent, &c, NULL);
 	dvt_buf_fini(&anchor);
 	dvt_buf_cleanse(&key);
 	dvt_buf_fini(&chain);
+	return rc;
 }
 
 static bool
@@ -161,7 +166,7 @@ has_checked_in(const struct testworld *w)
 static void
 prepare_hold(struct testworld *w)
 {
-	prepare_renewal(w);
+	life_prepare_renewal(w);
 	w->config.hold_s = HOUR_S;
 	testworld_on(w);
 	reach(w, testworld_is_renewed);
@@ -184,19 +189,24 @@ first_is_gone(const struct testworld *w)
 }
 
 const struct life lives[] = {
-    {"renewal",			prepare_renewal,      NULL,           testworld_is_renewed,  true },
-    {"renewal under a new CA",         prepare_new_ca,       NULL,           testworld_is_renewed,
-     true												},
-    {"renewal, each answer lost once", prepare_lost_answers, NULL,
-     testworld_is_renewed,									  true },
-    {"renewal that goes back",         prepare_bad_hook,     NULL,           is_back,               true },
-    {"trust bundle",                   prepare_trust,        NULL,           testworld_is_trusting, true },
-    {"trust bundle that removes",      prepare_removal,      NULL,           testworld_is_trusting,
-     true												},
-    {"first enrolment",                prepare_empty,        command_enroll, testworld_is_renewed,
-     false											       },
-    {"adoption",		       prepare_empty,        command_import, has_checked_in,        false},
-    {"end of a hold",                  prepare_hold,         NULL,           first_is_gone,         false},
+    {"renewal",			    life_prepare_renewal,    NULL,           testworld_is_renewed,   true },
+    {"renewal under a new CA",             prepare_new_ca,          NULL,           testworld_is_renewed,
+     true													},
+    {"renewal, each answer lost once",     prepare_lost_answers,    NULL,
+     testworld_is_renewed,										  true },
+    {"renewal that goes back",             prepare_bad_hook,        NULL,           life_is_back,           true },
+    {"renewal with values",                values_prepare,          NULL,           values_are_sealed_anew, true },
+    {"renewal with values that goes back", values_prepare_bad_hook, NULL,
+     values_are_back,										       true },
+    {"new version of a value",             values_prepare_new,      NULL,           values_are_taken,
+     true													},
+    {"trust bundle",		       prepare_trust,           NULL,           testworld_is_trusting,  true },
+    {"trust bundle that removes",          prepare_removal,         NULL,           testworld_is_trusting,
+     true													},
+    {"first enrolment",                    prepare_empty,           command_enroll, testworld_is_renewed,
+     false												       },
+    {"adoption",			   prepare_empty,           command_import, has_checked_in,         false},
+    {"end of a hold",		      prepare_hold,            NULL,           first_is_gone,          false},
 };
 const size_t lives_n = DVT_COUNT(lives);
 
@@ -252,6 +262,8 @@ look_for_key(struct walk *walk, const char *name)
 	if (b.n > 0 && memmem(b.p, b.n, "PRIVATE KEY", 11) != NULL &&
 	    !is_key_place(walk->dir, name))
 		life_failed(walk->when, "a clear key in %s", path);
+	if (values_are_in(dvt_buf_span(&b)) && strcmp(walk->dir, "config") != 0)
+		life_failed(walk->when, "a clear value in %s", path);
 	dvt_buf_cleanse(&b);
 }
 
@@ -267,7 +279,7 @@ look_at(void *arg, const char *name, bool is_dir)
 		    walk->sub[walk->sub_n++], sizeof(walk->sub[0]), name);
 }
 
-/* No clear key lies outside its generation. */
+/* No clear key lies outside its generation, no value outside config. */
 static void
 check_keys(struct testworld *w, const char *dir, const char *when)
 {
@@ -294,6 +306,7 @@ life_check_now(const struct life *l, struct testworld *w, const char *when)
 	}
 	if (l->keeps_first)
 		check_first_is_there(w, when);
+	values_check(w, when);
 	check_keys(w, "", when);
 }
 
@@ -311,15 +324,22 @@ life_turn_on(struct testworld *w)
 	return false;
 }
 
-void
-life_ask(const struct life *l, struct testworld *w)
+enum dvt_code
+life_try_ask(const struct life *l, struct testworld *w)
 {
 	struct dvt_agent_status s;
 
 	dvt_agent_status(w->agent, &s);
-	if (l->command != NULL && !s.adopting &&
-	    dvt_agent_credential(w->agent) == NULL)
-		l->command(w);
+	if (l->command == NULL || s.adopting ||
+	    dvt_agent_credential(w->agent) != NULL)
+		return DVT_OK;
+	return l->command(w);
+}
+
+void
+life_ask(const struct life *l, struct testworld *w)
+{
+	must(life_try_ask(l, w));
 }
 
 void

@@ -16,7 +16,7 @@ struct life {
 	const char *name;
 	void (*prepare)(struct testworld *w); /* off afterwards */
 	/* what is asked of an agent that has no credential (again) */
-	void (*command)(struct testworld *w);
+	enum dvt_code (*command)(struct testworld *w);
 	bool (*is_done)(const struct testworld *w);
 	/* the first credential must be on the disk all the time */
 	bool keeps_first;
@@ -32,7 +32,15 @@ _Noreturn void life_failed(const char *when, const char *fmt, ...)
 /* On; false when the power went while it opened. */
 bool life_turn_on(struct testworld *w);
 
-/* What a person asks for, where it has no credential and is not about it. */
+/* Prepared for lives.c: adopted, trusting bundle 1, and told to renew. */
+void life_prepare_renewal(struct testworld *w);
+/* It told that the renewal failed. */
+bool life_is_back(const struct testworld *w);
+
+/* What a person asks for, where it has no credential and is not about it.
+ * DVT_OK where nothing is. */
+DVT_MUST_USE enum dvt_code life_try_ask(
+    const struct life *l, struct testworld *w);
 void life_ask(const struct life *l, struct testworld *w);
 
 /* From on to done, or until the power goes. */
