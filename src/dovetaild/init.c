@@ -69,6 +69,8 @@ show(const struct init *i)
 {
 	printf("Fleet %s is ready in %s\n\n", i->options.fleet, i->dir);
 	printf("  root CA        %s/%s\n", i->dir, DIR_ROOT_PEM);
+	printf("  for devices    %s/%s  (enroll --trust-key)\n", i->dir,
+	    DIR_TRUST_PEM);
 	printf("  settings       %s/%s\n", i->dir, DIR_SETTINGS);
 	if (i->options.user != NULL)
 		printf("  account        %s\n", i->options.user);

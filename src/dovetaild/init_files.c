@@ -235,6 +235,24 @@ write_root(struct init *i, struct dvt_err *err)
 	return rc;
 }
 
+/* What a device is given, so that it need not pin the keys it hears of. */
+static enum dvt_code
+write_trust_keys(struct init *i, struct dvt_err *err)
+{
+	char full[1200];
+	struct dvt_buf pem;
+	enum dvt_code rc = DVT_OK;
+
+	snprintf(full, sizeof(full), "%s/%s", i->dir, DIR_TRUST_PEM);
+	dvt_buf_init(&pem, DVT_KEY_PEM_MAX);
+	for (int k = 0; rc == DVT_OK && k < INIT_ROOT_KEYS; k++)
+		rc = dvt_key_public_to_pem(i->root_key[k], &pem, err);
+	if (rc == DVT_OK)
+		rc = file_write(full, dvt_buf_span(&pem), 0644, err);
+	dvt_buf_fini(&pem);
+	return rc;
+}
+
 static enum dvt_code
 write_front(struct init *i, int64_t k, struct dvt_err *err)
 {
@@ -257,6 +275,8 @@ init_keys_out(struct init *i, struct dvt_err *err)
 	char path[64];
 	enum dvt_code rc = write_root(i, err);
 
+	if (rc == DVT_OK)
+		rc = write_trust_keys(i, err);
 	for (int k = 0; rc == DVT_OK && k < INIT_ROOT_KEYS; k++) {
 		snprintf(
 		    path, sizeof(path), "offline/trust-root-%d.pem", k + 1);

@@ -20,11 +20,12 @@ DVT_MUST_USE enum dvt_code settings_check(
     const struct dvt_config *c, struct dvt_err *err);
 
 /* Where things are below the data folder. */
-#define DIR_SETTINGS "dovetail.ini"
-#define DIR_DATABASE "db/dovetail.db"
-#define DIR_UNLOCK   "keys/unlock"
-#define DIR_SOCKET   "run/api.sock"
-#define DIR_PID      "run/dovetaild.pid"
-#define DIR_ROOT_PEM "public/root.pem"
+#define DIR_SETTINGS  "dovetail.ini"
+#define DIR_DATABASE  "db/dovetail.db"
+#define DIR_UNLOCK    "keys/unlock"
+#define DIR_SOCKET    "run/api.sock"
+#define DIR_PID       "run/dovetaild.pid"
+#define DIR_ROOT_PEM  "public/root.pem"
+#define DIR_TRUST_PEM "public/trust.pem"
 
 #endif

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """init and start: what is refused, how clearly, and that nothing is harmed."""
+import json
 import os
 import pathlib
 import shutil
@@ -83,6 +84,41 @@ def test_an_offline_root_leaves_this_host(tmp_path):
     assert public == shown
     held = w.query("SELECT name FROM authority WHERE key_wrapped IS NOT NULL ORDER BY name")
     assert [row["name"] for row in held] == ["device-ca", "server-ca"]
+
+
+def enrol(w, device, folder, trust):
+    """A new device with the trust keys of a file: what its agent said and holds."""
+    folder.mkdir()
+    secret = w.op("device", "secret", device, "--create")["secret"]
+    (folder / "agent.ini").write_text(f"""[agent]
+server = 127.0.0.1:{w.device_port}
+server-name = control.test
+retry-first = 1s
+once-limit = 2s
+""")
+    agent = [BUILD / "dovetail-agent", "--state", folder / "state", "--config", folder / "agent.ini"]
+    said = ""
+    for words in (["enroll", "--secret-file", "-", "--device", device, "--trust-key", trust,
+                   "--anchor", w.home / "public/root.pem"], ["run", "--once"]):
+        done = subprocess.run([*agent, *words], input=secret, capture_output=True, text=True, timeout=30)
+        said += done.stdout + done.stderr
+    shown = subprocess.run([*agent, "status", "--json"], capture_output=True, text=True, timeout=30, check=True)
+    return said, json.loads(shown.stdout)["trust"]
+
+
+def test_init_writes_the_trust_keys_that_a_device_is_shipped_with(world, tmp_path):
+    trust = world.home / "public/trust.pem"
+    assert trust.stat().st_mode & 0o777 == 0o644
+    halves = [subprocess.run(["openssl", "pkey", "-in", world.home / f"offline/trust-root-{n}.pem", "-pubout"],
+                             capture_output=True, check=True, text=True).stdout for n in (1, 2, 3)]
+    assert trust.read_text() == "".join(halves)
+    other = World(tmp_path / "other", devices=0, gateways=0)
+    other.init()
+    world.start_control()
+    said, held = enrol(world, "dev-1", tmp_path / "dev-1", trust)
+    assert held["version"] >= 1 and held["pinned"] is False, (held, said)
+    said, held = enrol(world, "dev-2", tmp_path / "dev-2", other.home / "public/trust.pem")
+    assert held["version"] == 0, (held, said)
 
 
 def test_settings_are_checked_and_the_line_named(world):
