@@ -239,25 +239,46 @@ identify(struct dvt_edge_conn *c, X509 *leaf, uint8_t digest[DVT_VERDICT_KEY])
 	return device;
 }
 
+/*
+ * Whose the certificate is: by the lists, where the feed has them; else, as a
+ * claim, by its common name. "" when it tells of no device.
+ */
+static const char *
+owner_of(const struct dvt_edge_conn *c, const struct dvt_feed_entry *device)
+{
+	const struct dvt_feed *feed = c->edge->feed;
+	const char *claimed = c->peer.common_name;
+	const struct dvt_feed_entry *d;
+
+	if (device != NULL)
+		return device->key;
+	if (!dvt_edge_has_inventory(c->edge))
+		return claimed;
+	d = dvt_feed_get(feed, DVT_FEED_DENY, c->peer.certificate);
+	if (d != NULL && d->u.deny.device[0] != '\0')
+		return d->u.deny.device;
+	/* a ticket of ours says more than a name that anybody can write */
+	if (c->peer.confidence != DVT_CONF_TICKET && claimed[0] != '\0' &&
+	    dvt_feed_get(feed, DVT_FEED_DEVICE, claimed) != NULL)
+		return claimed;
+	return "";
+}
+
+/* With a certificate shown, who else was seen at its address is no hint. */
 static void
 name_it(struct dvt_edge_conn *c, const struct dvt_feed_entry *device)
 {
-	const struct dvt_feed_entry *d;
-	const char *id = "";
+	const char *id = owner_of(c, device);
 
-	if (device != NULL) {
-		id = device->key;
-	} else if (!dvt_edge_has_inventory(c->edge)) {
-		id = c->peer.common_name;
-	} else if ((d = dvt_feed_get(c->edge->feed, DVT_FEED_DENY,
-			c->peer.certificate)) != NULL) {
-		id = d->u.deny.device;
+	if (id[0] != '\0') {
+		/* shown, not proven yet: no better than a name it asked for */
+		memcpy(c->peer.device, id, strlen(id) + 1);
+		c->peer.confidence = DVT_CONF_NAME;
+	} else if (c->peer.confidence > DVT_CONF_NAME ||
+		   !dvt_edge_has_inventory(c->edge)) {
+		c->peer.device[0] = '\0';
+		c->peer.confidence = DVT_CONF_NONE;
 	}
-	if (id[0] == '\0')
-		return;
-	/* shown, not proven yet: no better than a name it asked for */
-	memcpy(c->peer.device, id, strlen(id) + 1);
-	c->peer.confidence = DVT_CONF_NAME;
 }
 
 int

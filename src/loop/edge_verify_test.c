@@ -20,11 +20,11 @@ what_the_edge_refuses_it_names(void **state)
 	    {"no certificate", NULL,          DVT_HR_NO_CERTIFICATE,  116, ""     },
 	    {"blocked",        &dev[1],       DVT_HR_DENIED_BLOCKED,  42,  "dev-1"},
 	    {"denied",         &dev[2],       DVT_HR_DENIED_REVOKED,  44,  "dev-2"},
-	    {"expired",        &expired,      DVT_HR_EXPIRED,         45,  ""     },
-	    {"not begun",      &early,        DVT_HR_NOT_YET_VALID,   42,  ""     },
-	    {"a CA",           &is_ca,        DVT_HR_BAD_CERTIFICATE, 43,  ""     },
-	    {"for servers",    &wrong_eku,    DVT_HR_BAD_CERTIFICATE, 43,  ""     },
-	    {"unknown issuer", &foreign,      DVT_HR_UNKNOWN_CA,      48,  ""     },
+	    {"expired",        &expired,      DVT_HR_EXPIRED,         45,  "dev-0"},
+	    {"not begun",      &early,        DVT_HR_NOT_YET_VALID,   42,  "dev-0"},
+	    {"a CA",           &is_ca,        DVT_HR_BAD_CERTIFICATE, 43,  "dev-0"},
+	    {"for servers",    &wrong_eku,    DVT_HR_BAD_CERTIFICATE, 43,  "dev-0"},
+	    {"unknown issuer", &foreign,      DVT_HR_UNKNOWN_CA,      48,  "dev-0"},
 	    {"self-signed",    &foreign_root, DVT_HR_UNKNOWN_CA,      48,  ""     },
 	};
 
@@ -49,6 +49,53 @@ what_the_edge_refuses_it_names(void **state)
 			    last.device);
 		if (r->reason != DVT_HR_NO_CERTIFICATE)
 			assert_int_not_equal(last.x509_error, 0);
+	}
+}
+
+/*
+ * dev-b alone was seen at the address: it is not who shows a certificate that
+ * tells of another device, or of none.
+ */
+static void
+the_address_names_nobody_who_shows_a_certificate(void **state)
+{
+	static const char from[] = "198.51.100.77:1";
+	const struct row {
+		const char *what;
+		const struct testca *cert;
+		const char *name; /* asked for */
+		const char *device, *confidence;
+	} rows[] = {
+	    {"none shown",     NULL,          NULL,         "dev-b", "address"},
+	    {"ended",          &expired,      NULL,         "dev-0", "name"   },
+	    {"by a stranger",  &foreign,      NULL,         "dev-0", "name"   },
+	    {"blocked",        &dev[1],       NULL,         "dev-1", "name"   },
+	    {"of no device",   &foreign_root, NULL,         "",      "none"   },
+	    {"other name",     &expired,      "dev-p.test", "dev-0", "name"   },
+	    {"none, own name", &foreign_root, "dev-p.test", "dev-p", "name"   },
+	};
+
+	(void)state;
+	use("ON");
+	for (size_t i = 0; i < DVT_COUNT(rows) * 2; i++) {
+		const struct row *r = &rows[i / 2];
+		struct client c = {.cert = &below,
+		    .above = &sub_dev,
+		    .trusts = "O",
+		    .version = versions[i % 2],
+		    .from = from};
+
+		assert_true(attempt(&c));
+		assert_string_equal(last.device, "dev-b");
+		c.above = NULL;
+		c.cert = r->cert;
+		c.name = r->name;
+		assert_false(attempt(&c));
+		if (last.outcome != DVT_HS_EDGE_REFUSED ||
+		    strcmp(last.device, r->device) != 0 ||
+		    strcmp(last.confidence, r->confidence) != 0)
+			fail_msg("%s: '%s' %s", r->what, last.device,
+			    last.confidence);
 	}
 }
 
@@ -348,6 +395,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_the_edge_refuses_it_names),
+	    cmocka_unit_test(the_address_names_nobody_who_shows_a_certificate),
 	    cmocka_unit_test(
 		superseded_certificates_are_refused_here_and_pins_taken),
 	    cmocka_unit_test(an_unlisted_certificate_waits_for_the_inventory),

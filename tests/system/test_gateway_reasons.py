@@ -13,6 +13,7 @@ import pytest
 from edgekit import Ca, Client, Gateway, run_openssl, wait_for
 from rawtls import Alerted, RawTls
 from stackkit import CONNACK, Broker, Device, have
+from test_gateway_feed import World as Fed
 from test_gateway_files import Pki
 from world import BUILD
 
@@ -133,6 +134,38 @@ def test_who_is_refused_is_named_with_the_reason(world, version, who, name, reas
         assert abs(r["date_s"] + 3600) < 120
     else:
         assert "date_s" not in r
+
+
+def test_a_device_at_the_address_does_not_name_who_shows_a_certificate(tmp_path):
+    """dev-0 alone was seen here; others come with certificates that ended."""
+    w = Fed(tmp_path)
+    try:
+        gw = w.gw.start()
+        w.fill()
+        s = w.client(0)
+        assert s.echo()
+        s.close()
+        wait_for("dev-0's record", lambda: [h for h in w.control.handshakes if h.get("device") == "dev-0"])
+        ended = {"days": ("-9d", -2)}
+        listed = w.devices.leaf("pump-6", **ended)
+        w.control.device("imported-6", listed, state="parked")
+        for name in ("dev-3", "nobody"):
+            w.devices.leaf(name, **ended)
+        w.wait_applied(w.control.device("dev-9", w.dev[2]))
+        for name, device, confidence in (("pump-6", "imported-6", "name"), ("dev-3", "dev-3", "name"),
+                                         ("nobody", None, "none")):
+            since = len(w.control.handshakes)
+            for version in VERSIONS.values():
+                with pytest.raises(REFUSED):
+                    Client(gw.port, [w.old.cert], w.devices.folder / f"{name}.pem", w.devices.folder / f"{name}.key",
+                           version=version).echo()
+            told = wait_for(f"records of {name}", lambda: len(w.control.handshakes) >= since + 2 and
+                            w.control.handshakes[since:])
+            for h in told:
+                assert (h["outcome"], h["reason"]) == ("edge-refused", "expired"), h
+                assert (h.get("device"), h["confidence"]) == (device, confidence), h
+    finally:
+        w.close()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
