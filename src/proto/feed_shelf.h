@@ -7,7 +7,12 @@
 #include "proto/shelf.h"
 
 /* Kinds of records. */
-enum { DVT_SHELF_DENY, DVT_SHELF_DEVICE, DVT_SHELF_OWNER, DVT_SHELF_KEY };
+enum {
+	DVT_SHELF_DENY = DVT_SHELF_RARE,
+	DVT_SHELF_DEVICE,
+	DVT_SHELF_OWNER,
+	DVT_SHELF_KEY
+};
 
 /* A record as an entry: what dvt_feed_get() lends out. */
 struct dvt_feed_view {

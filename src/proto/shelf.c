@@ -13,14 +13,16 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MAGIC      0x64767473686c6601u
-#define SLOTS_MIN  64
-#define ARENA_MIN  16384 /* bytes */
-#define PLACE_BITS 40    /* of a slot; in units of 8 bytes: 8 TiB */
-#define PLACE_MASK ((UINT64_C(1) << PLACE_BITS) - 1)
-#define EMPTY      0
-#define DROPPED    1 /* no record is at that place */
-#define SEALS      (F_SEAL_SHRINK | F_SEAL_GROW)
+#define MAGIC        0x64767473686c6602u
+#define SLOTS_MIN    64
+#define ARENA_MIN    16384 /* bytes */
+#define PLACE_BITS   40    /* of a slot; in units of 8 bytes: 8 TiB */
+#define PLACE_MASK   ((UINT64_C(1) << PLACE_BITS) - 1)
+#define EMPTY        0
+#define DROPPED      1 /* no record is at that place */
+#define DIGEST       32
+#define FILTER_SLOTS 16 /* for which a word of the filter stands */
+#define SEALS        (F_SEAL_SHRINK | F_SEAL_GROW)
 
 struct head {
 	uint64_t magic;
@@ -28,7 +30,7 @@ struct head {
 	uint64_t bytes; /* of the whole mapping */
 	uint64_t salt;
 	_Atomic uint64_t count[DVT_SHELF_KINDS];
-	_Atomic uint64_t slot[]; /* hash over place */
+	_Atomic uint64_t slot[]; /* hash over place; then the filter */
 };
 
 struct record {
@@ -60,10 +62,18 @@ round8(uint64_t n)
 	return (n + 7) & ~UINT64_C(7);
 }
 
+/* The words of the filter lie behind the slots. */
+static uint64_t
+filter_words(uint64_t slots)
+{
+	return slots / FILTER_SLOTS;
+}
+
 static uint64_t
 arena_at(uint64_t slots)
 {
-	return round8(sizeof(struct head) + slots * sizeof(uint64_t));
+	return round8(sizeof(struct head) +
+		      (slots + filter_words(slots)) * sizeof(uint64_t));
 }
 
 static uint64_t
@@ -74,7 +84,7 @@ record_bytes(size_t key_n, size_t value_n)
 
 /* Salted, eight bytes at a time. */
 static uint64_t
-hash(uint64_t h, unsigned kind, struct dvt_span key)
+hash_text(uint64_t h, unsigned kind, struct dvt_span key)
 {
 	const uint8_t *p = key.p;
 	size_t n = key.n;
@@ -93,6 +103,75 @@ hash(uint64_t h, unsigned kind, struct dvt_span key)
 	h *= 0xbf58476d1ce4e5b9u;
 	return h ^ h >> 32;
 }
+
+/* Both halves of a product, one over the other. */
+static uint64_t
+fold(uint64_t a, uint64_t b)
+{
+	__extension__ unsigned __int128 p = (unsigned __int128)a * b;
+
+	return (uint64_t)p ^ (uint64_t)(p >> 64);
+}
+
+/* Digests are as good as random, but whoever makes certificates may choose
+ * among them: salted all the same, with as little work as that takes. */
+static uint64_t
+hash_digest(uint64_t salt, unsigned kind, const uint8_t *p)
+{
+	uint64_t w[4];
+
+	memcpy(w, p, sizeof(w));
+	return fold(fold(w[0] ^ salt, w[1] ^ 0xa0761d6478bd642fu),
+	    fold(w[2] ^ salt, w[3] ^ 0xe7037ed1a0b428dbu) ^ kind ^ salt);
+}
+
+static uint64_t
+hash(uint64_t h, unsigned kind, struct dvt_span key)
+{
+	if (key.n == DIGEST)
+		return hash_digest(h, kind, key.p);
+	return hash_text(h, kind, key);
+}
+
+/* --- the filter --- */
+
+/*
+ * Most who are looked for in a list of the denied are not on it: three bits
+ * of one word tell so in nearly all cases, and all those words stay in the
+ * processor's cache where the slots do not. Bits are set before a record is
+ * found, and go with the mapping.
+ */
+static _Atomic uint64_t *
+filter_word(const struct dvt_shelf *s, uint64_t h)
+{
+	return &s->m->slot[s->slots + (h >> 4 & (filter_words(s->slots) - 1))];
+}
+
+static uint64_t
+filter_bits(uint64_t h)
+{
+	return UINT64_C(1) << (h >> 40 & 63) | UINT64_C(1) << (h >> 46 & 63) |
+	       UINT64_C(1) << (h >> 52 & 63);
+}
+
+static void
+filter_add(struct dvt_shelf *s, unsigned kind, uint64_t h)
+{
+	if (kind == DVT_SHELF_RARE)
+		atomic_fetch_or_explicit(
+		    filter_word(s, h), filter_bits(h), memory_order_relaxed);
+}
+
+/* false: it is not there. */
+static bool
+filter_may_have(const struct dvt_shelf *s, unsigned kind, uint64_t h)
+{
+	return kind != DVT_SHELF_RARE ||
+	       (~atomic_load_explicit(filter_word(s, h), memory_order_relaxed) &
+		   filter_bits(h)) == 0;
+}
+
+/* --- the slots --- */
 
 /* The record of a slot; NULL when there is none within the mapping. */
 static const struct record *
@@ -332,6 +411,7 @@ place_new(struct dvt_shelf *s, unsigned kind, struct dvt_span key,
 	if (atomic_load_explicit(&s->m->slot[at], memory_order_relaxed) ==
 	    EMPTY)
 		s->used++;
+	filter_add(s, kind, h);
 	publish(s, at, (h & ~PLACE_MASK) | append(s, kind, key, value));
 	atomic_fetch_add_explicit(&s->m->count[kind], 1, memory_order_relaxed);
 }
@@ -433,12 +513,15 @@ bool
 dvt_shelf_get(const struct dvt_shelf *s, unsigned kind, struct dvt_span key,
     struct dvt_span *value)
 {
-	uint64_t at, free_at;
+	uint64_t h, at, free_at;
 	const struct record *r;
 
 	if (s->m == NULL)
 		return false;
-	at = find(s, kind, key, hash(s->m->salt, kind, key), &free_at);
+	h = hash(s->m->salt, kind, key);
+	if (!filter_may_have(s, kind, h))
+		return false;
+	at = find(s, kind, key, h, &free_at);
 	if (at == UINT64_MAX)
 		return false;
 	/* once more: the writer may have put another in its place */

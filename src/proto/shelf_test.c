@@ -100,6 +100,45 @@ it_grows_and_loses_nothing(void **state)
 	dvt_shelf_free(s);
 }
 
+/* A digest of which somebody chose all bytes but four. */
+static struct dvt_span
+chosen(uint8_t out[32], unsigned n, size_t at)
+{
+	memset(out, 0x5a, 32);
+	memcpy(out + at, &n, sizeof(n));
+	return (struct dvt_span){out, 32};
+}
+
+static void
+digests_are_found_however_they_were_chosen(void **state)
+{
+	enum { N = 3000 };
+	uint8_t key[32];
+
+	(void)state;
+	for (size_t at = 0; at <= 28; at += 4)
+		for (unsigned kind = 0; kind < 2; kind++) {
+			struct dvt_shelf *s = dvt_shelf_new(false);
+
+			for (unsigned n = 0; n < N; n++)
+				assert_true(dvt_shelf_put(
+				    s, kind, chosen(key, 2 * n, at), text("")));
+			for (unsigned n = 0; n < 2 * N; n++)
+				assert_int_equal(dvt_shelf_get(s, kind,
+						     chosen(key, n, at), NULL),
+				    n % 2 == 0);
+			for (unsigned n = 0; n < N; n += 2)
+				assert_true(dvt_shelf_drop(
+				    s, kind, chosen(key, 2 * n, at)));
+			for (unsigned n = 0; n < N; n++)
+				assert_int_equal(
+				    dvt_shelf_get(
+					s, kind, chosen(key, 2 * n, at), NULL),
+				    n % 2 == 1);
+			dvt_shelf_free(s);
+		}
+}
+
 static void
 changing_one_for_ever_needs_no_more_memory(void **state)
 {
@@ -385,6 +424,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(what_was_put_is_found_until_it_is_dropped),
 	    cmocka_unit_test(it_grows_and_loses_nothing),
+	    cmocka_unit_test(digests_are_found_however_they_were_chosen),
 	    cmocka_unit_test(changing_one_for_ever_needs_no_more_memory),
 	    cmocka_unit_test(
 		a_walk_meets_each_once_also_while_they_are_dropped),
