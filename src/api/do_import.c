@@ -180,6 +180,29 @@ same_authority(const struct import *m, const struct line *l)
 	return NULL;
 }
 
+/* Nobody vouches for it but who imports it: it is the device's only one. */
+static enum dvt_code
+place_pinned(struct import *m, struct line *l, struct dvt_err *err)
+{
+	const char *why = dvt_leaf_key_refuse(l->cert);
+	struct dvt_row_credential current;
+	enum dvt_code rc;
+
+	if (why != NULL)
+		return dvt_fail(err, DVT_E_INPUT, "%s", why);
+	rc = dvt_store_credential_current(m->app->tx, m->app->arena,
+	    DVT_OWNER_DEVICE, l->device, &current, err);
+	if (rc == DVT_OK)
+		return dvt_fail(err, DVT_E_CONFLICT,
+		    "self-signed, and device %s is there with certificate "
+		    "%.16s...: revoke that one first, if this is the device",
+		    l->device, current.fingerprint);
+	if (rc != DVT_E_ABSENT)
+		return rc;
+	l->row.pinned = true;
+	return DVT_OK;
+}
+
 static enum dvt_code
 place_under_issuer(struct import *m, struct line *l, struct dvt_err *err)
 {
@@ -191,10 +214,8 @@ place_under_issuer(struct import *m, struct line *l, struct dvt_err *err)
 		return dvt_fail(err, DVT_E_INPUT,
 		    "the certificate of authority %s, not of a device",
 		    same_authority(m, l));
-	if (a == NULL && dvt_x509_is_self_signed(l->cert)) {
-		l->row.pinned = true;
-		return DVT_OK;
-	}
+	if (a == NULL && dvt_x509_is_self_signed(l->cert))
+		return place_pinned(m, l, err);
 	if (why != NULL)
 		return dvt_fail(err, DVT_E_INPUT, "%s",
 		    strstr(why, "client authentication") != NULL ||

@@ -261,11 +261,34 @@ revoked_and_ended_certificates_come_in_as_such(void **state)
 	world_fini(&w);
 }
 
+/* What our own issuing would refuse to make. */
+static X509 *
+self_signed_rsa_1024(const char *name)
+{
+	EVP_PKEY *key = EVP_RSA_gen(1024);
+	X509 *cert = X509_new();
+	X509_NAME *subject = X509_get_subject_name(cert);
+
+	X509_set_version(cert, X509_VERSION_3);
+	ASN1_INTEGER_set(X509_get_serialNumber(cert), 7);
+	X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
+	    (const unsigned char *)name, -1, -1, 0);
+	X509_set_issuer_name(cert, subject);
+	X509_gmtime_adj(X509_getm_notBefore(cert), -60);
+	X509_gmtime_adj(X509_getm_notAfter(cert), 86400);
+	X509_set_pubkey(cert, key);
+	assert_true(X509_sign(cert, key, EVP_sha256()) > 0);
+	EVP_PKEY_free(key);
+	return cert;
+}
+
 static void
 self_signed_certificates_are_pinned(void **state)
 {
 	struct world w = world_make(*state);
 	struct testca own = testca_make(NULL, "CN=lonely", -1);
+	struct testca other = testca_make(NULL, "CN=lonely", -1);
+	X509 *weak = self_signed_rsa_1024("weak");
 	struct dvt_buf body;
 
 	dvt_buf_init(&body, DVT_BODY_MAX);
@@ -276,7 +299,18 @@ self_signed_certificates_are_pinned(void **state)
 	assert_result(w.t, 1, "refused", "of authority old-root");
 	get(w.t, "/v1/devices/lonely");
 	assert_at(w.t, "credentials.0.pinned", "true");
+	/* again is the same; another one does not take its place */
+	dvt_buf_reset(&body);
+	add_line(&body, own.cert, NULL);
+	add_line(&body, other.cert, NULL);
+	add_line(&body, weak, NULL);
+	send(&w, &body);
+	assert_result(w.t, 0, "same", "null");
+	assert_result(w.t, 1, "refused", "revoke that one first");
+	assert_result(w.t, 2, "refused", "kind or size");
 	dvt_buf_fini(&body);
+	X509_free(weak);
+	testca_fini(&other);
 	testca_fini(&own);
 	world_fini(&w);
 }

@@ -233,14 +233,22 @@ enum dvt_code
 cli_read_file(
     const char *path, size_t max, struct dvt_buf *out, struct dvt_err *err)
 {
-	int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO)
-					: open(path, O_RDONLY | O_CLOEXEC);
 	char part[16384];
 	ssize_t n = 0;
+	int fd;
 
+	if (strcmp(path, "-") == 0) {
+		fd = dup(STDIN_FILENO);
+	} else {
+		/* a FIFO nobody writes to is empty, not a wait for ever */
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+		if (fd >= 0)
+			(void)fcntl(fd, F_SETFL, O_RDONLY);
+	}
 	if (fd < 0)
 		return dvt_fail_errno(err, "%s", path);
-	while (out->n <= max && (n = read(fd, part, sizeof(part))) > 0)
+	while (!out->full && out->n <= max &&
+	       (n = read(fd, part, sizeof(part))) > 0)
 		dvt_buf_put(out, part, (size_t)n);
 	dvt_cleanse(part, sizeof(part));
 	close(fd);

@@ -51,8 +51,8 @@ usage_refuse(X509 *leaf, enum dvt_purpose purpose)
 	return NULL;
 }
 
-static const char *
-key_refuse(const X509 *cert)
+const char *
+dvt_leaf_key_refuse(const X509 *cert)
 {
 	EVP_PKEY *key = X509_get0_pubkey(cert);
 	bool taken = key != NULL && dvt_key_check(key, NULL) == DVT_OK;
@@ -91,7 +91,7 @@ dvt_leaf_refuse(X509 *leaf, enum dvt_purpose purpose)
 		return why;
 	if ((why = serial_refuse(leaf)) != NULL)
 		return why;
-	if ((why = key_refuse(leaf)) != NULL)
+	if ((why = dvt_leaf_key_refuse(leaf)) != NULL)
 		return why;
 	if (X509_get_ext_by_NID(leaf, NID_name_constraints, -1) >= 0)
 		return "leaf has name constraints";
@@ -167,7 +167,7 @@ dvt_path_refuse(const STACK_OF(X509) * path, enum dvt_purpose purpose)
 	for (int i = 1; i < sk_X509_num(path) && why == NULL; i++) {
 		const X509 *ca = sk_X509_value(path, i);
 
-		if ((why = key_refuse(ca)) == NULL)
+		if ((why = dvt_leaf_key_refuse(ca)) == NULL)
 			why = constraint_refuse(sk_X509_value(path, 0), ca);
 	}
 	return why;

@@ -112,6 +112,8 @@ const char *dvt_verdict_reason(int error);
  * Source: RFC 5280 section 4.
  */
 const char *dvt_leaf_refuse(X509 *leaf, enum dvt_purpose purpose);
+/* Of these what is about its key alone, as for a pinned certificate. */
+const char *dvt_leaf_key_refuse(const X509 *cert);
 /*
  * The same for a whole path as built (leaf first, anchor last; what
  * SSL_get0_verified_chain() gives): the leaf, the keys of all, and names that
