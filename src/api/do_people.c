@@ -71,6 +71,7 @@ new_token(struct dvt_app *app, const struct dvt_req *req,
 	row->name = dvt_do_text(req, "name", "");
 	row->role = dvt_token_role_from_name(dvt_do_text(req, "role", ""));
 	row->created_at = app->now.wall_s;
+	row->created_by = app->actor;
 	if ((rc = dvt_do_name("token", row->name, err)) != DVT_OK ||
 	    (rc = dvt_json_opt_i64(
 		 req->json, "days", 1, TOKEN_DAYS, 0, &days, err)) != DVT_OK)
@@ -138,15 +139,42 @@ api_revoke_token(struct dvt_app *app, const struct dvt_req *req,
 
 /* --- approvals --- */
 
+/* One who makes a token holds it, whatever name it has. */
+static enum dvt_code
+not_made_by(struct dvt_app *app, const char *maker, const char *made,
+    const struct dvt_row_approval *a, struct dvt_err *err)
+{
+	struct dvt_row_token t;
+	enum dvt_code rc = dvt_store_token_by_name(
+	    app->tx, app->arena, made, &t, err);
+
+	if (rc == DVT_E_ABSENT || (rc == DVT_OK && t.created_by[0] == '\0'))
+		return DVT_OK;
+	if (rc == DVT_OK && strcmp(t.created_by, maker) == 0)
+		rc = dvt_fail(err, DVT_E_DENIED,
+		    "token %s was made by %s: for approval %" PRId64
+		    " that is no second person; a token that neither of them "
+		    "made has to give it",
+		    made, maker, a->id);
+	return rc;
+}
+
 static enum dvt_code
 may_give(struct dvt_app *app, const struct dvt_row_approval *a,
     const char *digest, struct dvt_err *err)
 {
+	enum dvt_code rc;
+
 	if (strcmp(a->requested_by, app->actor) == 0)
 		return dvt_fail(err, DVT_E_DENIED,
 		    "approval %" PRId64 " was asked for by %s; another "
 		    "person has to give it",
 		    a->id, app->actor);
+	if ((rc = not_made_by(app, a->requested_by, app->actor, a, err)) !=
+		DVT_OK ||
+	    (rc = not_made_by(app, app->actor, a->requested_by, a, err)) !=
+		DVT_OK)
+		return rc;
 	if (a->used_at != 0 || a->expires_at <= app->now.wall_s)
 		return dvt_fail(err, DVT_E_CONFLICT,
 		    "approval %" PRId64 " %s; let it be asked for anew", a->id,

@@ -73,6 +73,34 @@ nobody_makes_a_token_wider_than_ones_own(void **state)
 	ask_for(t, 404, "operator", "DELETE", "/v1/tokens/none", NULL);
 }
 
+/* One who may make tokens is still one person. */
+static void
+an_approval_is_not_given_by_a_token_that_the_asker_made(void **state)
+{
+	struct test_api *t = *state;
+	char hash[DVT_DIGEST_HEX];
+
+	dvt_sha256_hex(DVT_SPAN_LIT("sock"), hash);
+	put(t, "token",
+	    "id = 50, name = 'sock', role = 'approver', hash = '%s', "
+	    "created_by = 'admin'",
+	    hash);
+	put(t, "approval",
+	    "id = 1, digest = 'd', requested_by = 'admin', expires_at = %d",
+	    TEST_NOW + 10);
+	put(t, "approval",
+	    "id = 2, digest = 'e', requested_by = 'sock', expires_at = %d",
+	    TEST_NOW + 10);
+	put(t, "approval",
+	    "id = 3, digest = 'f', requested_by = 'operator', expires_at = %d",
+	    TEST_NOW + 10);
+	ask_for(t, 403, "sock", "POST", "/v1/approvals/1/give", NULL);
+	assert_non_null(strstr(at(t, "detail"), "made by admin"));
+	ask_for(t, 403, "admin", "POST", "/v1/approvals/2/give", NULL);
+	ask_for(t, 200, "approver", "POST", "/v1/approvals/1/give", NULL);
+	ask_for(t, 200, "sock", "POST", "/v1/approvals/3/give", NULL);
+}
+
 static void
 a_token_that_ends_makes_none_that_lasts_longer(void **state)
 {
@@ -489,6 +517,7 @@ main(void)
 	    test_api(a_token_that_ends_makes_none_that_lasts_longer),
 	    test_api(bodies_are_refused_by_the_field),
 	    test_api(an_approval_is_given_by_another_person_in_time),
+	    test_api(an_approval_is_not_given_by_a_token_that_the_asker_made),
 	    test_api(an_alert_is_seen_once),
 	    test_api(a_device_is_blocked_and_comes_back_by_two),
 	    test_api(a_secret_is_made_for_a_device_that_may_be_new),

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dovetaild/files.h"
 
+#include "base/file.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -12,14 +14,13 @@
 enum dvt_code
 file_read(const char *path, struct dvt_buf *out, struct dvt_err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	uint8_t chunk[4096];
 	ssize_t n;
+	int fd;
+	enum dvt_code rc = dvt_open_regular(path, &fd, err);
 
-	if (fd < 0 && errno == ENOENT)
-		return dvt_fail(err, DVT_E_ABSENT, "%s: no such file", path);
-	if (fd < 0)
-		return dvt_fail_errno(err, "%s", path);
+	if (rc != DVT_OK)
+		return rc;
 	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
 		dvt_buf_put(out, chunk, (size_t)n);
 	close(fd);

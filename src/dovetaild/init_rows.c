@@ -261,6 +261,7 @@ add_tokens(struct init *i, struct dvt_tx *tx, struct dvt_err *err)
 		uint8_t bytes[32];
 		char hash[DVT_DIGEST_HEX], hex[2 * sizeof(bytes) + 1];
 		struct dvt_row_token row = {.name = init_token_names[k],
+		    .created_by = "",
 		    .role = roles[k],
 		    .hash = hash,
 		    .created_at = i->now};

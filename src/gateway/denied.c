@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/denied.h"
 
+#include "base/file.h"
 #include "base/hex.h"
 #include "proto/feed_shelf.h"
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #define KEY_MARK "key:"
 
@@ -135,14 +137,19 @@ gw_denied_load(const char *path, struct dvt_shelf **out, struct dvt_err *err)
 {
 	enum dvt_code rc;
 	FILE *in;
+	int fd;
 
 	*out = NULL;
 	if (path == NULL) {
 		*out = dvt_shelf_new(true);
 		return DVT_OK;
 	}
-	if ((in = fopen(path, "re")) == NULL)
+	if ((rc = dvt_open_regular(path, &fd, err)) != DVT_OK)
+		return rc;
+	if ((in = fdopen(fd, "r")) == NULL) {
+		close(fd);
 		return dvt_fail_errno(err, "%s", path);
+	}
 	rc = gw_denied_read(in, path, out, err);
 	fclose(in);
 	return rc;

@@ -95,7 +95,8 @@ what_is_no_list_is_refused_with_its_line(void **state)
 	    load(longest, GW_DENIED_LINE + 9, &s, &err), DVT_E_LIMIT);
 	free(longest);
 	assert_int_equal(
-	    gw_denied_load("/nowhere/at/all", &s, &err), DVT_E_SYSTEM);
+	    gw_denied_load("/nowhere/at/all", &s, &err), DVT_E_ABSENT);
+	assert_int_equal(gw_denied_load("/dev/zero", &s, &err), DVT_E_INPUT);
 	assert_int_equal(gw_denied_load(NULL, &s, &err), DVT_OK);
 	assert_int_equal(dvt_feed_shelved(s, DVT_FEED_DENY), 0);
 	dvt_shelf_free(s);

@@ -95,8 +95,7 @@ orders_are_for_all_or_one_and_end(void **state)
 	assert_int_equal(level(f, c, "dev-1", "x", 100), GW_LOG_ERROR);
 	assert_int_equal(level(f, c, "dev-2", "x", 99), GW_LOG_ERROR);
 	assert_int_equal(level(f, c, "dev-2", "192.0.2.7", 99), GW_LOG_INFO);
-	assert_int_equal(
-	    level(f, c, "dev-1", "192.0.2.7", 99), GW_LOG_VERBOSE);
+	assert_int_equal(level(f, c, "dev-1", "192.0.2.7", 99), GW_LOG_VERBOSE);
 	/* for all: in place of the settings; others still add to it */
 	order(f, "gw/all", "gw", "OFF", "", "", 50);
 	assert_int_equal(level(f, c, "dev-2", "x", 49), GW_LOG_OFF);

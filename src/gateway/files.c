@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/files.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 #include "gateway/denied.h"
 #include "pki/crl_read.h"
@@ -45,12 +46,13 @@ gw_files_fini(struct gw_files *f)
 enum dvt_code
 gw_file_read(const char *path, struct dvt_buf *out, struct dvt_err *err)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
 	char part[16384];
 	ssize_t n;
+	int fd;
+	enum dvt_code rc = dvt_open_regular(path, &fd, err);
 
-	if (fd < 0)
-		return dvt_fail_errno(err, "%s", path);
+	if (rc != DVT_OK)
+		return rc;
 	while ((n = read(fd, part, sizeof(part))) > 0)
 		dvt_buf_put(out, part, (size_t)n);
 	dvt_cleanse(part, sizeof(part)); /* it may have been a key */

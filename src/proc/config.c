@@ -6,6 +6,7 @@
  */
 #include "proc/config.h"
 
+#include "base/file.h"
 #include "base/limits.h"
 #include "base/mem.h"
 #include "proc/config_value.h"
@@ -478,9 +479,10 @@ dvt_config_load(const struct dvt_setting *table, size_t n, const char *path,
 	if (path == NULL)
 		return dvt_config_parse(
 		    table, n, (struct dvt_span){NULL, 0}, "defaults", out, err);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return dvt_fail_errno(err, "settings %s", path);
+	if ((rc = dvt_open_regular(path, &fd, err)) != DVT_OK) {
+		dvt_err_prefix(err, "settings");
+		return rc;
+	}
 	dvt_buf_init(&text, DVT_CONFIG_MAX);
 	while ((got = read(fd, piece, sizeof(piece))) > 0)
 		dvt_buf_put(&text, piece, (size_t)got);

@@ -296,7 +296,8 @@ const struct dvt_row_map dvt_map_alert = DVT_MAP(
 #define F(f)       DVT_F(struct dvt_row_token, f)
 #define E(f, list) DVT_E(struct dvt_row_token, f, dvt_##list##_name)
 static const struct dvt_field token_fields[] = {F(id), F(name),
-    E(role, token_role), F(hash), F(created_at), F(expires_at), F(revoked_at)};
+    E(role, token_role), F(hash), F(created_at), F(expires_at), F(revoked_at),
+    F(created_by)};
 const struct dvt_row_map dvt_map_token = DVT_MAP(
     struct dvt_row_token, token_fields);
 #undef F

@@ -346,6 +346,7 @@ struct dvt_row_token {
 	enum dvt_token_role role;
 	const char *hash; /* SHA-256 of the token */
 	int64_t created_at, expires_at, revoked_at;
+	const char *created_by; /* token's name; "" by init */
 };
 
 struct dvt_row_approval {

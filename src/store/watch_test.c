@@ -197,8 +197,10 @@ static void
 a_token_is_found_by_hash_revoked_or_not(void **state)
 {
 	struct test_store *t = *state;
-	const struct dvt_row_token k = {
-	    .name = "op", .role = DVT_ROLE_OPERATOR, .hash = "h1"};
+	const struct dvt_row_token k = {.created_by = "a",
+	    .name = "op",
+	    .role = DVT_ROLE_OPERATOR,
+	    .hash = "h1"};
 	struct dvt_row_token got;
 	int64_t id;
 

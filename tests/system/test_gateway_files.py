@@ -255,7 +255,7 @@ def test_the_example_of_the_documentation_is_one(pki, echo, tmp_path):
     (tmp_path / "tls/customer-a.key").unlink()
     done = subprocess.run([BUILD / "dovetail-gateway", "--config", tmp_path / "gw.ini", "-n"], capture_output=True,
                           text=True, cwd="/")
-    assert done.returncode == 71 and "customer-a.key" in done.stderr, done
+    assert done.returncode == 69 and "customer-a.key" in done.stderr, done
 
 
 def test_a_check_names_the_fault_and_its_file(pki, echo, tmp_path):
@@ -270,7 +270,7 @@ def test_a_check_names_the_fault_and_its_file(pki, echo, tmp_path):
     cases = [
         (dict(crl=junk), "", 65, "no CRL"),
         (dict(crl=forged), "", 73, "not signed"),
-        (dict(crl=f"{tmp_path}/good.crl, {tmp_path}/missing.crl"), "", 71, "missing.crl"),
+        (dict(crl=f"{tmp_path}/good.crl, {tmp_path}/missing.crl"), "", 69, "missing.crl"),
         (dict(staple=junk), "", 65, "broken DER"),
         (dict(verify_depth=13), "", 65, "verify-depth"),
         (dict(control="https://127.0.0.1:1", state=tmp_path / "s", control_ca=junk), "", 65, "junk: no certificate"),

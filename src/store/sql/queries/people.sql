@@ -1,10 +1,12 @@
 -- SPDX-License-Identifier: Apache-2.0
 
 -- name: token_add
--- in:   name text, role text, hash text, created_at int, expires_at int
+-- in:   name text, role text, hash text, created_at int, expires_at int,
+--       created_by text
 -- out:  id int
 INSERT INTO token (@token)
-SELECT coalesce(max(id), 0) + 1, :name, :role, :hash, :created_at, :expires_at, 0
+SELECT coalesce(max(id), 0) + 1, :name, :role, :hash, :created_at, :expires_at, 0,
+       :created_by
   FROM token
 RETURNING id;
 
