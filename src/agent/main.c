@@ -51,7 +51,8 @@ print_settings_man(void)
 	struct dvt_buf text;
 
 	dvt_buf_init(&text, 1 << 20);
-	dvt_settings_man(agent_settings, agent_settings_count, &text);
+	dvt_settings_man(
+	    "dovetail-agent", agent_settings, agent_settings_count, &text);
 	fputs(dvt_buf_str(&text), stdout);
 	exit(0);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proc/args.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -70,7 +71,7 @@ dvt_args_man(const struct dvt_setting *table, size_t n)
 	struct dvt_buf text;
 
 	dvt_buf_init(&text, PRINT_MAX);
-	dvt_settings_man(table, n, &text);
+	dvt_settings_man(program_invocation_short_name, table, n, &text);
 	print(&text);
 }
 

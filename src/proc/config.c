@@ -644,29 +644,39 @@ dvt_settings_sample(
 	}
 }
 
-void
-dvt_settings_man(const struct dvt_setting *table, size_t n, struct dvt_buf *out)
+static void
+man_item(const struct dvt_setting *s, struct dvt_buf *out)
 {
-	for (size_t i = 0; i < n; i++) {
-		const struct dvt_setting *s = &table[i];
+	const char *star = star_of(s);
 
-		const char *star = star_of(s);
+	if (star != NULL)
+		dvt_buf_printf(out, ".It Cm [%.*sNAME] %s\n",
+		    (int)(star - s->key), s->key, star + 2);
+	else
+		dvt_buf_printf(out, ".It Cm %s\n", s->key);
+	dvt_buf_printf(out, "%s\n.Pq ", s->help);
+	dvt_setting_type_format(s, out);
+	if (s->dflt == NULL)
+		dvt_buf_puts(out, "; must be given\n");
+	else if (s->dflt[0] != '\0')
+		dvt_buf_printf(out, "; default %s", s->dflt);
+	if (s->dflt != NULL)
+		dvt_buf_puts(out, "\n");
+	if (s->alias != NULL)
+		dvt_buf_printf(out, "Also accepted as\n.Cm %s .\n", s->alias);
+}
 
-		if (star != NULL)
-			dvt_buf_printf(out, ".It Cm [%.*sNAME] %s\n",
-			    (int)(star - s->key), s->key, star + 2);
-		else
-			dvt_buf_printf(out, ".It Cm %s\n", s->key);
-		dvt_buf_printf(out, "%s\n.Pq ", s->help);
-		dvt_setting_type_format(s, out);
-		if (s->dflt == NULL)
-			dvt_buf_puts(out, "; must be given\n");
-		else if (s->dflt[0] != '\0')
-			dvt_buf_printf(out, "; default %s", s->dflt);
-		if (s->dflt != NULL)
-			dvt_buf_puts(out, "\n");
-		if (s->alias != NULL)
-			dvt_buf_printf(
-			    out, "Also accepted as\n.Cm %s .\n", s->alias);
-	}
+void
+dvt_settings_man(const char *program, const struct dvt_setting *table, size_t n,
+    struct dvt_buf *out)
+{
+	dvt_buf_printf(out,
+	    ".Dd November 21, 2026\n.Dt %s 5\n.Os "
+	    "Dovetail " DVT_VERSION
+	    "\n.Sh NAME\n.Nm %s\n.Nd every setting, with its default\n"
+	    ".Sh SETTINGS\n.Bl -tag -width Ds\n",
+	    program, program);
+	for (size_t i = 0; i < n; i++)
+		man_item(&table[i], out);
+	dvt_buf_printf(out, ".El\n.Sh SEE ALSO\n.Xr %s 8\n", program);
 }

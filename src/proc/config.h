@@ -82,8 +82,8 @@ void dvt_config_dump(const struct dvt_config *c, struct dvt_buf *out);
 /* The table as a commented file with the defaults ("dovetail init"). */
 void dvt_settings_sample(
     const struct dvt_setting *table, size_t n, struct dvt_buf *out);
-/* The table as mdoc list items for a man page. */
-void dvt_settings_man(
-    const struct dvt_setting *table, size_t n, struct dvt_buf *out);
+/* The table as a man page (mdoc) of its own: "| man -l -" shows it. */
+void dvt_settings_man(const char *program, const struct dvt_setting *table,
+    size_t n, struct dvt_buf *out);
 
 #endif

@@ -308,9 +308,12 @@ the_table_is_documentation_too(void **state)
 	    "# Oldest cache that is trusted. (duration, 60 to 31557600 s)\n"
 	    "#gateway.max-stale = 24h\n"));
 	dvt_buf_reset(&b);
-	dvt_settings_man(table, DVT_COUNT(table), &b);
+	dvt_settings_man("prog", table, DVT_COUNT(table), &b);
+	assert_memory_equal(dvt_buf_str(&b), ".Dd ", 4);
+	assert_non_null(strstr(dvt_buf_str(&b), "\n.Dt prog 5\n"));
 	assert_non_null(strstr(
 	    dvt_buf_str(&b), ".It Cm gateway.workers\nWorker processes.\n"));
+	assert_non_null(strstr(dvt_buf_str(&b), "\n.El\n.Sh SEE ALSO\n"));
 	dvt_buf_fini(&b);
 	assert_int_equal(
 	    dvt_config_load(&must, 1, NULL, &c, &err), DVT_E_INPUT);
