@@ -319,7 +319,7 @@ the_table_is_documentation_too(void **state)
 	    dvt_config_load(&must, 1, NULL, &c, &err), DVT_E_INPUT);
 	assert_string_equal(err.text, "defaults: a.b: must be given (It.)");
 	assert_int_equal(dvt_config_load(&must, 1, "/nonexistent/x", &c, &err),
-	    DVT_E_SYSTEM);
+	    DVT_E_ABSENT);
 }
 
 int
