@@ -137,3 +137,81 @@ def test_sessions_of_the_other_worker_do_not_notice(edge):
         except REFUSED:
             pass
     assert 1 <= alive <= 15
+
+
+def holdings(pids):
+    """{process: (descriptors by kind, named mappings)}."""
+    found = {}
+    for name, pid in pids.items():
+        kinds = {}
+        for fd in os.listdir(f"/proc/{pid}/fd"):
+            kind = os.readlink(f"/proc/{pid}/fd/{fd}").split(":")[0].split(" (")[0].replace(str(pid), "self")
+            kinds[kind] = kinds.get(kind, 0) + 1
+        maps = {}
+        for line in open(f"/proc/{pid}/maps"):
+            words = line.split(maxsplit=5)
+            if len(words) == 6:
+                name_ = words[5].strip()
+                maps[name_] = maps.get(name_, 0) + 1
+        found[name] = kinds, maps
+    return found
+
+
+def test_twenty_swaps_and_five_dead_workers_leave_nothing_behind(edge):
+    pairs = [edge.server, edge.root.leaf("edge-2", "serverAuth", ["edge.example"])]
+    deny = edge.gw.folder / "deny"
+    swaps = 0
+
+    def swap():
+        nonlocal swaps
+        swaps += 1
+        cert, key = pairs[swaps % 2]
+        deny.write_text("".join(f"{n:064x}\n" for n in range(swaps * 50)))
+        edge.gw.settings.update(certificate=cert, key=key, deny=deny)
+        edge.gw.write_settings()
+        seen = edge.gw.log().count("event=gateway.reloaded")
+        edge.gw.process.send_signal(signal.SIGHUP)
+        wait_for("reload", lambda: edge.gw.log().count("event=gateway.reloaded") > seen)
+        c = edge.client()
+        assert c.echo()
+        c.close()
+
+    def kill(name):
+        before = edge.pids()[name]
+        os.kill(before, signal.SIGKILL)
+        wait_for("another in its place", lambda: edge.pids()[name] != before)
+
+    def all_pids():
+        feed = [p for p in edge.gw.children() if p not in edge.pids().values()]
+        assert len(feed) == 1
+        return {"parent": edge.gw.process.pid, "feed": feed[0], **edge.pids()}
+
+    def at_rest():
+        """Once it holds the same twice: sockets of clients are closed."""
+        last = [None]
+
+        def same():
+            before, last[0] = last[0], holdings(all_pids())
+            time.sleep(0.2)
+            return before == last[0]
+        wait_for("rest", same)
+        return last[0]
+
+    assert edge.client().echo()
+    swap()
+    swap()
+    kill("worker-1")
+    kill("worker-2")
+    swap()
+    swap()
+    before = at_rest()
+    for i in range(20):
+        swap()
+        if i % 4 == 3:
+            kill(f"worker-{1 + i // 4 % 2}")
+    swap()
+    swap()
+    after = at_rest()
+    left = {(name, what): (was.get(what, 0), now.get(what, 0)) for name in before
+            for was, now in zip(before[name], after[name]) for what in was | now if was.get(what) != now.get(what)}
+    assert left == {}
