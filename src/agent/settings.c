@@ -28,7 +28,7 @@ const struct dvt_setting agent_settings[] = {
      "Longest time for --once, checkin and renew.",												 NULL},
     {"agent.ocsp", DVT_SET_BOOL, NULL, 0, 0, "yes",
      "Keep the OCSP response for the certificate beside its chain.", NULL},
-    {"agent.recovery-media", DVT_SET_LIST,    NULL,                                 0, 0,                 "",
+    {"agent.recovery-media", DVT_SET_PATHS,   NULL,                                 0, 0,                 "",
      "Folders to look for recovery bundles in: where media are mounted.",									   NULL},
     {"agent.recovery-url",   DVT_SET_LIST,    NULL,                                 0, 0,                 "",
      "http:// URLs of recovery bundles; one that ends in / gets "

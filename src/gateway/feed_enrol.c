@@ -3,6 +3,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/feed_priv.h"
+#include "gateway/secret.h"
 #include "pki/key.h"
 #include "pki/x509.h"
 #include "proto/est.h"
@@ -10,39 +11,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LABEL      "gateway" /* of EST: the profile */
-#define LOOK_MS    3600000   /* how often its end is looked at */
-#define RENEW_S    (90 * 86400LL)
-#define SECRET_MAX 256 /* bytes */
-#define EST_MS     30000
+#define LABEL   "gateway" /* of EST: the profile */
+#define LOOK_MS 3600000   /* how often its end is looked at */
+#define RENEW_S (90 * 86400LL)
+#define EST_MS  30000
 
 static void enrol_send(void *feed);
-
-/* --- the secret --- */
-
-static enum dvt_code
-secret_read(
-    const struct gw_feed *f, struct dvt_secret *out, struct dvt_err *err)
-{
-	const char *s = f->program->settings.secret;
-	struct dvt_buf b;
-	enum dvt_code rc = DVT_OK;
-
-	if (s == NULL)
-		return dvt_fail(err, DVT_E_ABSENT,
-		    "not enrolled, and no gateway.secret given");
-	dvt_buf_init(&b, SECRET_MAX);
-	if (strncmp(s, "file:", 5) == 0)
-		rc = gw_file_read(s + 5, &b, err);
-	else
-		dvt_buf_puts(&b, s);
-	while (b.n > 0 && (b.p[b.n - 1] == '\n' || b.p[b.n - 1] == '\r'))
-		b.n--;
-	if (rc == DVT_OK)
-		dvt_secret_set(out, b.p, b.n);
-	dvt_buf_cleanse(&b);
-	return rc;
-}
 
 /* --- when --- */
 
@@ -178,7 +152,8 @@ request_make(struct gw_feed *f, struct dvt_buf *body, struct dvt_buf *basic,
 
 	dvt_buf_init(&der, DVT_CSR_DER_MAX);
 	if (f->identity_key == NULL) {
-		if ((rc = secret_read(f, &secret, err)) != DVT_OK)
+		if ((rc = gw_secret_read(
+			 &f->program->settings, &secret, err)) != DVT_OK)
 			goto out;
 		dvt_est_basic_put(basic, f->program->settings.name, &secret);
 	}

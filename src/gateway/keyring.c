@@ -14,7 +14,7 @@
 
 #define KEYS          "keys"
 #define ORDERS        "orders"
-#define IDENTITY      "identity"
+#define IDENTITY      GW_IDENTITY_FILE
 #define IDENTITY_NEXT "identity.next"
 #define IDENTITY_MAX  (DVT_KEY_PEM_MAX + DVT_CHAIN_PEM_MAX)
 

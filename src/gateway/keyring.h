@@ -15,6 +15,8 @@
 
 #include <openssl/evp.h>
 
+#define GW_IDENTITY_FILE "identity" /* in the state folder */
+
 struct gw_keyring;
 
 /**

@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/program.h"
+#include "gateway/secret.h"
 #include "ipc/messages.h"
 #include "proc/args.h"
 #include "proc/children.h"
@@ -85,6 +86,18 @@ control_ca_check(const struct gw_settings *s, int64_t now, struct dvt_err *err)
 	return rc;
 }
 
+/* Without any it waits for one to be set; a file that fails is a fault. */
+static enum dvt_code
+secret_check(const struct gw_settings *s, struct dvt_err *err)
+{
+	enum dvt_code rc = gw_secret_check(s, err);
+
+	if (rc != DVT_E_ABSENT || s->secret != NULL)
+		return rc;
+	fprintf(stderr, "dovetail-gateway: warning: %s\n", err->text);
+	return DVT_OK;
+}
+
 static enum dvt_code
 settings_read(
     const struct dvt_args *a, struct gw_program *p, struct dvt_err *err)
@@ -107,6 +120,8 @@ settings_read(
 	    (rc = gw_files_load(&p->settings, now, &files, err)) != DVT_OK)
 		return rc;
 	rc = a->check ? doubts_print(&files, now, err) : DVT_OK;
+	if (rc == DVT_OK && a->check)
+		rc = secret_check(&p->settings, err);
 	gw_files_fini(&files);
 	if (rc != DVT_OK)
 		return rc;

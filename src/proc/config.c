@@ -205,6 +205,48 @@ path_full(const struct dvt_config *c, const char *path, size_t n)
 	return full;
 }
 
+/* "file:PATH", "unix:PATH", "mqtt:unix:PATH" with an absolute path. */
+static char *
+place_full(const struct dvt_config *c, const char *text, size_t n)
+{
+	static const char *const kinds[] = {"file:", "unix:", "mqtt:unix:"};
+	char *path, *full;
+
+	for (size_t i = 0; i < DVT_COUNT(kinds); i++) {
+		size_t k = strlen(kinds[i]);
+
+		if (n <= k || strncmp(text, kinds[i], k) != 0)
+			continue;
+		path = path_full(c, text + k, n - k);
+		full = dvt_asprintf("%s%s", kinds[i], path);
+		free(path);
+		return full;
+	}
+	return dvt_strndup(text, n);
+}
+
+/* A value, or one of a list, as it is used. */
+static char *
+item_full(const struct dvt_config *c, enum dvt_setting_type type,
+    const char *text, size_t n)
+{
+	bool is_dash = n == 1 && text[0] == '-';
+
+	if (type == DVT_SET_PLACE || type == DVT_SET_PLACES)
+		return place_full(c, text, n);
+	if (type == DVT_SET_PATH || type == DVT_SET_PATHS ||
+	    (type == DVT_SET_OUTPUT && !is_dash))
+		return path_full(c, text, n);
+	return dvt_strndup(text, n);
+}
+
+static bool
+is_list(enum dvt_setting_type type)
+{
+	return type == DVT_SET_LIST || type == DVT_SET_PATHS ||
+	       type == DVT_SET_PLACES;
+}
+
 static void
 items_split(
     const struct dvt_config *c, enum dvt_setting_type type, struct value *v)
@@ -220,9 +262,7 @@ items_split(
 			break;
 		v->items = dvt_realloc(
 		    v->items, (v->items_n + 1) * sizeof(*v->items));
-		v->items[v->items_n++] = type == DVT_SET_PATHS
-					     ? path_full(c, p, n)
-					     : dvt_strndup(p, n);
+		v->items[v->items_n++] = item_full(c, type, p, n);
 		p += n;
 	}
 }
@@ -271,9 +311,9 @@ value_set(struct dvt_config *c, size_t i, const char *text, int line,
 		dvt_err_prefix(err, "%s", s->key);
 		return rc;
 	}
-	v.text = s->type == DVT_SET_PATH ? path_full(c, text, strlen(text))
-					 : dvt_strdup(text);
-	if (s->type == DVT_SET_LIST || s->type == DVT_SET_PATHS)
+	v.text = is_list(s->type) ? dvt_strdup(text)
+				  : item_full(c, s->type, text, strlen(text));
+	if (is_list(s->type))
 		items_split(c, s->type, &v);
 	value_fini(&c->values[i]);
 	c->values[i] = v;
@@ -314,8 +354,7 @@ go_on(struct reading *r, size_t i, const char *more)
 	enum dvt_code rc;
 	char *joined;
 
-	if (r->c->table[i].type != DVT_SET_LIST &&
-	    r->c->table[i].type != DVT_SET_PATHS && v->text[0] != '[' &&
+	if (!is_list(r->c->table[i].type) && v->text[0] != '[' &&
 	    v->text[0] != '{')
 		return dvt_fail(r->err, DVT_E_INPUT,
 		    "%s: an indented line would go on with it; keys begin in "

@@ -19,7 +19,10 @@
 	X(DVT_SET_PATH, "path")   /* relative: to the file's folder */         \
 	X(DVT_SET_CHOICE, "word") /* one of the words in choices */            \
 	X(DVT_SET_LIST, "list")   /* blank or comma between the items */       \
-	X(DVT_SET_PATHS, "paths") /* a list; each relative as a PATH */
+	X(DVT_SET_PATHS, "paths") /* a list; each relative as a PATH */        \
+	X(DVT_SET_OUTPUT, "path") /* a PATH, or - for standard output */       \
+	X(DVT_SET_PLACE, "text")  /* after file: or unix: a PATH */            \
+	X(DVT_SET_PLACES, "list") /* of PLACEs */
 #define DVT_SETTING_ENUM(id, name) id,
 enum dvt_setting_type { DVT_SETTING_TYPES(DVT_SETTING_ENUM) };
 

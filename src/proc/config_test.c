@@ -17,7 +17,7 @@ static const struct dvt_setting table[] = {
     {.key = "gateway.listen",
      .type = DVT_SET_TEXT,
      .help = "Where devices connect.",
-     .dflt = "127.0.0.1:8883"											},
+     .dflt = "127.0.0.1:8883"									    },
     {.key = "gateway.workers",
      .type = DVT_SET_INT,
      .min = 1,
@@ -33,7 +33,7 @@ static const struct dvt_setting table[] = {
     {.key = "gateway.tls.logHandshakes",
      .type = DVT_SET_BOOL,
      .dflt = "yes",
-     .help = "Log each handshake."								       },
+     .help = "Log each handshake."							   },
     {.key = "gateway.max-stale",
      .type = DVT_SET_SECONDS,
      .unit = "s",
@@ -44,25 +44,37 @@ static const struct dvt_setting table[] = {
     {.key = "gateway.deadline",
      .type = DVT_SET_MS,
      .dflt = "10s",
-     .help = "Handshake deadline."												 },
+     .help = "Handshake deadline."										     },
     {.key = "gateway.spool",
      .type = DVT_SET_BYTES,
      .dflt = "64M",
-     .help = "Spool on disk."											      },
+     .help = "Spool on disk."										  },
     {.key = "gateway.state",
      .type = DVT_SET_PATH,
      .dflt = "state",
-     .help = "State folder."											   },
+     .help = "State folder."									       },
     {.key = "gateway.names",
      .type = DVT_SET_LIST,
      .dflt = "",
-     .help = "Host names."											    },
-    {.key = "gateway.crl",                 .type = DVT_SET_PATHS,                 .dflt = "",                    .help = "Lists."											    },
-    {.key = "credential *.certificate",                   .type = DVT_SET_PATH,                   .help = "Chain."                       },
+     .help = "Host names."										},
+    {.key = "gateway.crl",                 .type = DVT_SET_PATHS,                 .dflt = "",                      .help = "Lists."										},
+    {.key = "gateway.record",
+     .type = DVT_SET_OUTPUT,
+     .dflt = "",
+     .help = "File or -."},
+    {.key = "gateway.secret",
+     .type = DVT_SET_PLACE,
+     .dflt = "",
+     .help = "Secret or file:PATH."									      },
+    {.key = "gateway.upstream",
+     .type = DVT_SET_PLACES,
+     .dflt = "",
+     .help = "HOST:PORT or unix:PATH."									       },
+    {.key = "credential *.certificate",          .type = DVT_SET_PATH,          .help = "Chain."           },
     {.key = "credential *.names",
      .type = DVT_SET_LIST,
      .dflt = "any",
-     .help = "Host names."},
+     .help = "Host names."									      },
     {.key = "security.policy.ca.trust.list",
      .type = DVT_SET_TEXT,
      .dflt = "",
@@ -164,6 +176,49 @@ named_sections_bring_their_own_settings(void **state)
 	assert_string_equal(
 	    dvt_config_item(c, "gateway.crl", 0), "/etc/x/a.crl");
 	assert_string_equal(dvt_config_item(c, "gateway.crl", 1), "/b.crl");
+	dvt_config_free(c);
+}
+
+static void
+relative_paths_begin_in_the_folder_of_the_file(void **state)
+{
+	static const struct {
+		const char *key, *text, *is;
+	} rows[] = {
+	    {"gateway.state",  "s",           "/etc/x/s"          },
+	    {"gateway.state",  "/s",          "/s"                },
+	    {"gateway.record", "r/s.jsonl",   "/etc/x/r/s.jsonl"  },
+	    {"gateway.record", "/r",          "/r"                },
+	    {"gateway.record", "-",           "-"                 },
+	    {"gateway.record", "-r",          "/etc/x/-r"         },
+	    {"gateway.secret", "file:s",      "file:/etc/x/s"     },
+	    {"gateway.secret", "file:/s",     "file:/s"           },
+	    {"gateway.secret", "s",           "s"                 },
+	    {"gateway.secret", "file:",       "file:"             },
+	    {"gateway.secret", "unix:s.sock", "unix:/etc/x/s.sock"},
+	};
+	static const char *const upstream[] = {"tcp:h:1", "unix:/etc/x/b.sock",
+	    "mqtt:unix:/etc/x/c", "unix:/d", "mqtt:e:2", NULL};
+	struct dvt_config *c;
+
+	(void)state;
+	for (size_t i = 0; i < DVT_COUNT(rows); i++) {
+		char *line = dvt_asprintf(
+		    "%s = %s\n", rows[i].key, rows[i].text);
+
+		c = parse(line);
+		if (strcmp(dvt_config_text(c, rows[i].key), rows[i].is) != 0)
+			fail_msg(
+			    "%s is %s", line, dvt_config_text(c, rows[i].key));
+		free(line);
+		dvt_config_free(c);
+	}
+	c = parse("[gateway]\nupstream = tcp:h:1 unix:b.sock mqtt:unix:c,\n"
+		  "  unix:/d mqtt:e:2\n");
+	for (size_t i = 0; upstream[i] != NULL; i++)
+		assert_string_equal(
+		    dvt_config_item(c, "gateway.upstream", i), upstream[i]);
+	assert_null(dvt_config_item(c, "gateway.upstream", 5));
 	dvt_config_free(c);
 }
 
@@ -329,6 +384,7 @@ main(void)
 	    cmocka_unit_test(defaults_hold_for_what_is_not_given),
 	    cmocka_unit_test(keys_are_read_flat_and_in_sections),
 	    cmocka_unit_test(named_sections_bring_their_own_settings),
+	    cmocka_unit_test(relative_paths_begin_in_the_folder_of_the_file),
 	    cmocka_unit_test(each_mistake_is_named_with_its_line),
 	    cmocka_unit_test(long_lines_are_read_whole_or_refused),
 	    cmocka_unit_test(a_dump_reads_back_as_the_same),

@@ -169,6 +169,9 @@ dvt_setting_check(const struct dvt_setting *s, const char *text,
 	case DVT_SET_PATH:
 	case DVT_SET_LIST:
 	case DVT_SET_PATHS:
+	case DVT_SET_OUTPUT:
+	case DVT_SET_PLACE:
+	case DVT_SET_PLACES:
 		break;
 	}
 	return text_check(s, text, err);

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from edgekit import Ca, Client, Echo, Gateway, fingerprint, free_port, run_openssl, wait_for
+from edgekit import BUILD, Ca, Client, Echo, Gateway, fingerprint, free_port, run_openssl, wait_for
 from feedkit import Control
 
 REFUSED = (ssl.SSLError, ConnectionError, EOFError, TimeoutError)
@@ -109,6 +109,46 @@ def test_enrols_follows_the_feed_and_confirms(world):
     assert len({r["batch"] for r in c.reports}) == len(c.reports)
     mode = os.stat(world.folder / "state" / "identity").st_mode
     assert mode & 0o077 == 0
+
+
+def test_relative_paths_begin_in_the_folder_of_the_settings_file(world, tmp_path):
+    """Checked and started from another folder; a secret that is not there is told with its whole path."""
+    gw, secret = world.gw, world.gw.folder / "s.txt"
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    gw.settings.update(secret="file:s.txt", state="st", record="r.jsonl", admin="unix:a.sock")
+    gw.write_settings()
+    check = [BUILD / "dovetail-gateway", "--config", gw.config, "-n"]
+    done = subprocess.run(check, capture_output=True, text=True, cwd=elsewhere)
+    assert done.returncode == 69 and f"gateway.secret: {secret}: no such file" in done.stderr, done
+    here = os.getcwd()
+    try:
+        os.chdir(elsewhere)
+        gw.start()
+    finally:
+        os.chdir(here)
+    line = wait_for("failure", lambda: [l for l in gw.log().splitlines() if "gateway.enrol.failed" in l])[0]
+    assert "gateway.secret" in line and str(secret) in line, line
+    assert gw.stop() == 0
+    secret.write_text("\n")
+    done = subprocess.run(check, capture_output=True, text=True, cwd=elsewhere)
+    assert done.returncode == 65 and f"gateway.secret: {secret}: empty" in done.stderr, done
+    secret.write_text(world.control.secret + "\n")
+    done = subprocess.run(check, capture_output=True, text=True, cwd=elsewhere)
+    assert done.returncode == 0 and not done.stderr, done
+    try:
+        os.chdir(elsewhere)
+        gw.start()
+    finally:
+        os.chdir(here)
+    wait_for("a report", lambda: world.control.reports)
+    assert world.control.enrolled == 1 and not list(elsewhere.iterdir())
+    assert (gw.folder / "st" / "identity").exists() and (gw.folder / "r.jsonl").exists()
+    assert (gw.folder / "a.sock").is_socket()
+    # with an identity the secret is needed no more
+    secret.unlink()
+    done = subprocess.run(check, capture_output=True, text=True, cwd=elsewhere)
+    assert done.returncode == 0 and not done.stderr, done
 
 
 def test_a_whole_server_ca_rotation_on_the_wire(world):
