@@ -21,6 +21,7 @@
 #define LIMIT_S   10
 #define HEAD_MAX  16384
 #define SETTLE_MS 200 /* a TLS 1.3 refusal comes after our handshake */
+#define BYE_MS    1000
 
 static int
 limit(int fd, long ms)
@@ -117,14 +118,20 @@ handshake(struct device *d, const char *to, const char *name,
 	return ssl;
 }
 
-static void
-hang_up(SSL *ssl)
+/* close_notify, so that nobody takes it for a no. True: it was answered. */
+static int
+hang_up(SSL *ssl, int wait_ms)
 {
-	int fd = SSL_get_fd(ssl);
+	int fd = SSL_get_fd(ssl), answered;
 
-	SSL_shutdown(ssl); /* close_notify, so that nobody takes it for a no */
+	if (wait_ms > 0)
+		limit(fd, wait_ms);
+	if (SSL_shutdown(ssl) == 0 && wait_ms > 0)
+		SSL_shutdown(ssl);
+	answered = (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
 	SSL_free(ssl);
 	close(fd);
+	return answered;
 }
 
 static void
@@ -142,7 +149,10 @@ probe(struct device *d, const struct dovetail_want *want,
 	    SSL_get_error(ssl, -1) != SSL_ERROR_ZERO_RETURN) {
 		answer->outcome = why(d, ssl);
 	}
-	hang_up(ssl);
+	if (!hang_up(ssl, BYE_MS) && answer->outcome == DOVETAIL_ANSWERED) {
+		snprintf(d->text, sizeof(d->text), "not let in so far");
+		answer->outcome = DOVETAIL_UNREACHED;
+	}
 }
 
 /* A header's value in the head of an answer, or NULL. */
@@ -228,7 +238,7 @@ request(struct device *d, const struct dovetail_want *want,
 	}
 	OPENSSL_cleanse(text, size);
 	free(text);
-	hang_up(ssl);
+	hang_up(ssl, 0);
 }
 
 void

@@ -187,7 +187,9 @@ struct dovetail_want {
 	size_t max_body; /* bytes of the answer's */
 	bool repeat_safe;
 
-	/* DOVETAIL_PROBE: over the TLS of dovetail_agent_want_tls() */
+	/* DOVETAIL_PROBE: over the TLS of dovetail_agent_want_tls(). A gateway
+	 * of Dovetail answers close_notify once it has let the device in; where
+	 * that does not come the answer is DOVETAIL_UNREACHED. */
 	const char *server_name;
 
 	/* DOVETAIL_HOOK */

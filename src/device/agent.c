@@ -320,6 +320,7 @@ dvt_agent_want_probe(struct dvt_agent *a, enum dvt_asked asked,
 	w->credential = cred;
 	w->trust = trust;
 	w->verify_at = dvt_agent_now_s(a);
+	w->says_bye = name == a->edge_trial || name == a->edge_next;
 	return DVT_DID_ASK;
 }
 

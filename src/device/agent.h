@@ -96,6 +96,10 @@ struct dvt_probe_want {
 	const struct dvt_agent_credential *credential;
 	const struct dvt_agent_trust *trust;
 	int64_t verify_at;
+	/* The edge is one of ours: it answers close_notify once it has let us
+	 * in. Without that it has not, as where it waits to hear of a
+	 * certificate: DVT_ANSWER_UNREACHED. */
+	bool says_bye;
 };
 
 enum dvt_hook { DVT_HOOK_POST_SWITCH, DVT_HOOK_POST_TRUST, DVT_HOOK_ON_CONFIG };

@@ -286,9 +286,16 @@ static void
 probe_ended(void *user, const struct dvt_tls_result *r)
 {
 	struct dvt_agent_io *io = user;
+	SSL *ssl = dvt_tls_conn_ssl(io->probe);
 	bool ok = r->end == DVT_TLS_CLOSED && r->phase == DVT_TLS_OPEN;
+	bool bye = ssl != NULL &&
+		   (SSL_get_shutdown(ssl) & SSL_RECEIVED_SHUTDOWN) != 0;
 
-	probe_end(io, ok, outcome_of(r), ok ? "" : r->text);
+	if (ok && !bye && io->want.u.probe.says_bye)
+		probe_end(io, false, DVT_ANSWER_UNREACHED,
+		    "the edge has not let it in so far");
+	else
+		probe_end(io, ok, outcome_of(r), ok ? "" : r->text);
 }
 
 static void

@@ -303,7 +303,7 @@ def test_a_renewal_by_instruction(device, control, edge):
     assert after != before and control.reports[-1]["certificate"] == after
     assert control.reports[-1]["done"] == [{"id": "r2-renew", "outcome": "ok", "detail": ""}]
     assert [s for s, o in device.steps() if o == "Succeed" and s in WHOLE] == WHOLE
-    assert ("trial.edge.test", after) in edge.seen
+    wait_for("the trial", lambda: ("trial.edge.test", after) in edge.seen)
     san = openssl("x509", "-in", device.state / "generations/2/chain.pem", "-noout", "-ext",
                   "subjectAltName")
     assert b"dev-1.test" in san
@@ -388,7 +388,7 @@ def test_bundles_are_pinned_probed_and_confirmed(device, control, edge, tmp_path
     wanted = hashlib.sha256("\n".join(sorted(
         [control.root.fingerprint, control.new_root.fingerprint])).encode()).hexdigest()
     assert control.reports[-1]["bundle"] == {"version": 2, "digest": wanted}
-    assert ("next.edge.test", device.fingerprint()) in edge.seen
+    wait_for("the probe", lambda: ("next.edge.test", device.fingerprint()) in edge.seen)
     assert device.status()["trust"]["pinned"] is True
     control.publish(3, [control.new_root], [device.folder / "dev-1.key"] * 3)  # a forger
     said = device.run("run", "--once", status=75)
@@ -433,7 +433,7 @@ def test_the_edge_address_that_worked_is_tried_first(device, control, edge):
         child.terminate()
         child.wait()
     assert device.status()["credential"]["generation"] == 3
-    assert len([1 for name, _ in edge.seen if name == "trial.edge.test"]) == 2
+    wait_for("two trials", lambda: [name for name, _ in edge.seen].count("trial.edge.test") == 2)
 
 
 def test_a_daemon_holds_its_directory_and_ends_when_told(device, control):

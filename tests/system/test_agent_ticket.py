@@ -7,6 +7,7 @@ import json
 import shutil
 import stat
 import subprocess
+import threading
 
 import pytest
 
@@ -22,7 +23,7 @@ class Site:
     """A control plane, a gateway, and what it shows."""
 
     def __init__(self, folder):
-        self.folder = folder
+        self.folder, self.closed = folder, threading.Event()
         self.control = Control(folder)
         self.stranger = Authority(folder, "stranger")
         self.shown = folder / "shown.crt", folder / "shown.key"
@@ -47,6 +48,17 @@ class Site:
             "state": "active", "certificates": [edgekit.fingerprint(c) for c in certificates]})
         wait_for("the gateway to know", lambda: self.feed.applied(at))
 
+    def follow(self):
+        """The inventory hears of what the control plane issues."""
+        def look():
+            seen = 0
+            while not self.closed.wait(0.05):
+                issued = list(self.folder.glob("issued-*.crt"))
+                if len(issued) != seen and all(c.stat().st_size for c in issued):
+                    seen = len(issued)
+                    self.know(self.folder / "dev-1.crt", *issued)
+        threading.Thread(target=look, daemon=True).start()
+
     def show(self, authority):
         key, crt = authority.leaf(self.folder, "edge-now", "serverAuth", NAMES)
         shutil.copy(crt, self.shown[0])
@@ -68,6 +80,7 @@ class Site:
              and r.get("name") == name), None), 15)
 
     def close(self):
+        self.closed.set()
         self.gateway.stop()
         self.feed.stop()
         self.control.shutdown()
@@ -115,6 +128,7 @@ def test_the_edge_names_an_agent_that_refuses_it_by_its_ticket(site, device):
 
 def test_a_ticket_goes_with_its_credential_and_a_lost_one_is_no_matter(site, device):
     probe(device, 1)
+    site.follow()
     kept = device.state / "tickets"
     before = json.loads(kept.read_text())["certificate"]
     device.run("renew")
@@ -127,6 +141,23 @@ def test_a_ticket_goes_with_its_credential_and_a_lost_one_is_no_matter(site, dev
     kept.mkdir()
     device.run("renew")
     device.check_pair()
+
+
+def test_a_trial_that_the_edge_holds_back_is_no_success(site, device):
+    """A certificate that the gateway never hears of: the handshake is done, and
+    nobody is let in. The old credential stays in use, and the event says why."""
+    before = device.fingerprint()
+    device.run("renew", status=75)
+    assert device.fingerprint() == before
+    refused = [r for r in site.gateway.records() if r.get("name") == "trial.edge.test"]
+    assert refused and {r["reason"] for r in refused} == {"unknown-device"}, refused
+    device.run("checkin")
+    failed = [s for r in device.control.reports for s in r.get("steps", [])
+              if s["outcome"] == "Fail"]
+    assert [s["step"] for s in failed] == ["Try new credential"] and "let it in" in failed[0]["detail"]
+    site.follow()
+    device.run("renew")
+    assert device.fingerprint() != before
 
 
 def test_the_edge_names_a_device_of_the_library_as_well(site, tmp_path):
