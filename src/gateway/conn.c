@@ -76,7 +76,7 @@ gw_conn_opened_ms(const struct gw_conn *c)
 {
 	bool leaving = c->mqtt != NULL && c->mqtt->bye;
 
-	return c->stage == GW_OPEN && !leaving ? c->opened_ms : 0;
+	return c->stage == GW_OPEN && !leaving && !c->passed ? c->opened_ms : 0;
 }
 
 /* --- the handshake and after --- */
@@ -229,7 +229,7 @@ gw_conn_on_client(void *ctx, unsigned ready)
 
 	switch (c->stage) {
 	case GW_HANDSHAKE:
-		if (!c->suspect || gw_conn_half_look(c) == 1)
+		if (!c->look || gw_conn_half_look(c))
 			handshake(c);
 		return;
 	case GW_LINGER:
@@ -309,7 +309,7 @@ on_timer(void *ctx)
 		decide(c, true);
 		break;
 	case GW_OPEN:
-		if (c->client_eof)
+		if (c->client_eof || c->passed)
 			gw_conn_close(c);
 		else
 			settle(c);
@@ -325,7 +325,7 @@ gw_conn_check(struct gw_conn *c)
 {
 	enum dvt_hs_reason reason;
 
-	if (c->stage != GW_HELD && c->stage != GW_OPEN)
+	if ((c->stage != GW_HELD && c->stage != GW_OPEN) || c->passed)
 		return;
 	reason = dvt_edge_check(c->ssl);
 	if (c->stage == GW_HELD) {
@@ -375,5 +375,6 @@ gw_conn_new(struct gw_worker *w, int fd, const struct dvt_addr *peer)
 	link_conn(c);
 	c->suspect = !gw_rate_take(
 	    w->program->rate, peer, dvt_loop_time(w->loop).mono_ms);
+	c->look = c->suspect || w->program->settings.pass_names_n > 0;
 	gw_conn_half_begin(c);
 }

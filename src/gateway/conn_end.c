@@ -34,7 +34,7 @@ gw_conn_upstream_drop(struct gw_conn *c)
 static void
 gw_conn_leave_open(struct gw_conn *c)
 {
-	if (c->stage == GW_OPEN)
+	if (c->stage == GW_OPEN && !c->passed)
 		c->w->sessions--;
 }
 
@@ -99,7 +99,7 @@ gw_conn_close(struct gw_conn *c)
 		return;
 	dvt_edge_end(c->ssl, DVT_EDGE_LOCAL);
 	ERR_clear_error();
-	if (c->stage == GW_OPEN)
+	if (c->stage == GW_OPEN && !c->passed)
 		SSL_shutdown(c->ssl);
 	if (c->client_eof)
 		gw_conn_drop(

@@ -7,13 +7,15 @@
 #include "gateway/conn_priv.h"
 
 #include "base/log.h"
+#include "proto/hello.h"
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 
-#define HELLO_MAX  16640 /* bytes of a record with its header */
 #define TELL_MS    1000
 #define LOOK_STEPS 64 /* of the oldest, among which one is chosen */
 
@@ -108,40 +110,71 @@ gw_conn_half_trim(struct gw_worker *w)
 	}
 }
 
-/* Length of the hello in what was peeked; 0: unknown yet; over: no TLS. */
-static size_t
-hello_end(const uint8_t *p, size_t n)
+static void
+wake_at(struct gw_conn *c, size_t bytes)
 {
-	if (n > 0 && p[0] != 22)
-		return HELLO_MAX + 1;
-	return n < 5 ? 0 : 5 + ((size_t)p[3] << 8 | p[4]);
+	int least = (int)bytes;
+
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, &least, sizeof(least));
 }
 
-int
-gw_conn_half_look(struct gw_conn *c)
+/* No more will come: the client closed its side, or all of it. */
+static bool
+has_ended(const struct gw_conn *c)
+{
+	struct tcp_info info = {.tcpi_state = TCP_ESTABLISHED};
+	socklen_t n = sizeof(info);
+
+	return getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &n) == 0 &&
+	       info.tcpi_state != TCP_ESTABLISHED;
+}
+
+/* What has come of the hello; DVT_E_LATER: less than @need bytes. */
+static enum dvt_code
+peek(struct gw_conn *c, struct dvt_span *hello, size_t *need)
 {
 	uint8_t *p = c->w->scratch;
 	ssize_t n = recv(c->fd, p, GW_SCRATCH, MSG_PEEK | MSG_DONTWAIT);
-	size_t end;
-	int most;
+	enum dvt_code rc;
 
+	*need = 1;
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	end = n > 0 ? hello_end(p, (size_t)n) : HELLO_MAX + 1;
-	if (end <= GW_SCRATCH && (end == 0 || (size_t)n < end)) {
-		most = (int)n + 1; /* no call before there is more */
-		(void)setsockopt(
-		    c->fd, SOL_SOCKET, SO_RCVLOWAT, &most, sizeof(most));
-		return 0;
+		return DVT_E_LATER;
+	if (n <= 0)
+		return DVT_E_INPUT;
+	rc = dvt_hello_gather(p, (size_t)n, hello, need);
+	return rc == DVT_E_LATER && *need > GW_SCRATCH ? DVT_E_LIMIT : rc;
+}
+
+bool
+gw_conn_half_look(struct gw_conn *c)
+{
+	struct dvt_span hello = {0};
+	size_t need;
+	enum dvt_code rc = peek(c, &hello, &need);
+
+	/* an end is ready to be read at any mark: asked again, it would be
+	 * told without end */
+	if (rc == DVT_E_LATER && has_ended(c)) {
+		rc = peek(c, &hello, &need);
+		if (rc == DVT_E_LATER)
+			rc = DVT_E_INPUT;
 	}
-	most = 1;
-	(void)setsockopt(c->fd, SOL_SOCKET, SO_RCVLOWAT, &most, sizeof(most));
-	if (end <= GW_SCRATCH && dvt_edge_has_ticket(c->w->edge,
-				     (struct dvt_span){p + 5, end - 5})) {
-		c->suspect = false;
-		return 1;
+	if (rc == DVT_E_LATER) {
+		wake_at(c, need);
+		return false;
 	}
-	tell(c->w, "address-rate");
-	gw_conn_drop_as(c, DVT_EDGE_LOCAL);
-	return -1;
+	wake_at(c, 1);
+	c->look = false;
+	if (c->suspect &&
+	    (rc != DVT_OK || !dvt_edge_has_ticket(c->w->edge, hello))) {
+		tell(c->w, "address-rate");
+		gw_conn_drop_as(c, DVT_EDGE_LOCAL);
+		return false;
+	}
+	c->suspect = false;
+	if (rc != DVT_OK || !gw_conn_pass_is_meant(c, hello))
+		return true;
+	gw_conn_pass(c, hello);
+	return false;
 }

@@ -31,7 +31,10 @@ struct gw_conn {
 	struct gw_conn *prev, *next;
 	struct gw_conn *half_prev, *half_next; /* while it is half-open */
 	bool half;
-	bool suspect; /* over its address's rate: it must show a ticket */
+	bool suspect;  /* over its address's rate: it must show a ticket */
+	bool look;     /* its ClientHello is read before OpenSSL reads it */
+	bool passed;   /* on its way to pass-to as it came; no TLS of ours */
+	bool up_spoke; /* upstream has sent something */
 	SSL *ssl;
 	int fd, up_fd;
 	struct dvt_watch *watch, *up_watch;
@@ -65,10 +68,17 @@ void gw_conn_on_upstream(void *conn, unsigned ready);
 void gw_conn_half_begin(struct gw_conn *c);
 void gw_conn_half_end(struct gw_conn *c); /* more than once does no harm */
 /*
- * Its ClientHello is looked at, and left in the socket. 1: it may go on; 0:
- * more is to come; -1: no ticket of ours, and gone.
+ * Its ClientHello is looked at, and left in the socket. True: OpenSSL may
+ * have it; else more is to come, it is passed through, or is gone.
  */
-int gw_conn_half_look(struct gw_conn *c);
+bool gw_conn_half_look(struct gw_conn *c);
+
+/* conn_pass.c: is it asked for by a name that is passed through? */
+bool gw_conn_pass_is_meant(const struct gw_conn *c, struct dvt_span hello);
+/* From now on its bytes go to and fro as they are. May free @c. */
+void gw_conn_pass(struct gw_conn *c, struct dvt_span hello);
+/* Its client went on after upstream's first answer: no mere opening. */
+void gw_conn_pass_heard(struct gw_conn *c);
 
 /* conn_end.c */
 void gw_conn_upstream_drop(struct gw_conn *c);

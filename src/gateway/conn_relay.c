@@ -40,18 +40,19 @@ used(struct gw_pending *q, size_t n)
 	*q = (struct gw_pending){0};
 }
 
-/* Bytes taken by upstream; 0 when it cannot just now; -1: it is gone. */
+/* Bytes taken; 0 when it cannot just now; -1: it is gone. */
+static ssize_t
+plain_send(int fd, const uint8_t *p, size_t n)
+{
+	ssize_t done = send(fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+	return done < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : done;
+}
+
 static ssize_t
 up_send(struct gw_conn *c, const uint8_t *p, size_t n)
 {
-	ssize_t done;
-
-	if (c->up != GW_UP_OPEN)
-		return 0;
-	done = send(c->up_fd, p, n, MSG_DONTWAIT | MSG_NOSIGNAL);
-	if (done < 0 && (errno == EAGAIN || errno == EINTR))
-		return 0;
-	return done;
+	return c->up == GW_UP_OPEN ? plain_send(c->up_fd, p, n) : 0;
 }
 
 /* The same; what waits goes first. */
@@ -67,6 +68,8 @@ client_write(struct gw_conn *c, const uint8_t *p, size_t n)
 {
 	int done, why;
 
+	if (c->passed)
+		return plain_send(c->fd, p, n);
 	ERR_clear_error();
 	done = SSL_write(c->ssl, p, (int)n);
 	if (done > 0) {
@@ -134,6 +137,19 @@ gw_conn_tell_client(struct gw_conn *c, const uint8_t *p, size_t n)
 	return true;
 }
 
+/* It will send no more; false: there is nothing left to do for it. */
+static bool
+client_half_closed(struct gw_conn *c)
+{
+	c->client_eof = true;
+	if (c->up == GW_UP_NONE) {
+		gw_conn_close(c);
+		return false;
+	}
+	dvt_timer_start(c->timer, HALF_CLOSE_MS);
+	return true;
+}
+
 static bool
 client_ended(struct gw_conn *c, int n, int sys)
 {
@@ -146,14 +162,47 @@ client_ended(struct gw_conn *c, int n, int sys)
 		gw_conn_drop_as(c, gw_conn_how_it_ended(why, sys));
 		return false;
 	}
-	c->client_eof = true;
 	dvt_edge_end(c->ssl, DVT_EDGE_CLOSED); /* counts without a byte */
-	if (c->up == GW_UP_NONE) {
-		gw_conn_close(c);
+	return client_half_closed(c);
+}
+
+/* Bytes of the client on their way up; false: the connection is gone. */
+static bool
+hand_up(struct gw_conn *c, size_t n)
+{
+	ssize_t done;
+
+	if (c->up == GW_UP_NONE && !gw_conn_upstream(c))
+		return false;
+	if (c->up == GW_UP_CONNECTING && !gw_conn_upstream_poll(c))
+		return false;
+	done = up_write(c, c->w->scratch, n);
+	if (done < 0)
+		c->up_eof = true;
+	else
+		keep(&c->to_up, c->w->scratch, n, (size_t)done);
+	return true;
+}
+
+/* The same without TLS: what the client sends goes as it is. */
+static bool
+relay_in_plain(struct gw_conn *c)
+{
+	ssize_t n;
+
+	if (c->to_up.n > 0 || c->client_eof)
+		return true;
+	n = recv(c->fd, c->w->scratch, GW_SCRATCH, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	if (n < 0) {
+		gw_conn_drop(c);
 		return false;
 	}
-	dvt_timer_start(c->timer, HALF_CLOSE_MS);
-	return true;
+	if (n == 0)
+		return client_half_closed(c);
+	gw_conn_pass_heard(c);
+	return hand_up(c, (size_t)n);
 }
 
 static void
@@ -169,8 +218,9 @@ bool
 gw_conn_relay_in(struct gw_conn *c)
 {
 	c->more = false;
+	if (c->passed)
+		return relay_in_plain(c);
 	for (int i = 0; i < ROUNDS && c->to_up.n == 0 && !c->client_eof; i++) {
-		ssize_t done;
 		int n;
 
 		ERR_clear_error();
@@ -186,15 +236,8 @@ gw_conn_relay_in(struct gw_conn *c)
 				break;
 			continue;
 		}
-		if (c->up == GW_UP_NONE && !gw_conn_upstream(c))
+		if (!hand_up(c, (size_t)n))
 			return false;
-		if (c->up == GW_UP_CONNECTING && !gw_conn_upstream_poll(c))
-			return false;
-		done = up_write(c, c->w->scratch, (size_t)n);
-		if (done < 0)
-			c->up_eof = true;
-		else
-			keep(&c->to_up, c->w->scratch, (size_t)n, (size_t)done);
 		if (SSL_has_pending(c->ssl) == 0)
 			break; /* level-triggered: more will call again */
 	}
@@ -219,6 +262,9 @@ gw_conn_relay_out(struct gw_conn *c)
 			c->up_eof = true;
 			break;
 		}
+		c->up_spoke = true;
+		if (c->passed && c->client_eof) /* it may take its time */
+			dvt_timer_start(c->timer, HALF_CLOSE_MS);
 		if (c->mqtt != NULL)
 			n = (ssize_t)gw_conn_mqtt_out(
 			    c, c->w->scratch, (size_t)n);

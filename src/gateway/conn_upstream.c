@@ -30,7 +30,7 @@ gw_conn_proxy_put(struct gw_conn *c, struct dvt_buf *out)
 	struct dvt_addr from, to;
 	struct dvt_proxy p = {.from = (struct sockaddr *)&from.ss,
 	    .to = (struct sockaddr *)&to.ss,
-	    .tls = SSL_get_version(c->ssl),
+	    .tls = c->passed ? NULL : SSL_get_version(c->ssl),
 	    .certificate = peer->certificate[0] != '\0',
 	    .common_name = peer->common_name[0] != '\0' ? peer->common_name
 							: peer->device,
@@ -41,6 +41,22 @@ gw_conn_proxy_put(struct gw_conn *c, struct dvt_buf *out)
 	dvt_addr_of_peer(c->fd, &from);
 	dvt_addr_of_self(c->fd, &to);
 	dvt_proxy_put(out, &p);
+}
+
+/* By its name a device stays with one; who has none here, by its address. */
+static struct gw_upstream *
+pick(struct gw_conn *c)
+{
+	struct gw_worker *w = c->w;
+	char host[DVT_ADDR_TEXT];
+	struct dvt_addr from;
+
+	if (!c->passed)
+		return gw_upstreams_pick(
+		    &w->upstreams, gw_conn_device(c), &c->tried, now_ms(c));
+	dvt_addr_of_peer(c->fd, &from);
+	return gw_upstreams_pick(
+	    &w->pass_to, dvt_addr_host(&from, host), &c->tried, now_ms(c));
 }
 
 static void
@@ -83,13 +99,11 @@ dial(struct gw_conn *c)
 static bool
 dial_next(struct gw_conn *c)
 {
-	const char *device = dvt_edge_peer(c->ssl)->device;
 	int sys;
 
 	for (;;) {
 		gw_conn_upstream_hang_up(c);
-		c->to = gw_upstreams_pick(
-		    &c->w->upstreams, device, &c->tried, now_ms(c));
+		c->to = pick(c);
 		if (c->to == NULL) {
 			gw_conn_unavailable(c);
 			return false;

@@ -72,20 +72,27 @@ look(const struct gw_settings *s, struct mark *out)
 
 /* --- reload --- */
 
+static bool
+differ(const char *a, const char *b)
+{
+	return strcmp(a != NULL ? a : "", b != NULL ? b : "") != 0;
+}
+
 /* What needs other sockets or processes needs a start. */
 static void
 note_unchanged(const struct gw_settings *now, const struct gw_settings *want)
 {
 	static const char
-	    why[] = "name, listen, upstream, workers, admin and control need a "
-		    "restart";
+	    why[] = "name, listen, upstream, pass-through, pass-to, workers, "
+		    "admin and control need a restart";
 
-	if (strcmp(now->listen, want->listen) != 0 ||
+	if (differ(now->pass_text, want->pass_text) ||
+	    differ(now->pass_to_text, want->pass_to_text) ||
+	    strcmp(now->listen, want->listen) != 0 ||
 	    now->workers != want->workers ||
 	    strcmp(now->upstream_text, want->upstream_text) != 0 ||
 	    strcmp(now->control_host, want->control_host) != 0 ||
-	    strcmp(now->admin != NULL ? now->admin : "",
-		want->admin != NULL ? want->admin : "") != 0 ||
+	    differ(now->admin, want->admin) ||
 	    strcmp(now->name, want->name) != 0)
 		log_event(
 		    LOG_WARNING, "gateway.reload.part", LS("why", &why[0]));

@@ -19,6 +19,12 @@ const struct dvt_setting gw_settings[] = {
     S("gateway.upstream", DVT_SET_PLACES, NULL, 0, 0, NULL,
 	"Where connections go: tcp:HOST:PORT, unix:PATH, mqtt:HOST:PORT or "
 	"mqtt:unix:PATH. Of several a device keeps to one, by its name."),
+    S("gateway.pass-through", DVT_SET_LIST, NULL, 0, 0, "",
+	"Server names of connections that go to pass-to as they are, their "
+	"TLS untouched: those of the control plane."),
+    S("gateway.pass-to", DVT_SET_LIST, NULL, 0, 0, "",
+	"Where they go: tcp:HOST:PORT or unix:PATH, one or several. Empty: to "
+	"the address of control."),
     S("gateway.half-open", DVT_SET_INT, NULL, 0, 1000000, "0",
 	"Handshakes under way at all workers; more push out others by chance. "
 	"0: a quarter of the connections they can have."),
@@ -119,10 +125,61 @@ upstreams_read(
 			break;
 		rc = gw_upstreams_add(&s->upstreams, text, err);
 	}
+	if (rc != DVT_OK)
+		dvt_err_prefix(err, "gateway.upstream");
 	if (rc == DVT_OK && s->upstreams.n == 0)
 		rc = dvt_fail(
 		    err, DVT_E_INPUT, "gateway.upstream: must not be empty");
 	return rc;
+}
+
+static enum dvt_code
+pass_to_add(struct gw_settings *s, const char *text, struct dvt_err *err)
+{
+	enum dvt_code rc = gw_upstreams_add(&s->pass_to, text, err);
+
+	if (rc == DVT_OK && s->pass_to.mqtt)
+		rc = dvt_fail(err, DVT_E_INPUT,
+		    "%s: what is passed through is not read: no mqtt:", text);
+	return rc;
+}
+
+/* After the control plane's address, which is the default. */
+static enum dvt_code
+pass_read(
+    const struct dvt_config *c, struct gw_settings *s, struct dvt_err *err)
+{
+	const char *text;
+	enum dvt_code rc = DVT_OK;
+
+	s->pass_text = dvt_config_text(c, "gateway.pass-through");
+	s->pass_to_text = dvt_config_text(c, "gateway.pass-to");
+	while ((text = dvt_config_item(
+		    c, "gateway.pass-through", s->pass_names_n)) != NULL) {
+		if (s->pass_names_n == GW_NAMES_MAX ||
+		    strlen(text) > DVT_HOST_MAX)
+			return dvt_fail(err, DVT_E_INPUT,
+			    "gateway.pass-through: at most %d names of %d "
+			    "characters",
+			    GW_NAMES_MAX, DVT_HOST_MAX);
+		s->pass_names[s->pass_names_n++] = text;
+	}
+	for (size_t i = 0; rc == DVT_OK; i++) {
+		if ((text = dvt_config_item(c, "gateway.pass-to", i)) == NULL)
+			break;
+		rc = pass_to_add(s, text, err);
+	}
+	if (rc == DVT_OK && s->pass_names_n > 0 && s->pass_to.n == 0 &&
+	    s->control_n > 0)
+		rc = pass_to_add(s, s->control_host, err);
+	if (rc != DVT_OK) {
+		dvt_err_prefix(err, "gateway.pass-to");
+		return rc;
+	}
+	if ((s->pass_names_n == 0) != (s->pass_to.n == 0))
+		return dvt_fail(err, DVT_E_INPUT,
+		    "gateway.pass-through and gateway.pass-to go together");
+	return DVT_OK;
 }
 
 static enum dvt_code
@@ -322,7 +379,8 @@ gw_settings_load(const char *path, struct dvt_config **config,
 	    (rc = admin_read(*config, out, err)) == DVT_OK &&
 	    (rc = upstreams_read(*config, out, err)) == DVT_OK &&
 	    (control == NULL ||
-		(rc = control_read(out, control, err)) == DVT_OK))
+		(rc = control_read(out, control, err)) == DVT_OK) &&
+	    (rc = pass_read(*config, out, err)) == DVT_OK)
 		rc = together_check(out, err);
 	if (rc != DVT_OK) {
 		dvt_config_free(*config);

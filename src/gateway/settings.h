@@ -32,6 +32,10 @@ struct gw_settings {
 	const char *listen;
 	struct gw_upstreams upstreams;
 	const char *upstream_text;
+	const char *pass_names[GW_NAMES_MAX]; /* server names handed on */
+	size_t pass_names_n;
+	struct gw_upstreams pass_to; /* where those go */
+	const char *pass_text, *pass_to_text;
 	bool proxy_protocol, keep_password;
 	unsigned workers;
 	struct gw_pair_setting pair[GW_PAIRS_MAX];

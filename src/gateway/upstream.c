@@ -17,11 +17,11 @@ gw_upstreams_add(struct gw_upstreams *u, const char *text, struct dvt_err *err)
 	enum dvt_code rc;
 
 	if (u->n == GW_UPSTREAMS_MAX)
-		return dvt_fail(err, DVT_E_LIMIT,
-		    "gateway.upstream: over %d of them", GW_UPSTREAMS_MAX);
+		return dvt_fail(
+		    err, DVT_E_LIMIT, "over %d of them", GW_UPSTREAMS_MAX);
 	if (u->n > 0 && mqtt != u->mqtt)
-		return dvt_fail(err, DVT_E_INPUT,
-		    "gateway.upstream: %s: either all are mqtt: or none", text);
+		return dvt_fail(
+		    err, DVT_E_INPUT, "%s: either all are mqtt: or none", text);
 	if (mqtt)
 		to += 5;
 	if (strncmp(to, "tcp:", 4) == 0)
@@ -30,12 +30,11 @@ gw_upstreams_add(struct gw_upstreams *u, const char *text, struct dvt_err *err)
 		to += 5;
 	memset(one, 0, sizeof(*one));
 	if (dvt_copy_str(one->text, sizeof(one->text), text) != 0)
-		return dvt_fail(err, DVT_E_LIMIT,
-		    "gateway.upstream: too long: %.40s", text);
+		return dvt_fail(err, DVT_E_LIMIT, "too long: %.40s", text);
 	rc = dvt_addr_resolve(
 	    to, one->addr, GW_UPSTREAM_ADDRS, &one->addr_n, err);
 	if (rc != DVT_OK) {
-		dvt_err_prefix(err, "gateway.upstream: %s", text);
+		dvt_err_prefix(err, "%s", text);
 		return rc;
 	}
 	u->mqtt = mqtt;

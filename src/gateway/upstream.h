@@ -31,7 +31,7 @@ struct gw_upstreams {
 };
 
 /**
- * gw_upstreams_add() - one item of gateway.upstream
+ * gw_upstreams_add() - one item of gateway.upstream or gateway.pass-to
  * @text: "tcp:HOST:PORT", "mqtt:HOST:PORT", "unix:PATH", "mqtt:unix:PATH", or
  *        HOST:PORT alone
  *

@@ -387,6 +387,7 @@ start(struct gw_worker *w, struct dvt_child *me, struct dvt_err *err)
 	enum dvt_code rc;
 
 	w->upstreams = w->program->settings.upstreams;
+	w->pass_to = w->program->settings.pass_to;
 	w->conns_max = files > 2 * FDS_SPARE ? (files - FDS_SPARE) / 2 : 32;
 	w->half_max = (size_t)dvt_config_int(
 	    w->program->config, "gateway.half-open");

@@ -63,9 +63,9 @@ struct gw_worker {
 	size_t half, half_max; /* of this worker; at most of all */
 	size_t half_own_max;
 	int64_t limit_told_ms;
-	uint64_t limited;              /* turned away since that was told */
-	struct gw_upstreams upstreams; /* with their health as seen here */
-	size_t sessions;               /* of these open */
+	uint64_t limited; /* turned away since that was told */
+	struct gw_upstreams upstreams, pass_to; /* health as seen here */
+	size_t sessions;                        /* of these open */
 	size_t told_sessions;
 	struct gw_stats stats, told; /* what is counted; what the feed has */
 	int memory_fd;

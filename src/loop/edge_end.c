@@ -147,6 +147,19 @@ dvt_edge_byte(struct dvt_edge_conn *c, SSL *ssl)
 }
 
 void
+dvt_edge_pass(SSL *ssl, struct dvt_span hello)
+{
+	struct dvt_edge_conn *c = dvt_edge_conn_of(ssl);
+
+	if (c == NULL)
+		return;
+	dvt_edge_hello(c, hello);
+	c->hello.authorities = (struct dvt_span){NULL, 0};
+	c->hello.first_ticket = (struct dvt_span){NULL, 0};
+	emit(c, DVT_HS_PASSED, DVT_HR_OK);
+}
+
+void
 dvt_edge_settle(SSL *ssl)
 {
 	struct dvt_edge_conn *c = dvt_edge_conn_of(ssl);

@@ -87,6 +87,14 @@ void dvt_edge_attach(struct dvt_edge *e, SSL *ssl, const struct dvt_addr *peer);
  */
 bool dvt_edge_has_ticket(struct dvt_edge *e, struct dvt_span hello);
 
+/**
+ * dvt_edge_pass() - this client is for another server, which ends its TLS
+ * @hello: its ClientHello, without record headers
+ *
+ * Its record tells so; nothing else of this SSL is used from then on.
+ */
+void dvt_edge_pass(SSL *ssl, struct dvt_span hello);
+
 /* What became known of a client. */
 struct dvt_edge_peer {
 	bool done;    /* handshake complete: the certificate is proven */

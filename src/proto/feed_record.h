@@ -21,7 +21,9 @@
 	X(DVT_HS_OK, "ok")                                                     \
 	X(DVT_HS_DEVICE_REFUSED, "device-refused") /* it did not take us */    \
 	X(DVT_HS_EDGE_REFUSED, "edge-refused")     /* we did not take it */    \
-	X(DVT_HS_NETWORK, "network")               /* neither said no */
+	X(DVT_HS_NETWORK, "network")               /* neither said no */       \
+	X(DVT_HS_PASSED, "passed") /* handed on by its name, not ours to end   \
+				    */
 #define DVT_OUTCOME_ENUM(id, name) id,
 enum dvt_outcome { DVT_OUTCOMES(DVT_OUTCOME_ENUM) DVT_OUTCOME_N };
 const char *dvt_outcome_name(enum dvt_outcome o);

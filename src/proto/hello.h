@@ -14,9 +14,9 @@
 struct dvt_hello {
 	char server_name[DVT_HOST_MAX + 1]; /* lower case; "" none sent */
 	bool tls13;                         /* offers TLS 1.3 */
-	bool ticket;     /* offers a TLS 1.3 ticket (pre_shared_key) */
+	bool ticket; /* offers a TLS 1.3 ticket (pre_shared_key) */
 	struct dvt_span first_ticket; /* borrowed from the hello */
-	size_t ticket_n; /* bytes of the first one */
+	size_t ticket_n;              /* bytes of the first one */
 	bool ecdsa, rsa; /* takes a leaf with such a key: by its signature
 			    algorithms, in TLS 1.2 by its ciphers too */
 	/*
@@ -46,6 +46,20 @@ struct dvt_hello {
  */
 DVT_MUST_USE enum dvt_code dvt_hello_parse(
     struct dvt_span msg, struct dvt_hello *out, struct dvt_err *err);
+
+/**
+ * dvt_hello_gather() - a ClientHello out of the records that carry it
+ * @p:    what a client sent first, @n bytes; overwritten, as the headers of
+ *        records within the hello are taken out
+ * @msg:  out: the handshake message with its header, within @p, on DVT_OK
+ * @need: out: on DVT_E_LATER more than @n: with fewer bytes it is not whole
+ *
+ * Return: DVT_OK; DVT_E_LATER; DVT_E_INPUT (no TLS, another message, or a
+ *         record of no length); DVT_E_LIMIT (a hello over 64 KiB).
+ * Source: RFC 8446 section 5.1 (a message may span records).
+ */
+DVT_MUST_USE enum dvt_code dvt_hello_gather(
+    uint8_t *p, size_t n, struct dvt_span *msg, size_t *need);
 
 /* The next name of dvt_hello.authorities as DER; false after the last. */
 bool dvt_hello_authority_take(struct dvt_span *rest, struct dvt_span *name);

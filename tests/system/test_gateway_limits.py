@@ -7,10 +7,11 @@ import socket
 import ssl
 import struct
 import time
+import urllib.request
 
 import pytest
 
-from edgekit import Ca, Client, Echo, Gateway, wait_for
+from edgekit import Ca, Client, Echo, Gateway, free_port, wait_for
 from world import LONG
 
 
@@ -199,6 +200,51 @@ def hello_in_pieces():
     with pytest.raises(ssl.SSLWantReadError):
         tls.do_handshake()
     return out.read()
+
+
+def cpu_s(gw):
+    """Seconds of processor time that its workers have used."""
+    ticks = 0
+    for pid in gw.workers().values():
+        ticks += sum(int(n) for n in open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[11:13])
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+@pytest.mark.parametrize("end", ["waits", "FIN", "RST"])
+def test_the_half_of_a_hello_costs_no_time_to_wait_for(world, end):
+    """From an address over its rate, whose hellos are looked at first."""
+    gw = world.gateway(f"half-{end}", address_rate=1, admin=f"127.0.0.1:{free_port()}")
+    first, held = hello_in_pieces()[:100], []
+    try:
+        for _ in range(10):
+            s = socket.create_connection(("127.0.0.1", gw.port), 5)
+            s.sendall(first)
+            held.append(s)
+        time.sleep(0.3)
+        for s in held:
+            if end == "FIN":
+                s.shutdown(socket.SHUT_WR)
+            elif end == "RST":
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                s.close()
+        before = cpu_s(gw)
+        time.sleep(2)
+        assert cpu_s(gw) - before < 0.2
+        if end == "waits":
+            assert still_there(gw) == 10
+        else:
+            assert still_there(gw) == 0
+    finally:
+        for s in held:
+            s.close()
+        gw.stop()
+
+
+def still_there(gw):
+    """Connections that its workers hold, as they told a second ago."""
+    with urllib.request.urlopen(f"http://{gw.settings['admin']}/metrics", timeout=5) as answer:
+        lines = answer.read().decode().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("dovetail_gateway_connections "))
 
 
 HOSTILE = {
