@@ -1,102 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
 """The real program, killed by strace at its n-th call that changes the disk,
-for each call: against a control plane and an edge over real TLS it works at
-once with what it has, and finishes the renewal. DOVETAIL_LONG=1: every point; by
-default some of them."""
-import shutil
+against a live control plane and edge: it is let in at once with what it has,
+and finishes. DOVETAIL_LONG=1: every call; by default some of them. The same
+with the power of the disk is tests/power/blocks."""
 import subprocess
+import time
 
-import disks
-from test_agent import control, device, edge  # noqa: F401 (fixtures)
+import pytest
+
+from livekit import LIVES, Site
 from world import LONG
 
-CALLS = ("openat", "write", "fsync", "renameat", "renameat2", "mkdirat", "unlinkat")
-RENEW = ({"id": "r1-renew", "action": "renew", "label": "device"},)
+SAMPLE = 6  # kills of each life by default
 
 
-def points(trace):
-    """(call, n) of those that change the state directory; which of all
-    writes and opens those are, the trace of a run tells."""
-    found, nth = [], {}
-    for line in trace.read_text().splitlines():
-        rest = line.split(None, 1)[-1]
-        call = rest.split("(", 1)[0]
-        if call not in CALLS:
-            continue
-        nth[call] = nth.get(call, 0) + 1
-        if call == "openat" and "O_CREAT" not in rest:
-            continue
-        if call == "write" and "/state/" not in rest:
-            continue
-        found.append((call, nth[call]))
-    return found
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cuts")
+    with Site(folder, devices=400 if LONG else 3 * SAMPLE + 4) as out:
+        yield out
 
 
-def prepare(device, control, folder):
-    """A device that has checked in, as a folder, and the calls of its renewal."""
-    device.adopt()
-    device.run("run", "--once")
-    ready, trace = folder / "ready", folder / "trace"
-    shutil.copytree(device.state, ready)
-    control.todo = list(RENEW)
-    subprocess.run(["strace", "-f", "-y", "-e", f"trace={','.join(CALLS)}", "-o", trace,
-                    *map(str, device.command("run", "--once"))], check=True, capture_output=True,
-                   timeout=60)
-    found = points(trace)
-    assert len(found) > 30, found
-    return ready, found
+@pytest.mark.parametrize("life", LIVES)
+def test_1_a_kill_at_each_call_leaves_one_working_credential(site, life, tmp_path):
+    found = site.device(life, tmp_path).points()
+    tried = found if LONG else found[len(found) // SAMPLE // 2::len(found) // SAMPLE][:SAMPLE]
+    killed, longest = 0, 0
+    for call, n in tried:
+        device = site.device(life, tmp_path)
+        killed += device.die_at(call, n)
+        longest = max(longest, device.works_and_finishes((life, call, n)))
+        device.forget()
+    print(f"{life}: {len(found)} calls, {killed} kills at {len(tried)} of them, 0 shut out; "
+          f"checked in at most {longest:.2f} s after it was started again")
+    assert killed >= len(tried) - 1 > 3
 
 
-def die_at(device, control, ready, call, n):
-    """A renewal from the beginning, killed at that call; was it?"""
-    shutil.rmtree(device.state)
-    shutil.copytree(ready, device.state)
-    subprocess.run(["sync", "-f", str(device.state)], check=True)
-    control.todo = list(RENEW)
-    done = subprocess.run(
-        ["strace", "-f", "-o", "/dev/null", "-e", f"trace={call}",
-         "-e", f"inject={call}:signal=KILL:when={n}", *map(str, device.command("run", "--once"))],
-        capture_output=True, timeout=60)
-    return done.returncode != 0
-
-
-def works_and_finishes(device, control, at):
-    device.check_pair()
-    assert (device.state / "generations/1/key.pem").exists(), at
-    device.run("checkin")
-    assert control.reports[-1]["certificate"] == device.fingerprint(), at
-    device.run("run", "--once")
-    assert device.status()["credential"]["generation"] > 1, at
-    device.check_pair()
-    assert (device.state / "generations/1/key.pem").exists(), at
-
-
-def test_1_a_kill_at_each_call_leaves_one_working_credential(device, control, tmp_path):  # noqa: F811
-    ready, found = prepare(device, control, tmp_path)
-    killed = 0
-    for call, n in found if LONG else found[::8]:
-        killed += die_at(device, control, ready, call, n)
-        works_and_finishes(device, control, (call, n))
-    print(f"{len(found)} calls, {killed} kills, 0 without a working credential")
-    assert killed > 4
-
-
-def test_1_a_power_cut_of_the_disk_at_each_call_leaves_one_working_credential(
-        device, control, tmp_path):  # noqa: F811
-    """The same with the power of the disk: an ext4, copied at the cut without
-    what was not synced, mounted again."""
-    disks.need_root()
-    with disks.Disk(tmp_path) as disk:
-        home = device.state = disk.at / "state"
-        ready, found = prepare(device, control, tmp_path)
-        tried = found if LONG else found[4::8]
-        killed = 0
-        for call, n in tried:
-            device.state = home
-            killed += die_at(device, control, ready, call, n)
-            with disk.power_cut("cut") as (at, _):
-                device.state = at / "state"
-                works_and_finishes(device, control, (call, n))
-    print(f"{len(tried)} of {len(found)} calls, {killed} cuts of an ext4, "
-          "0 without a working credential")
-    assert killed > 4
+def test_the_old_identity_serves_again_when_consumers_do_not_come_up(site, tmp_path):
+    """Seconds of the real program; they are asserted in tests/power, on the
+    clock of its steps."""
+    calls, hook = tmp_path / "calls", tmp_path / "hook"
+    hook.write_text(f"#!/bin/sh\n[ $1 = post-switch ] || exit 0\ndate +%s.%N >> {calls}\nexit 1\n")
+    hook.chmod(0o755)
+    device = site.device("renewal", tmp_path, hook)
+    before = device.in_use()[2]
+    done = subprocess.run(device.command("renew"), capture_output=True, text=True, timeout=60)
+    ended = time.time()
+    assert done.returncode != 0 and "Restart consumers" in done.stdout + done.stderr
+    assert device.in_use()[2] == before
+    site.edge_is_up_to_date()
+    device.must_be_let_in("after it went back")
+    failed, again = (float(t) for t in calls.read_text().split())
+    print(f"consumers told of the old one {again - failed:.2f} s after they failed, "
+          f"the update ended after {ended - failed:.2f} s")
