@@ -8,6 +8,9 @@
 #include "store/edge.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#define DIGITS_LEAST 8 /* of a fingerprint that is cut short */
 
 /* Why, in words, and as CRLReason (RFC 5280 section 5.3.1). */
 static const struct {
@@ -88,14 +91,22 @@ api_revoke_certificate(struct dvt_app *app, const struct dvt_req *req,
 {
 	const char *asked = dvt_req_path(req, "fingerprint");
 	const char *reason = dvt_do_text(req, "reason", "");
-	char fingerprint[DVT_DIGEST_HEX];
+	char digits[DVT_DIGEST_HEX];
+	const char *fingerprint = digits;
 	struct dvt_row_credential c;
 	int64_t position;
 	enum dvt_code rc;
 
-	if (dvt_hex_normal(asked, fingerprint, sizeof(fingerprint)) != 0)
+	if (dvt_hex_normal(asked, digits, sizeof(digits)) != 0 ||
+	    strlen(digits) < DIGITS_LEAST)
 		return dvt_fail(err, DVT_E_INPUT,
-		    "%.100s is no SHA-256 fingerprint", asked);
+		    "%.100s is no SHA-256 fingerprint, nor the first %d digits "
+		    "of one",
+		    asked, DIGITS_LEAST);
+	if (strlen(digits) < DVT_DIGEST_HEX - 1 &&
+	    (rc = dvt_store_credential_expand(
+		 app->tx, app->arena, digits, &fingerprint, err)) != DVT_OK)
+		return rc;
 	rc = dvt_store_credential_by_fingerprint(
 	    app->tx, app->arena, fingerprint, &c, err);
 	if (rc == DVT_E_ABSENT)

@@ -318,6 +318,32 @@ a_revoked_certificate_blocks_its_device(void **state)
 	    "{\"reason\": \"theft\"}");
 }
 
+static void
+a_fingerprint_may_be_cut_short_while_it_is_the_only_one(void **state)
+{
+	struct test_api *t = *state;
+
+	put(t, "device", "device_id = 'd', state = 'active'");
+	put(t, "credential",
+	    "owner_kind = 'device', owner = 'd', fingerprint = "
+	    "'11111111aa%.54s', state = 'active', serial = '1', not_after = %d",
+	    FP("1"), TEST_NOW + 100);
+	put(t, "credential",
+	    "owner_kind = 'device', owner = 'd', fingerprint = "
+	    "'11111111ab%.54s', state = 'active', serial = '2', not_after = %d",
+	    FP("1"), TEST_NOW + 100);
+	post(t, 400, "/v1/certificates/1111111/revoke",
+	    "{\"reason\": \"theft\"}");
+	post(t, 409, "/v1/certificates/11111111a/revoke",
+	    "{\"reason\": \"theft\"}");
+	assert_non_null(strstr(at(t, "detail"), "more digits"));
+	post(t, 404, "/v1/certificates/11111111b/revoke",
+	    "{\"reason\": \"theft\"}");
+	post(t, 200, "/v1/certificates/11:11:11:11:AB/revoke",
+	    "{\"reason\": \"theft\"}");
+	assert_int_equal(strncmp(at(t, "fingerprint"), "11111111ab", 10), 0);
+}
+
 /* --- edges, authorities --- */
 
 static void
@@ -522,6 +548,7 @@ main(void)
 	    test_api(a_device_is_blocked_and_comes_back_by_two),
 	    test_api(a_secret_is_made_for_a_device_that_may_be_new),
 	    test_api(a_revoked_certificate_blocks_its_device),
+	    test_api(a_fingerprint_may_be_cut_short_while_it_is_the_only_one),
 	    test_api(an_edge_is_added_with_names_of_its_own_or_the_settings),
 	    test_api(a_credential_is_ordered_from_an_edge),
 	    test_api(authorities_are_handed_to_core),

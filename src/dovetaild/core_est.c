@@ -117,14 +117,17 @@ check_key(struct core *c, const struct est_job *j, struct dvt_err *err)
 {
 	enum dvt_owner_kind kind;
 	const char *owner;
-	bool found;
+	bool found, ours = false;
 	enum dvt_code rc;
 
 	rc = dvt_store_key_owner(core_tx(c), core_arena(c), j->q.key_digest,
 	    &found, &kind, &owner, err);
-	if (rc != DVT_OK || !found)
+	if (rc == DVT_OK && !found)
+		rc = dvt_store_key_of_infrastructure(
+		    core_tx(c), j->q.key_digest, &ours, err);
+	if (rc != DVT_OK || (!found && !ours))
 		return rc;
-	if (kind == j->kind && strcmp(owner, j->owner) == 0)
+	if (!ours && kind == j->kind && strcmp(owner, j->owner) == 0)
 		return DVT_OK;
 	return dvt_fail(err, DVT_E_CONFLICT,
 	    "this public key is already used by another; make a new key");

@@ -411,12 +411,25 @@ roll_back_open(
 	return rc;
 }
 
-/* The one of this generation, or the newest that was shown before. */
+static int64_t
+shown_generation(const struct dvt_row_gateway_credential *rows, size_t n)
+{
+	int64_t shown = INT64_MAX;
+
+	for (size_t i = 0; i < n; i++)
+		if (rows[i].slot == DVT_GWSLOT_CURRENT)
+			shown = rows[i].generation;
+	return shown;
+}
+
+/* The one of this generation, or the newest that was shown before the one
+ * that is shown now: asked for twice, it does not go forward again. */
 static const struct dvt_row_gateway_credential *
 target_of(
     const struct dvt_row_gateway_credential *rows, size_t n, int64_t generation)
 {
 	const struct dvt_row_gateway_credential *best = NULL;
+	int64_t shown = shown_generation(rows, n);
 
 	for (size_t i = 0; i < n; i++) {
 		if (rows[i].chain_pem[0] == '\0' ||
@@ -425,6 +438,7 @@ target_of(
 		if (generation != 0
 			? rows[i].generation == generation
 			: rows[i].slot == DVT_GWSLOT_PREVIOUS &&
+			      rows[i].generation < shown &&
 			      (best == NULL ||
 				  rows[i].generation > best->generation))
 			best = &rows[i];
@@ -446,7 +460,9 @@ show_again(struct core_op *op, const struct dvt_row_gateway *g,
 		return rc;
 	if ((up = target_of(rows, n, generation)) == NULL)
 		return dvt_fail(err, DVT_E_CONFLICT,
-		    "%s holds nothing to go back to", g->name);
+		    "%s holds nothing older to go back to than what it shows "
+		    "(dovetail gateway recover --authority OLD makes one)",
+		    g->name);
 	for (size_t i = 0; rc == DVT_OK && i < n; i++)
 		if (&rows[i] != up && rows[i].slot == DVT_GWSLOT_CURRENT)
 			rc = core_gateway_slot(op->c, g->name, rows[i].id,

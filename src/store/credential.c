@@ -337,3 +337,32 @@ dvt_store_expiry_days(struct dvt_tx *tx, struct dvt_arena *arena, int64_t first,
 	return dvt_sql_list(tx, SQL_EXPIRY_DAY_LIST, &dvt_map_expiry_day, arena,
 	    rows, n, err, BI("first", first), BI("last", last));
 }
+
+enum dvt_code
+dvt_store_credential_expand(struct dvt_tx *tx, struct dvt_arena *arena,
+    const char *prefix, const char **fingerprint, struct dvt_err *err)
+{
+	struct found {
+		const char *fingerprint;
+	} * rows;
+	static const struct dvt_field fields[] = {
+	    DVT_F(struct found, fingerprint)};
+	static const struct dvt_row_map map = DVT_MAP(struct found, fields);
+	const char *beyond = dvt_arena_printf(arena, "%sg", prefix);
+	size_t n;
+	enum dvt_code rc = dvt_sql_list(tx, SQL_CREDENTIAL_BY_PREFIX, &map,
+	    arena, &rows, &n, err, BT("least", prefix), BT("beyond", beyond),
+	    BI("limit", 2));
+
+	if (rc != DVT_OK)
+		return rc;
+	if (n == 0)
+		return dvt_fail(
+		    err, DVT_E_ABSENT, "there is no certificate %s", prefix);
+	if (n > 1)
+		return dvt_fail(err, DVT_E_CONFLICT,
+		    "%s begins more than one fingerprint; give more digits",
+		    prefix);
+	*fingerprint = rows[0].fingerprint;
+	return DVT_OK;
+}

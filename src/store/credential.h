@@ -40,6 +40,11 @@ DVT_MUST_USE enum dvt_code dvt_store_credential_by_fingerprint(
 DVT_MUST_USE enum dvt_code dvt_store_credential_by_serial(struct dvt_tx *tx,
     struct dvt_arena *arena, const char *issuer, const char *serial,
     struct dvt_row_credential *out, struct dvt_err *err);
+/* The one fingerprint that begins with @prefix (hex digits); DVT_E_CONFLICT
+ * when there are more. */
+DVT_MUST_USE enum dvt_code dvt_store_credential_expand(struct dvt_tx *tx,
+    struct dvt_arena *arena, const char *prefix, const char **fingerprint,
+    struct dvt_err *err);
 /* The owner's newest certificate of this key, in any state. */
 DVT_MUST_USE enum dvt_code dvt_store_credential_newest_by_key(struct dvt_tx *tx,
     struct dvt_arena *arena, enum dvt_owner_kind kind, const char *owner,
@@ -128,6 +133,10 @@ DVT_MUST_USE enum dvt_code dvt_store_key_claim(struct dvt_tx *tx,
 DVT_MUST_USE enum dvt_code dvt_store_key_owner(struct dvt_tx *tx,
     struct dvt_arena *arena, const char *key_digest, bool *found,
     enum dvt_owner_kind *kind, const char **owner, struct dvt_err *err);
+
+/* The key of an authority, or of what an edge shows: nobody enrols with it. */
+DVT_MUST_USE enum dvt_code dvt_store_key_of_infrastructure(
+    struct dvt_tx *tx, const char *key_digest, bool *ours, struct dvt_err *err);
 
 /* --- one-time secrets --- */
 

@@ -54,6 +54,18 @@ dvt_store_key_claim(struct dvt_tx *tx, const char *key_digest,
 	return rc;
 }
 
+enum dvt_code
+dvt_store_key_of_infrastructure(
+    struct dvt_tx *tx, const char *key_digest, bool *ours, struct dvt_err *err)
+{
+	int64_t n = 0;
+	enum dvt_code rc = dvt_sql_i64(tx, SQL_KEY_OF_INFRASTRUCTURE, &n, err,
+	    BT("key_digest", key_digest));
+
+	*ours = n != 0;
+	return rc;
+}
+
 /* --- secrets --- */
 
 #define KIND(kind) BT("owner_kind", dvt_secret_owner_name(kind))

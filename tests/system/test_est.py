@@ -212,6 +212,16 @@ def test_a_key_of_another_device_is_refused(control):
     assert b"another" in answer
 
 
+def test_the_key_of_an_authority_is_refused(control):
+    key, cert = control.key("works"), control.dir / "works.pem"
+    run("openssl", "req", "-x509", "-key", key, "-subj", "/CN=Works Root", "-days", "900", "-out", cert,
+        "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    control.with_second("authority", "import", "works", "--certificate", cert, "--device")
+    body = base64.b64encode(control.csr(key, "/CN=pump-ca"))
+    status, _, answer = control.post("simpleenroll", body, "-u", f"pump-ca:{control.secret('pump-ca')}")
+    assert status == 409 and b"another" in answer, answer
+
+
 def test_another_label_is_refused(control):
     body = base64.b64encode(control.csr(control.key("label-1"), "/CN=label-1"))
     secret = control.secret("label-1")

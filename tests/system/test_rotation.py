@@ -404,6 +404,9 @@ def test_4_after_a_rollback_by_call_no_client_fails(make):
         world.op("gateway", "rollback")
         wait_for("the old chain everywhere", lambda: back(world), 30)
         assert world.rotation(number)["state"] == "rolled-back"
+        for _ in range(2):  # again is no way forward
+            assert "nothing older" in refusal(world.op, "gateway", "rollback").problem["detail"]
+        assert back(world)
         clients.begin(2)
         moment = time.time()
         world.start_fleet()

@@ -181,6 +181,22 @@ VALUES (:key_digest, :owner_kind, :owner)
 -- out:  owner_kind text, owner text
 SELECT owner_kind, owner FROM key_use WHERE key_digest = :key_digest;
 
+-- name: key_of_infrastructure
+-- in:   key_digest text
+-- out:  ours int (1: an authority's, or of what an edge shows)
+SELECT CASE WHEN EXISTS (SELECT 1 FROM authority a
+                          WHERE a.key_digest = :key_digest)
+              OR EXISTS (SELECT 1 FROM gateway_credential c
+                          WHERE c.key_digest = :key_digest)
+            THEN 1 ELSE 0 END AS ours;
+
+-- name: credential_by_prefix
+-- in:   least text, beyond text, limit int
+-- out:  fingerprint text
+SELECT fingerprint FROM credential
+ WHERE fingerprint >= :least AND fingerprint < :beyond
+ ORDER BY fingerprint LIMIT :limit;
+
 -- name: secret_set
 -- in:   @enrol_secret
 -- out:  rows changed: 1
