@@ -17,7 +17,7 @@ static const char usage_text
 	 "         [--device ID] [--label LABEL] [--trust-key FILE]\n"
 	 "  run [--once]     check in, renew, load trust; until told to stop\n"
 	 "  checkin, renew   once, now\n"
-	 "  recover [--from FILE|DIR|URL]\n"
+	 "  recover [--from FILE|DIR|URL] [--renew]\n"
 	 "                   load a trust bundle that came another way\n"
 	 "  cancel           give up the update that runs\n"
 	 "  selftest         try what an update needs, change nothing\n"
@@ -35,6 +35,7 @@ enum {
 	OPT_LABEL,
 	OPT_SUBJECT,
 	OPT_FROM,
+	OPT_RENEW,
 	OPT_MAN,
 };
 
@@ -107,6 +108,9 @@ take_option(struct options *o, int c, int argc, char **argv)
 	case OPT_FROM:
 		o->from = optarg;
 		break;
+	case OPT_RENEW:
+		o->renew = true;
+		break;
 	case OPT_SUBJECT:
 		o->subject = optarg;
 		break;
@@ -141,6 +145,7 @@ arguments(int argc, char **argv, struct options *o)
 	    {"label",        required_argument, NULL, OPT_LABEL      },
 	    {"subject",      required_argument, NULL, OPT_SUBJECT    },
 	    {"from",         required_argument, NULL, OPT_FROM       },
+	    {"renew",        no_argument,       NULL, OPT_RENEW      },
 	    {"settings-man", no_argument,       NULL, OPT_MAN        },
 	    {"version",      no_argument,       NULL, 'V'            },
 	    {"help",         no_argument,       NULL, 'h'            },

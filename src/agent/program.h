@@ -21,6 +21,7 @@ struct options {
 	const char *anchor, *fingerprint, *trust_key;
 	const char *device, *label, *subject;
 	const char *from; /* recover: FILE, DIR or URL; NULL: as set */
+	bool renew;       /* recover: also a certificate that stands */
 };
 
 struct program {

@@ -51,8 +51,9 @@ note(struct search *s, const char *source, const struct dvt_err *err)
 static void
 offer(struct search *s, const char *source, struct dvt_span lines)
 {
-	struct dvt_command c = {
-	    .kind = DVT_COMMAND_RECOVER, .bundle_lines = lines};
+	struct dvt_command c = {.kind = DVT_COMMAND_RECOVER,
+	    .bundle_lines = lines,
+	    .renew = s->p->o.renew};
 	struct dvt_err err = {0};
 
 	s->any = true;

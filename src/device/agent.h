@@ -205,6 +205,8 @@ struct dvt_command {
 	const char *label; /* RENEW, ENROLL; NULL: of the config */
 	/* RECOVER: signed lines, from whom they come does not matter */
 	struct dvt_span bundle_lines;
+	/* RECOVER: renew by their grant also while the certificate stands */
+	bool renew;
 };
 
 /**

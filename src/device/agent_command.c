@@ -151,7 +151,7 @@ dvt_agent_command(
 	case DVT_COMMAND_CANCEL:
 		return take_cancel(a, err);
 	case DVT_COMMAND_RECOVER:
-		return dvt_agent_take_recovery(a, command->bundle_lines, err);
+		return dvt_agent_take_recovery(a, command, err);
 	}
 	if (a->cred.key == NULL)
 		return dvt_fail(err, DVT_E_ABSENT, "not enrolled yet");

@@ -207,6 +207,7 @@ struct dvt_agent {
 	struct dvt_tickets tickets;
 	struct dvt_bundle_grant grant; /* id "" none */
 	bool grant_new;                /* an update under it has not begun */
+	bool grant_asked;              /* also while the certificate stands */
 	int64_t renew_due_ms;          /* own renewal, not before */
 	unsigned renew_tries;
 
@@ -310,7 +311,7 @@ void dvt_agent_on_probe(struct dvt_agent *a, const struct dvt_answer *answer);
 
 /* Take lines of another channel: DVT_COMMAND_RECOVER. */
 DVT_MUST_USE enum dvt_code dvt_agent_take_recovery(
-    struct dvt_agent *a, struct dvt_span lines, struct dvt_err *err);
+    struct dvt_agent *a, const struct dvt_command *c, struct dvt_err *err);
 /* Begin the update that a grant is for, once the trust is loaded. */
 enum dvt_did dvt_agent_run_grant(struct dvt_agent *a);
 /* The grant that goes with a request made under the current one, or NULL. */

@@ -26,9 +26,33 @@ dvt_agent_grant(const struct dvt_agent *a)
 	return strcmp(leaf, a->grant.certificate) == 0 ? a->grant.id : NULL;
 }
 
+/*
+ * It is kept in any case: an update that waits shows it, and whether the
+ * certificate has ended the control plane knows best. One of its own begins
+ * only where this device knows so too, or is told to.
+ */
+static enum dvt_code
+take_grant(struct dvt_agent *a, const struct dvt_recovery *r, bool renew,
+    struct dvt_err *err)
+{
+	char when[40];
+
+	a->grant = r->grant;
+	a->grant_asked = renew;
+	a->grant_new = r->next != NULL || renew || dvt_agent_is_expired(a);
+	if (a->grant_new)
+		return DVT_OK;
+	return dvt_fail(err, DVT_E_CONFLICT,
+	    "nothing newer: the trust in it is held, and its grant is for a "
+	    "certificate that has ended; this one stands until %s (--renew "
+	    "renews it all the same)",
+	    dvt_time_format(
+		dvt_x509_not_after(a->cred.chain.cert[0]), when, sizeof(when)));
+}
+
 enum dvt_code
 dvt_agent_take_recovery(
-    struct dvt_agent *a, struct dvt_span lines, struct dvt_err *err)
+    struct dvt_agent *a, const struct dvt_command *c, struct dvt_err *err)
 {
 	struct dvt_bundle_work *b = &a->bundle;
 	struct dvt_recovery r;
@@ -42,18 +66,16 @@ dvt_agent_take_recovery(
 		    err, DVT_E_CONFLICT, "a trust bundle is being loaded");
 	dvt_x509_fingerprint(a->cred.chain.cert[0], leaf);
 	dvt_buf_reset(&b->lines);
-	rc = dvt_recovery_read(
-	    a->trust, lines, leaf, dvt_agent_floor_s(a), &r, &b->lines, err);
+	rc = dvt_recovery_read(a->trust, c->bundle_lines, leaf,
+	    dvt_agent_floor_s(a), &r, &b->lines, err);
 	if (rc != DVT_OK)
 		return rc;
 	if (a->asked == ASKED_BUNDLE) /* its answer is worth no more */
 		a->asked = ASKED_NOTHING;
-	if (r.grant.id[0] != '\0') {
-		a->grant = r.grant;
-		a->grant_new = true;
-	}
+	if (r.grant.id[0] != '\0')
+		rc = take_grant(a, &r, c->renew, err);
 	if (r.next == NULL)
-		return DVT_OK;
+		return rc;
 	b->next = r.next; /* now the work's */
 	b->phase = TR_STORE;
 	b->tries = 0;
@@ -70,7 +92,8 @@ dvt_agent_run_grant(struct dvt_agent *a)
 	if (!a->grant_new || a->bundle.phase > TR_FETCH)
 		return DVT_DID_NOTHING;
 	a->grant_new = false;
-	if (dvt_agent_grant(a) == NULL || !dvt_agent_is_expired(a))
+	if (dvt_agent_grant(a) == NULL ||
+	    !(a->grant_asked || dvt_agent_is_expired(a)))
 		return DVT_DID_NOTHING; /* one that stands needs none */
 	if (a->update.phase == UP_NONE)
 		dvt_agent_update_begin(a, "", a->config.label);

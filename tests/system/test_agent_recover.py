@@ -607,3 +607,32 @@ def test_a_file_for_trust_alone_has_no_grant(ended):
     path = ended.folder / "trust"
     path.write_text(said["file"])
     assert "no bundle newer" in ended.run(name, "recover", "--from", path, status=73)
+
+
+def test_a_certificate_that_stands_needs_no_grant(tmp_path):
+    """The file of a device that was not in need: nothing newer, and nothing is renewed; --renew uses the grant."""
+    fleet = Fleet(tmp_path, ends_in=5 * 86400)
+    name, w = fleet.names[0], fleet.world
+    try:
+        fleet.pin(name)
+        before = fleet.generation(name)
+        trees = generations(fleet.state(name))
+        file = fleet.file(name, tmp_path / "file")
+        said = fleet.run(name, "recover", "--from", file, status=73)
+        assert "nothing newer" in said and "--renew" in said
+        assert fleet.generation(name) == before and generations(fleet.state(name)) == trees
+        assert w.query("SELECT used_at FROM enrol_grant WHERE device_id = ?", name)[0]["used_at"] == 0
+        # where the agent hears nobody, so that no check-in can order it
+        whole, text = fleet.config, fleet.config.read_text()
+        fleet.config = tmp_path / "alone.ini"
+        fleet.config.write_text(text.replace("server =", "#").replace("server-name =", "#"))
+        assert "nothing newer" in fleet.run(name, "recover", "--from", file, status=73)
+        assert json.loads(fleet.run(name, "status", "--json"))["update"] == ""
+        assert "CertRotationStarted" in fleet.run(name, "recover", "--from", file, "--renew")
+        assert json.loads(fleet.run(name, "status", "--json"))["update"].startswith("certs-")
+        # there is no edge to try it at, so it stays with the old one
+        fleet.config = whole
+        assert "Try new credential" in fleet.run(name, "recover", "--from", file, "--renew", status=HTTP_LATE)
+        assert fleet.generation(name) == before
+    finally:
+        w.close()
