@@ -5,10 +5,12 @@
 #include "base/log.h"
 #include "proc/service.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 static const char usage_text
     [] = "usage: dovetail-agent --state DIR [--config FILE] COMMAND\n"
@@ -234,11 +236,38 @@ cancel(struct program *p, struct dvt_err *err)
 	return agent_settle(p, err);
 }
 
+/* Before the folder is made, which is for enroll to do. */
+static enum dvt_code
+state_check(const struct program *p, struct dvt_err *err)
+{
+	struct stat st;
+
+	if (stat(p->o.state, &st) == 0 || errno != ENOENT)
+		return DVT_OK; /* what is wrong with it, its opening tells */
+	return dvt_fail(err, DVT_E_ABSENT,
+	    "%s is not there: no credential yet, enroll first", p->o.state);
+}
+
+static bool
+is_for_the_enrolled(const char *word)
+{
+	static const char *const words[] = {"run", "checkin", "renew",
+	    "recover", "cancel", "selftest", "status"};
+
+	for (size_t i = 0; i < DVT_COUNT(words); i++)
+		if (strcmp(word, words[i]) == 0)
+			return true;
+	return false;
+}
+
 static enum dvt_code
 command(struct program *p, struct dvt_err *err)
 {
 	const char *word = p->o.command;
+	enum dvt_code rc;
 
+	if (is_for_the_enrolled(word) && (rc = state_check(p, err)) != DVT_OK)
+		return rc;
 	if (strcmp(word, "run") == 0)
 		return run(p, err);
 	if (strcmp(word, "checkin") == 0)

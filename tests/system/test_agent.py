@@ -283,6 +283,13 @@ WHOLE = ["CertRotationStarted", "Generate new certificate", "Try new credential"
 
 
 def test_an_adopted_device_checks_in(device, control):
+    assert not device.state.exists()
+    for words in ("status", "status --json", "checkin", "renew", "run --once", "recover", "cancel", "selftest"):
+        said = device.run(*words.split(), status=69)
+        assert f"{device.state} is not there: no credential yet, enroll first" in said, (words, said)
+    assert not device.state.exists()
+    device.state.mkdir(mode=0o700)
+    assert "none: enroll first" in device.run("status")
     device.run("checkin", status=69)
     device.adopt()
     device.run("checkin")
