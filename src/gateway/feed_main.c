@@ -230,6 +230,7 @@ start(struct gw_feed *f, struct dvt_child *me, struct dvt_err *err)
 		return rc;
 	if ((rc = gw_admin_start(f, err)) != DVT_OK)
 		return rc;
+	gw_records_recover(f);
 	gw_reload_start(f);
 	f->control = dvt_control_new(f->loop, me, &control);
 	dvt_control_ready(f->control);

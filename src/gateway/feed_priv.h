@@ -56,6 +56,8 @@ struct gw_feed {
 	struct gw_sums *sums;
 	struct dvt_timer *sums_timer;
 	unsigned sums_ticks; /* since they went out */
+	bool records_ready;  /* what a former one left is on its way */
+	size_t spooled_to;   /* lines of the ledger that the spool has seen */
 
 	/* workers */
 	struct gw_peer peer[GW_WORKERS_MAX];
@@ -135,7 +137,12 @@ void gw_feed_workers_end(struct gw_feed *f);
 void gw_records_start(struct gw_feed *f);
 void gw_records_end(struct gw_feed *f);
 void gw_records_settings(struct gw_feed *f); /* they were read again */
-void gw_records_take(struct gw_feed *f, struct dvt_span lines);
+/* An EDGE_RECORD of worker @index. Return: its number when it will not be
+ * lost any more; 0: it is broken. */
+uint64_t gw_records_take(
+    struct gw_feed *f, unsigned index, struct dvt_span body);
+/* What a killed feed process had taken goes on its way. */
+void gw_records_recover(struct gw_feed *f);
 /* All counts become records: before the end. */
 void gw_records_flush(struct gw_feed *f);
 void gw_feed_gathered(void *feed); /* by the timer */

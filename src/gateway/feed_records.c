@@ -3,9 +3,11 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/feed_priv.h"
+#include "ipc/fields.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define GATHER_MS   200   /* records make one batch */
 #define TICK_MS     10000 /* counts go out after so many ticks: */
@@ -14,6 +16,62 @@
 #define TICKS_TOTAL 30    /* nearly full */
 #define FINE_AT     50    /* percent of the spool */
 #define TOTAL_AT    90
+#define MESSAGE_MAX 65536   /* bytes of an EDGE_RECORD */
+#define SUMS_MANY   3000    /* of 4096, with room for those of a message */
+#define LINES_MANY  2097152 /* bytes on their way; the spool gathers less */
+
+/* --- on their way --- */
+
+static struct gw_ledger *
+ledger(const struct gw_feed *f)
+{
+	return f->program->ledger;
+}
+
+/* To be changed; when all was put away the lines begin anew. */
+static struct gw_ledger_state *
+begin(struct gw_feed *f)
+{
+	struct gw_ledger_state *s = gw_ledger_begin(ledger(f));
+
+	if (s->lines_n == 0)
+		f->spooled_to = 0;
+	return s;
+}
+
+/* A regular file tells by its size what of a write has happened. */
+static bool
+file_size(struct gw_feed *f, int64_t *size, uint64_t *id)
+{
+	struct stat st;
+
+	if (fstat(fileno(f->record), &st) != 0 || !S_ISREG(st.st_mode))
+		return false;
+	*size = st.st_size;
+	*id = (uint64_t)st.st_ino;
+	return true;
+}
+
+static void
+file_write(struct gw_feed *f)
+{
+	struct dvt_span lines = gw_ledger_lines(
+	    ledger(f), gw_ledger_get(ledger(f))->file_done);
+	struct gw_ledger_state *s;
+
+	if (lines.n > 0 && f->record != NULL) {
+		s = begin(f);
+		if (!file_size(f, &s->file_from, &s->file_id))
+			s->file_from = -1;
+		gw_ledger_commit(ledger(f));
+		fwrite(lines.p, 1, lines.n, f->record);
+		fflush(f->record);
+	}
+	s = begin(f);
+	s->file_from = -1;
+	s->file_done = s->lines_n;
+	gw_ledger_commit(ledger(f));
+}
 
 /* What was passed through the control plane sees at its own end: told here,
  * in the file alone. Texts of a record hold no quote. */
@@ -25,18 +83,65 @@ is_passed(struct dvt_span line)
 	return memmem(line.p, line.n, word, sizeof(word) - 1) != NULL;
 }
 
+/* To the spool all that it has not seen. */
+static void
+spool_fill(struct gw_feed *f)
+{
+	struct dvt_span lines = gw_ledger_lines(ledger(f), f->spooled_to);
+	struct gw_ledger_state *s;
+
+	while (f->spool != NULL && lines.n > 0) {
+		const uint8_t *nl = memchr(lines.p, '\n', lines.n);
+		size_t n = (size_t)(nl - lines.p);
+
+		f->spooled_to += n + 1;
+		if (!is_passed((struct dvt_span){lines.p, n}))
+			gw_spool_add(f->spool, (struct dvt_span){lines.p, n});
+		lines = dvt_span_from(lines, n + 1);
+	}
+	if (f->spool == NULL) {
+		s = begin(f);
+		s->spool_done = s->lines_n;
+		gw_ledger_commit(ledger(f));
+	} else if (!dvt_timer_running(f->gather)) {
+		dvt_timer_start(f->gather, GATHER_MS);
+	}
+}
+
+static void
+put_away(struct gw_feed *f)
+{
+	if (gw_ledger_lines(ledger(f), 0).n == 0)
+		return;
+	file_write(f);
+	spool_fill(f);
+}
+
+static void
+on_writing(void *user, int64_t number)
+{
+	struct gw_feed *f = user;
+
+	begin(f)->batch = number;
+	gw_ledger_commit(ledger(f));
+}
+
+static void
+on_written(void *user)
+{
+	struct gw_feed *f = user;
+	struct gw_ledger_state *s = begin(f);
+
+	s->batch = 0;
+	s->spool_done = f->spooled_to;
+	gw_ledger_commit(ledger(f));
+}
+
 static void
 write_record(struct gw_feed *f, struct dvt_span line)
 {
-	if (f->record != NULL) {
-		fwrite(line.p, 1, line.n, f->record);
-		fputc('\n', f->record);
-	}
-	if (f->spool == NULL || is_passed(line))
-		return;
-	gw_spool_add(f->spool, line);
-	if (!dvt_timer_running(f->gather))
-		dvt_timer_start(f->gather, GATHER_MS);
+	if (!gw_ledger_line(ledger(f), line))
+		log_event(LOG_ERR, "gateway.record.lost");
 }
 
 static void
@@ -77,10 +182,13 @@ on_tick(void *ctx)
 void
 gw_records_flush(struct gw_feed *f)
 {
+	struct gw_ledger_state *s = begin(f);
+
 	f->sums_ticks = 0;
 	gw_sums_flush(f->sums);
-	if (f->record != NULL)
-		fflush(f->record);
+	s->counted_n = 0;
+	gw_ledger_commit(ledger(f));
+	put_away(f);
 }
 
 void
@@ -102,8 +210,8 @@ gw_records_start(struct gw_feed *f)
 void
 gw_records_end(struct gw_feed *f)
 {
-	if (f->sums != NULL)
-		gw_sums_flush(f->sums);
+	if (f->records_ready) /* else they are the next one's */
+		gw_records_flush(f);
 	gw_sums_free(f->sums);
 	f->sums = NULL;
 	dvt_timer_free(f->sums_timer);
@@ -158,14 +266,16 @@ take_one(struct gw_feed *f, struct dvt_span line)
 		log_event(LOG_ERR, "gateway.record.broken", LE(&err));
 		return;
 	}
-	if (!whole)
+	if (!whole) {
 		gw_sums_count(f->sums, &h, grain);
+		(void)gw_ledger_counted(ledger(f), (char)('0' + grain), line);
+	}
 	if (logged)
 		log_record(f, &h, line);
 }
 
-void
-gw_records_take(struct gw_feed *f, struct dvt_span lines)
+static void
+take_lines(struct gw_feed *f, struct dvt_span lines)
 {
 	while (lines.n > 0) {
 		const uint8_t *nl = memchr(lines.p, '\n', lines.n);
@@ -174,8 +284,102 @@ gw_records_take(struct gw_feed *f, struct dvt_span lines)
 		take_one(f, (struct dvt_span){lines.p, n});
 		lines = dvt_span_from(lines, nl != NULL ? n + 1 : n);
 	}
-	if (f->record != NULL)
-		fflush(f->record);
+}
+
+/* Counts go out before they are too many, never in the midst of a message. */
+static void
+make_room(struct gw_feed *f)
+{
+	if (gw_sums_waiting(f->sums) > SUMS_MANY ||
+	    gw_ledger_get(ledger(f))->counted_n >
+		GW_LEDGER_COUNTED - 2 * MESSAGE_MAX)
+		gw_records_flush(f);
+	if (gw_ledger_lines(ledger(f), 0).n > LINES_MANY && f->spool != NULL)
+		gw_feed_gathered(f);
+}
+
+uint64_t
+gw_records_take(struct gw_feed *f, unsigned index, struct dvt_span body)
+{
+	struct dvt_fields in = dvt_fields_of(body);
+	uint64_t life = dvt_get_u64(&in, UINT64_MAX);
+	uint64_t seq = dvt_get_u64(&in, UINT64_MAX);
+	struct dvt_span lines = dvt_get_bytes(&in, MESSAGE_MAX);
+	struct gw_ledger_state *s;
+
+	if (dvt_fields_end(&in, "records", NULL) != DVT_OK ||
+	    index >= GW_LEDGER_WORKERS)
+		return 0;
+	make_room(f);
+	s = begin(f);
+	if (s->taken[index].life == life && seq <= s->taken[index].seq)
+		return seq; /* a former feed process took it */
+	take_lines(f, lines);
+	s->taken[index].life = life;
+	s->taken[index].seq = seq;
+	gw_ledger_commit(ledger(f));
+	put_away(f);
+	return seq;
+}
+
+/* --- after a kill --- */
+
+/* What of the lines is in the file, by how long it is. */
+static void
+file_recover(struct gw_feed *f)
+{
+	struct gw_ledger_state *s = begin(f);
+	size_t waits = s->lines_n - s->file_done;
+	int64_t size;
+	uint64_t id;
+
+	if (s->file_from >= 0 && f->record != NULL &&
+	    file_size(f, &size, &id) && id == s->file_id && size > s->file_from)
+		s->file_done += (size_t)(size - s->file_from) < waits
+				    ? (size_t)(size - s->file_from)
+				    : waits;
+	s->file_from = -1;
+	gw_ledger_commit(ledger(f));
+}
+
+static void
+counts_recover(struct gw_feed *f)
+{
+	struct dvt_span in = gw_ledger_counts(ledger(f));
+	struct dvt_handshake h;
+
+	while (in.n > 0) {
+		const uint8_t *nl = memchr(in.p, '\n', in.n);
+		size_t n = (size_t)(nl - in.p);
+
+		if (dvt_handshake_parse(
+			(struct dvt_span){in.p + 1, n - 1}, &h, NULL) == DVT_OK)
+			gw_sums_count(
+			    f->sums, &h, (enum gw_grain)(in.p[0] - '0'));
+		in = dvt_span_from(in, n + 1);
+	}
+}
+
+void
+gw_records_recover(struct gw_feed *f)
+{
+	const struct gw_spool_watch watch = {
+	    .writing = on_writing, .written = on_written, .user = f};
+	const struct gw_ledger_state *s = gw_ledger_get(ledger(f));
+
+	if (f->spool != NULL) {
+		gw_spool_watch(f->spool, &watch);
+		if (s->batch != 0)
+			gw_spool_unwrite(f->spool, s->batch);
+	}
+	if (s->lines_n > 0 || s->counted_n > 0)
+		log_event(LOG_NOTICE, "gateway.record.recovered",
+		    LI("bytes", s->lines_n + s->counted_n));
+	f->spooled_to = s->spool_done;
+	f->records_ready = true;
+	file_recover(f);
+	counts_recover(f);
+	put_away(f);
 }
 
 void
@@ -184,5 +388,6 @@ gw_feed_gathered(void *feed)
 	struct gw_feed *f = feed;
 
 	gw_spool_flush(f->spool);
+	on_written(f); /* what did not fit is done with as well */
 	gw_link_report(f);
 }

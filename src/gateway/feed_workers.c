@@ -336,13 +336,26 @@ take_applied(struct gw_feed *f, struct gw_peer *p, struct dvt_span body)
 }
 
 static void
+take_records(struct gw_feed *f, struct gw_peer *p, struct dvt_span body)
+{
+	uint64_t seq = gw_records_take(f, (unsigned)(p - f->peer), body);
+	struct gw_blob *b;
+
+	if (seq == 0)
+		return;
+	b = message(GW_TAKEN);
+	dvt_put_u64(&b->body, seq);
+	tell_take(f, p, b);
+}
+
+static void
 on_message(void *user, struct dvt_channel *ch, struct dvt_msg *m)
 {
 	struct gw_feed *f = user;
 	struct gw_peer *p = &f->peer[dvt_channel_peer_index(ch)];
 
 	if (m->type == DVT_MSG_EDGE_RECORD)
-		gw_records_take(f, m->body);
+		take_records(f, p, m->body);
 	else if (m->type == DVT_MSG_EDGE_APPLIED)
 		take_applied(f, p, m->body);
 	else if (m->type == DVT_MSG_EDGE_STATS &&

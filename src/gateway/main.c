@@ -250,7 +250,8 @@ start(struct gw_program *p, struct dvt_err *err)
 		 (unsigned)dvt_config_int(p->config, "gateway.address-rate"),
 		 &p->rate, err)) != DVT_OK ||
 	    (rc = gw_half_count_new(
-		 p->settings.workers, &p->half_count, err)) != DVT_OK)
+		 p->settings.workers, &p->half_count, err)) != DVT_OK ||
+	    (rc = gw_ledger_new(&p->ledger, err)) != DVT_OK)
 		return rc;
 	if ((rc = admin_listen(p, err)) != DVT_OK)
 		return rc;
@@ -317,6 +318,7 @@ program_fini(struct gw_program *p)
 	dvt_edge_memory_free(p->memory);
 	gw_rate_free(p->rate);
 	gw_half_count_free(p->half_count);
+	gw_ledger_free(p->ledger);
 	dvt_cleanse(p->ticket_key, sizeof(p->ticket_key));
 	dvt_config_free(p->config);
 	free(p->config_path);

@@ -8,6 +8,7 @@
 
 #include "gateway/files.h"
 #include "gateway/half_count.h"
+#include "gateway/ledger.h"
 #include "gateway/rate.h"
 #include "gateway/settings.h"
 #include "loop/edge_tls.h"
@@ -24,6 +25,8 @@ struct gw_program {
 	struct dvt_edge_memory *memory;
 	struct gw_rate *rate;
 	struct gw_half_count *half_count;
+	/* What a feed process leaves to its successor. */
+	struct gw_ledger *ledger;
 };
 
 /* Give up what this child does not need; @groups: DVT_SYS_... */
@@ -53,6 +56,7 @@ enum gw_what {
 	GW_ANSWER, /* serial, text: an answer of the feed, as it came */
 	GW_HEARD,  /* Unix seconds of the last answer; 0: there is none */
 	GW_RECORDS, /* 1: records are wanted; 0: nobody would read one */
+	GW_TAKEN,   /* number of the EDGE_RECORD that will not be lost now */
 	GW_WHAT_N,
 };
 

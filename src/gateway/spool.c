@@ -29,6 +29,7 @@ struct gw_spool {
 	bool told_lost;
 	struct dvt_buf gathered;
 	size_t gathered_lines;
+	struct gw_spool_watch watch;
 	struct dvt_buf sending; /* of the oldest batch, read back */
 	int64_t sending_number;
 };
@@ -164,6 +165,8 @@ gw_spool_flush(struct gw_spool *s)
 		return;
 	number = number_take(s);
 	path_of(number, path, sizeof(path));
+	if (s->watch.writing != NULL)
+		s->watch.writing(s->watch.user, number);
 	if (s->fs->write_new(s->ctx, path, dvt_buf_span(&s->gathered), 0600,
 		&err) != DVT_OK) {
 		log_event(LOG_ERR, "gateway.spool.failed", LE(&err));
@@ -173,6 +176,31 @@ gw_spool_flush(struct gw_spool *s)
 	}
 	dvt_buf_reset(&s->gathered);
 	s->gathered_lines = 0;
+	if (s->watch.written != NULL)
+		s->watch.written(s->watch.user);
+}
+
+void
+gw_spool_watch(struct gw_spool *s, const struct gw_spool_watch *w)
+{
+	s->watch = *w;
+}
+
+void
+gw_spool_unwrite(struct gw_spool *s, int64_t number)
+{
+	char path[64];
+	size_t i = 0;
+
+	while (i < s->count && s->v[i].number != number)
+		i++;
+	if (i == s->count)
+		return;
+	path_of(number, path, sizeof(path));
+	(void)s->fs->unlink(s->ctx, path, NULL);
+	s->bytes -= s->v[i].n;
+	s->count--;
+	memmove(s->v + i, s->v + i + 1, (s->count - i) * sizeof(*s->v));
 }
 
 void

@@ -28,6 +28,20 @@ DVT_MUST_USE enum dvt_code gw_spool_open(const struct dvt_fs *fs, void *ctx,
 /* What is gathered becomes a batch first. NULL-safe. */
 void gw_spool_close(struct gw_spool *s);
 
+/*
+ * Told before a batch is written, by its number, and when it is there (or was
+ * given up): who keeps the records until then need keep them no more.
+ */
+struct gw_spool_watch {
+	void (*writing)(void *user, int64_t number);
+	void (*written)(void *user);
+	void *user;
+};
+void gw_spool_watch(struct gw_spool *s, const struct gw_spool_watch *w);
+/* A batch that was being written when somebody was killed: its records come
+ * again. Whether it is there or not, it is not any more. */
+void gw_spool_unwrite(struct gw_spool *s, int64_t number);
+
 /* One record, without line feed. */
 void gw_spool_add(struct gw_spool *s, struct dvt_span line);
 /* Make a batch of what is gathered: from now on it survives a kill. */

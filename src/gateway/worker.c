@@ -11,6 +11,8 @@
 #include "proc/sandbox.h"
 #include "proc/service.h"
 
+#include <openssl/rand.h>
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -32,38 +34,76 @@
 
 /* --- records --- */
 
-/* Whole lines, as many as one message takes; false: not now. */
+/* The lines under way, or as many as one message takes; false: not now. */
 static bool
 records_send_some(struct gw_worker *w)
 {
 	struct dvt_msg m = {.type = DVT_MSG_EDGE_RECORD, .fd = -1};
-	size_t n = w->waiting.n;
+	struct dvt_buf body;
+	enum dvt_code rc;
 
-	if (n > RECORDS_BYTES)
-		n = RECORDS_BYTES;
-	while (n > 0 && w->waiting.p[n - 1] != '\n')
-		n--;
-	m.body = (struct dvt_span){w->waiting.p, n};
-	if (n == 0 || w->feed_channel == NULL ||
-	    dvt_channel_send(w->feed_channel, &m, NULL) != DVT_OK)
-		return false;
-	dvt_buf_drop(&w->waiting, n);
-	return true;
+	if (w->sent_n == 0) {
+		size_t n = w->waiting.n;
+
+		if (n > RECORDS_BYTES)
+			n = RECORDS_BYTES;
+		while (n > 0 && w->waiting.p[n - 1] != '\n')
+			n--;
+		w->sent_n = n;
+		w->sent++;
+	}
+	dvt_buf_init(&body, dvt_msg_max(DVT_MSG_EDGE_RECORD));
+	dvt_put_u64(&body, w->life);
+	dvt_put_u64(&body, w->sent);
+	dvt_put_bytes(&body, (struct dvt_span){w->waiting.p, w->sent_n});
+	m.body = dvt_buf_span(&body);
+	rc = dvt_channel_send(w->feed_channel, &m, NULL);
+	dvt_buf_fini(&body);
+	return rc == DVT_OK;
 }
 
+/* One message at a time, until the feed process says that it is safe. */
 static void
 records_send(void *worker)
 {
 	struct gw_worker *w = worker;
 
-	while (w->waiting.n > 0 && records_send_some(w))
-		continue;
-	if (w->waiting.n > 0)
-		return; /* when the feed process is back */
-	if (w->waiting.cap > RECORDS_BYTES) {
+	if (w->waiting.n > 0 && w->sent_n == 0 && w->feed_channel != NULL)
+		(void)records_send_some(w);
+}
+
+static void
+records_drop_sent(struct gw_worker *w)
+{
+	dvt_buf_drop(&w->waiting, w->sent_n);
+	w->sent_n = 0;
+	if (w->waiting.n == 0 && w->waiting.cap > RECORDS_BYTES) {
 		dvt_buf_fini(&w->waiting);
 		dvt_buf_init(&w->waiting, WAITING_MAX);
 	}
+}
+
+void
+gw_worker_records_taken(struct gw_worker *w, uint64_t seq)
+{
+	if (w->sent_n == 0 || seq != w->sent)
+		return;
+	records_drop_sent(w);
+	if (w->waiting.n >= RECORDS_BYTES)
+		records_send(w);
+	else if (w->waiting.n > 0 && !dvt_timer_running(w->recorder))
+		dvt_timer_start(w->recorder, RECORDS_MS);
+}
+
+/* At the end nobody waits for an answer. */
+static void
+records_send_all(struct gw_worker *w)
+{
+	if (w->sent_n > 0)
+		records_drop_sent(w);
+	while (
+	    w->waiting.n > 0 && w->feed_channel != NULL && records_send_some(w))
+		records_drop_sent(w);
 }
 
 /*
@@ -341,7 +381,10 @@ on_peer(void *user, int role, unsigned index, int fd)
 	dvt_channel_free(w->feed_channel);
 	w->told = (struct gw_stats){0};
 	w->feed_channel = dvt_channel_new(w->loop, fd, &config);
-	records_send(w);
+	if (w->sent_n > 0)
+		(void)records_send_some(w); /* once more: it may be another */
+	else
+		records_send(w);
 }
 
 static void
@@ -420,7 +463,7 @@ stop(struct gw_worker *w)
 {
 	while (gw_conn_first(w) != NULL)
 		gw_conn_drop(gw_conn_first(w));
-	records_send(w);
+	records_send_all(w);
 	dvt_channel_free(w->feed_channel);
 	dvt_control_free(w->control);
 	dvt_watch_free(w->listening);
@@ -461,6 +504,8 @@ gw_worker_run(struct dvt_child *me, void *program)
 	w->scratch = dvt_alloc(GW_SCRATCH);
 	dvt_buf_init(&w->waiting, WAITING_MAX);
 	dvt_buf_init(&w->line, DVT_RECORD_MAX);
+	if (RAND_bytes((unsigned char *)&w->life, sizeof(w->life)) != 1)
+		w->life = (uint64_t)getpid();
 	rc = start(w, me, &err);
 	if (rc == DVT_OK)
 		dvt_loop_run(w->loop);

@@ -74,6 +74,9 @@ struct gw_worker {
 	/* records that wait for the next message, or for the feed process */
 	bool recording; /* somebody wants them */
 	struct dvt_buf waiting, line;
+	size_t sent_n; /* bytes of waiting that the feed process has not said
+			* to have taken; they go again when it is another */
+	uint64_t life, sent; /* this worker; number of that message */
 	struct dvt_timer *recorder;
 };
 
@@ -96,6 +99,8 @@ bool gw_worker_names_active(const struct gw_worker *w, const char *id);
 bool gw_worker_state(struct gw_worker *w, struct dvt_span body, int fd);
 /* Build what is shown and trusted from files, keys and feed anew. */
 void gw_worker_refresh(struct gw_worker *w);
+/* The feed process has this message. */
+void gw_worker_records_taken(struct gw_worker *w, uint64_t seq);
 /* Check every connection, in slices. */
 void gw_worker_sweep(struct gw_worker *w);
 void gw_worker_sweep_step(void *worker);

@@ -434,6 +434,9 @@ gw_worker_state(struct gw_worker *w, struct dvt_span body, int fd)
 	case GW_RECORDS:
 		w->recording = dvt_get_u64(&in, 1) != 0;
 		break;
+	case GW_TAKEN:
+		gw_worker_records_taken(w, dvt_get_u64(&in, UINT64_MAX));
+		break;
 	case GW_WHAT_N:
 		rc = dvt_fail(&err, DVT_E_INPUT, "a message of no kind");
 		break;

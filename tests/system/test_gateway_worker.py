@@ -215,3 +215,49 @@ def test_twenty_swaps_and_five_dead_workers_leave_nothing_behind(edge):
     left = {(name, what): (was.get(what, 0), now.get(what, 0)) for name in before
             for was, now in zip(before[name], after[name]) for what in was | now if was.get(what) != now.get(what)}
     assert left == {}
+
+
+@pytest.mark.parametrize("record_max", [6000, 20])
+def test_a_killed_feed_process_loses_no_handshake_and_counts_none_twice(edge, record_max):
+    edge.gw.stop()
+    edge.gw.settings.update(address_rate=0, record_max=record_max)
+    edge.gw.write_settings()
+    edge.gw.records_path.unlink(missing_ok=True)
+    edge.gw.log_path.unlink()
+    edge.gw.start()
+    ctx, stop = edge.context(), threading.Event()
+    done, wrong = [], []
+
+    def load():
+        while not stop.is_set():
+            try:
+                with socket.create_connection(("127.0.0.1", edge.gw.port), timeout=5) as raw:
+                    tls = ctx.wrap_socket(raw, server_hostname="edge.example")
+                    tls.sendall(b"ping")
+                    assert tls.recv(4) == b"ping"
+                    done.append(1)
+                    tls.close()
+            except REFUSED + (OSError, AssertionError) as e:
+                wrong.append(repr(e))
+
+    threads = [threading.Thread(target=load) for _ in range(3)]
+    [t.start() for t in threads]
+    killed = 0
+    for i in range(6):
+        time.sleep(0.35 + 0.11 * i)
+        feed = [p for p in edge.gw.children() if p not in edge.pids().values()]
+        if len(feed) == 1:  # else it is not back yet
+            os.kill(feed[0], signal.SIGKILL)
+            killed += 1
+    time.sleep(0.5)
+    stop.set()
+    [t.join(10) for t in threads]
+    wait_for("a feed process", lambda: len(edge.gw.children()) == 3)
+    assert killed >= 3 and wrong == [], (killed, wrong[:3])
+    time.sleep(0.5)
+    assert edge.gw.stop() == 0
+    records = edge.gw.records()
+    assert sum(r.get("n", 1) for r in records if r["outcome"] == "ok") == len(done)
+    assert all(r["outcome"] == "ok" for r in records)
+    counted = sum(r.get("n", 1) > 1 for r in records)
+    assert counted == 0 if record_max > len(done) else counted > 0
