@@ -116,10 +116,41 @@ an_exported_checkpoint_tells_that_the_end_is_gone(void **state)
 	assert_string_not_equal(at(t, "total"), "0");
 	free(line);
 	free(body);
-	body = body_with("{\"payload\": \"AAAA\", \"signatures\": []}");
+}
+
+/* {"fleet":"mill","at":1,"heads":[]} */
+#define UNSIGNED                                                               \
+	"{\"payload\": \"eyJmbGVldCI6Im1pbGwiLCJhdCI6MSwiaGVhZHMiOltdfQ==\", " \
+	"\"signatures\": []}"
+
+static void
+what_is_no_checkpoint_says_nothing_of_the_log(void **state)
+{
+	static const char *const bad[] = {"hello", "{}", "[]",
+	    "{\"payload\": \"AAAA\", \"signatures\": []}",
+	    "{\"payload\": \"e30=\", \"signatures\": []}", /* {} */
+	    UNSIGNED "\n" UNSIGNED};
+	struct test_api *t = *state;
+	char *line = write_log(t), *body;
+
+	for (size_t i = 0; i < DVT_COUNT(bad); i++) {
+		body = body_with(bad[i]);
+		ask_for(t, 400, "viewer", "POST", "/v1/audit/verify", body);
+		assert_at(t, "code", "bad-input");
+		assert_non_null(
+		    strstr(at(t, "detail"), "line 1 is no check-point"));
+		free(body);
+	}
+	body = body_with(UNSIGNED);
 	verify(t, body);
+	assert_at(t, "total", "1");
 	assert_at(t, "faults.0.fault", "check-point");
 	free(body);
+	/* in the database itself nobody may have put one */
+	put(t, "audit_checkpoint", "at = 1, line = 'hello'");
+	verify(t, NULL);
+	assert_at(t, "faults.0.fault", "check-point");
+	free(line);
 }
 
 int
@@ -129,6 +160,7 @@ main(void)
 	    test_api(a_sound_log_has_no_faults),
 	    test_api(what_was_touched_is_named),
 	    test_api(an_exported_checkpoint_tells_that_the_end_is_gone),
+	    test_api(what_is_no_checkpoint_says_nothing_of_the_log),
 	};
 
 	return cmocka_run_group_tests_name("api audit", tests, NULL, NULL);

@@ -11,6 +11,7 @@
 #include "store/trust.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #define OWN_LINES 500       /* check-points of the database itself */
 #define LINES_MAX (8 << 20) /* bytes of all lines */
@@ -39,6 +40,32 @@ load_keys(struct dvt_app *app, struct dvt_dsse_key *keys, size_t *n,
 	return rc;
 }
 
+/* A file of something else is the caller's slip, and no word on the log. */
+static enum dvt_code
+check_lines(const json_t *list, struct dvt_err *err)
+{
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(list, i, item)
+	{
+		struct dvt_span line = dvt_span_str(json_string_value(item));
+		enum dvt_code rc;
+
+		if (line.n == 0)
+			continue;
+		rc = memchr(line.p, '\n', line.n) != NULL
+			 ? dvt_fail(err, DVT_E_INPUT, "more than one line")
+			 : dvt_audit_checkpoint_check(line, err);
+		if (rc != DVT_OK) {
+			dvt_err_prefix(
+			    err, "line %zu is no check-point", i + 1);
+			return rc;
+		}
+	}
+	return DVT_OK;
+}
+
 static void
 add_lines(struct dvt_buf *out, const json_t *list, const char *field)
 {
@@ -58,13 +85,18 @@ static enum dvt_code
 collect(struct dvt_app *app, const struct dvt_req *req, struct dvt_buf *lines,
     struct dvt_err *err)
 {
+	const json_t *given = json_object_get(req->json, "checkpoints");
 	json_t *own;
-	enum dvt_code rc = dvt_rows(app, req, SQL_API_CHECKPOINTS_LAST,
+	enum dvt_code rc;
+
+	if ((rc = check_lines(given, err)) != DVT_OK)
+		return rc;
+	rc = dvt_rows(app, req, SQL_API_CHECKPOINTS_LAST,
 	    ROW_ARGS(ROW_NUMBER("limit", OWN_LINES)), &own, err);
 
 	if (rc != DVT_OK)
 		return rc;
-	add_lines(lines, json_object_get(req->json, "checkpoints"), NULL);
+	add_lines(lines, given, NULL);
 	add_lines(lines, own, "line");
 	json_decref(own);
 	return dvt_buf_ok(lines, "check-points", err);

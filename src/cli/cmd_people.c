@@ -176,24 +176,55 @@ cmd_token_revoke(struct cli *c, struct dvt_err *err)
 	return rc;
 }
 
-/* Lines of a file as a list of texts. */
+/* Lines of a file as a list of texts; empty ones too, so that they count. */
 static enum dvt_code
 read_lines(const char *path, json_t *lines, struct dvt_err *err)
 {
 	struct dvt_buf text;
-	char *copy, *at, *line;
+	struct dvt_span rest;
+	bool any = false;
 	enum dvt_code rc;
 
 	dvt_buf_init(&text, CHECKPOINTS_MAX);
-	if ((rc = cli_read_file(path, CHECKPOINTS_MAX, &text, err)) == DVT_OK) {
-		at = copy = dvt_buf_take_str(&text);
-		while ((line = strsep(&at, "\n")) != NULL) {
-			if (*line != '\0')
-				json_array_append_new(lines, json_string(line));
-		}
-		free(copy);
+	rc = cli_read_file(path, CHECKPOINTS_MAX, &text, err);
+	rest = dvt_buf_span(&text);
+	while (rc == DVT_OK && rest.n > 0) {
+		const uint8_t *end = memchr(rest.p, '\n', rest.n);
+		size_t n = end == NULL ? rest.n : (size_t)(end - rest.p);
+		json_t *line = memchr(rest.p, '\0', n) != NULL
+				   ? NULL
+				   : json_stringn((const char *)rest.p, n);
+
+		rest = dvt_span_from(rest, end == NULL ? n : n + 1);
+		if (line == NULL)
+			rc = dvt_fail(err, DVT_E_INPUT,
+			    "%s: line %zu is no check-point: it is no text",
+			    path, json_array_size(lines) + 1);
+		else
+			json_array_append_new(lines, line);
+		any = any || n > 0;
 	}
 	dvt_buf_fini(&text);
+	return rc != DVT_OK || any ? rc
+				   : dvt_fail(err, DVT_E_INPUT,
+					 "%s: no check-point is in it", path);
+}
+
+static enum dvt_code
+ask_verify(struct cli *c, const char *path, json_t **out, struct dvt_err *err)
+{
+	json_t *lines = json_array(), *body;
+	enum dvt_code rc = DVT_OK;
+
+	if (path != NULL)
+		rc = read_lines(path, lines, err);
+	body = json_pack("{s:o}", "checkpoints", lines);
+	if (rc == DVT_OK) {
+		rc = cli_call(c, "POST", "/v1/audit/verify", body, out, err);
+		if (rc == DVT_E_INPUT && path != NULL)
+			dvt_err_prefix(err, "%s", path);
+	}
+	json_decref(body);
 	return rc;
 }
 
@@ -205,17 +236,11 @@ cmd_audit_verify(struct cli *c, struct dvt_err *err)
 	    {"SEQ",           "seq",    CLI_NUMBER},
 	    {"WHAT IS WRONG", "what",   CLI_TEXT  },
 	};
-	json_t *lines = json_array(), *body, *answer = NULL, *found;
-	enum dvt_code rc = DVT_OK;
+	json_t *answer = NULL, *found;
 	json_int_t total;
+	enum dvt_code rc = ask_verify(
+	    c, cli_opt(c, "checkpoints"), &answer, err);
 
-	if (cli_opt(c, "checkpoints") != NULL)
-		rc = read_lines(cli_opt(c, "checkpoints"), lines, err);
-	body = json_pack("{s:o}", "checkpoints", lines);
-	if (rc == DVT_OK)
-		rc = cli_call(
-		    c, "POST", "/v1/audit/verify", body, &answer, err);
-	json_decref(body);
 	if (rc != DVT_OK)
 		return rc;
 	found = json_object_get(answer, "faults");

@@ -109,6 +109,16 @@ struct dvt_audit_report {
 };
 
 /**
+ * dvt_audit_checkpoint_check() - is this line a check-point at all?
+ *
+ * By its form alone: who signed it, and what it says, verifying tells.
+ * Return: DVT_OK; DVT_E_INPUT (an envelope or payload of another kind);
+ *         DVT_E_LIMIT.
+ */
+DVT_MUST_USE enum dvt_code dvt_audit_checkpoint_check(
+    struct dvt_span line, struct dvt_err *err);
+
+/**
  * dvt_store_audit_verify() - compute every chain again
  * @evidence: exported check-points; NULL: only what the database says itself
  * @out:      in @arena

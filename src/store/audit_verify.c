@@ -120,6 +120,7 @@ keep_head(struct walk *w, const char *stream, int64_t seq, const char *head,
 	(void)dvt_copy_str(h->head, sizeof(h->head), head);
 }
 
+/* All of them into @w, or with NULL no more than looked at. */
 static enum dvt_code
 read_heads(
     struct walk *w, const json_t *root, const char *fleet, struct dvt_err *err)
@@ -153,9 +154,28 @@ read_heads(
 			rc = dvt_json_get_str(one, "head", 64, &head, err);
 		if (rc != DVT_OK)
 			return rc;
-		keep_head(w, stream, seq, head, at);
+		if (w != NULL)
+			keep_head(w, stream, seq, head, at);
 	}
 	return DVT_OK;
+}
+
+enum dvt_code
+dvt_audit_checkpoint_check(struct dvt_span line, struct dvt_err *err)
+{
+	struct dvt_dsse dsse = {0};
+	json_t *root = NULL;
+	enum dvt_code rc;
+
+	if ((rc = dvt_dsse_parse(line, &dsse, err)) != DVT_OK)
+		return rc;
+	rc = dvt_json_parse(
+	    dvt_buf_span(&dsse.payload), DVT_BUNDLE_MAX, &root, err);
+	if (rc == DVT_OK)
+		rc = read_heads(NULL, root, NULL, err);
+	json_decref(root);
+	dvt_dsse_fini(&dsse);
+	return rc;
 }
 
 static enum dvt_code

@@ -356,6 +356,35 @@ def test_yesterdays_database_is_told_by_checkpoints_alone(log):
     assert status == 73 and faults
 
 
+def test_a_file_that_is_no_export_is_no_verdict(log):
+    w = log.world
+    good = log.points.read_bytes().splitlines(keepends=True)
+    signature = good[0].rindex(b'"sig":"') + 20
+    forged = bytearray(good[0])
+    forged[signature] = ord("A") if forged[signature] != ord("A") else ord("B")
+    w.start_control("audit.checkpointPeriod=1h")
+    wrong = w.dir / "wrong"
+
+    def verify():
+        done = subprocess.run([world.BUILD / "dovetail", "--dir", w.home, "audit", "verify", "--checkpoints", wrong],
+                              capture_output=True, text=True, env=dict(os.environ, DOVETAIL_TOKEN=w.tokens["operator"]))
+        return done.returncode, done.stdout, done.stderr
+
+    try:
+        for text, line in ((b"", None), (b"\n\n", None), (b"-----BEGIN CERTIFICATE-----\n", 1), (b"\x00\x01\n", 1),
+                           (good[0] + b"\n" + b"\xff\xfe\n", 3), (good[0] + good[1] + b'{"a": 1}\n', 3),
+                           (good[0] + good[0][:-20], 2)):
+            wrong.write_bytes(text)
+            status, out, said = verify()
+            assert status == 65 and str(wrong) in said and "altered" not in out + said, (text, said)
+            assert "no check-point is in it" in said if line is None else f"line {line} is no check-point" in said, said
+        wrong.write_bytes(good[0] + forged)
+        status, out, said = verify()
+        assert status == 73 and "check-point in line 2" in out and "altered: 1 fault" in said, (out, said)
+    finally:
+        w.stop("dovetaild")
+
+
 def test_a_log_written_anew_is_told_by_checkpoints_alone(log):
     copy = log.world.dir / "anew.db"
 
