@@ -261,6 +261,16 @@ put_handshakes(struct dvt_buf *out, const struct gw_stats *all)
 }
 
 static void
+put_stalled(struct dvt_buf *out, const struct gw_stats *all)
+{
+	metric(out, "sessions_stalled_total", "counter",
+	    "Sessions ended because a side took nothing that waited for it.");
+	dvt_buf_printf(out,
+	    "dovetail_gateway_sessions_stalled_total %" PRIu64 "\n",
+	    all->stalled);
+}
+
+static void
 put_end(void *ctx, const struct shown *s)
 {
 	struct dvt_buf *out = ctx;
@@ -381,11 +391,14 @@ gw_metrics_format(const struct gw_feed *f, struct dvt_buf *out)
 	gauge(out, "workers_ready", "Worker processes that serve.",
 	    gw_workers_ready(f));
 	put_handshakes(out, &all);
+	put_stalled(out, &all);
 	gauge(out, "connections", "Open connections.", (int64_t)all.conns);
 	gauge(out, "sessions", "Of these past their handshake.",
 	    (int64_t)all.sessions);
 	gauge(out, "half_open", "Of these not past it yet.",
-	    (int64_t)(all.conns - all.sessions));
+	    (int64_t)(all.conns - all.sessions - all.passed));
+	gauge(out, "passed_through", "Of these handed on as they came.",
+	    (int64_t)all.passed);
 	gauge(out, "denied", "Certificates denied by feed and deny file.",
 	    (int64_t)denied(f));
 	put_upstreams(f, out, all.failing);

@@ -34,8 +34,12 @@ gw_conn_upstream_drop(struct gw_conn *c)
 static void
 gw_conn_leave_open(struct gw_conn *c)
 {
-	if (c->stage == GW_OPEN && !c->passed)
+	if (c->stage != GW_OPEN)
+		return;
+	if (!c->passed)
 		c->w->sessions--;
+	else if (!c->half)
+		c->w->passed--;
 }
 
 void
@@ -47,6 +51,7 @@ gw_conn_drop(struct gw_conn *c)
 	gw_conn_upstream_drop(c);
 	dvt_watch_free(c->watch);
 	dvt_timer_free(c->timer);
+	dvt_timer_free(c->stall);
 	dvt_defer_free(c->again);
 	gw_conn_mqtt_free(c);
 	SSL_free(c->ssl); /* its record, when there was none yet */

@@ -46,5 +46,6 @@ gw_conn_pass_heard(struct gw_conn *c)
 	if (!c->half || !c->up_spoke)
 		return;
 	gw_conn_half_end(c);
+	c->w->passed++;
 	dvt_timer_stop(c->timer);
 }

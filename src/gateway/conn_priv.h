@@ -16,6 +16,13 @@ struct gw_pending {
 	size_t at, n;
 };
 
+/* One side that does not take what waits for it. */
+struct gw_stall {
+	bool waits;
+	uint64_t mark; /* what it had taken by then */
+	int64_t since_ms;
+};
+
 /* What is known of a client of an mqtt: upstream. */
 struct gw_mqtt {
 	struct dvt_buf opening;     /* its first packet, until it is whole */
@@ -51,6 +58,8 @@ struct gw_conn {
 	bool corked;   /* the kernel holds small writes back for more */
 	bool unlisted; /* let in by name while the control plane was away */
 	struct gw_pending to_up, to_client;
+	struct dvt_timer *stall; /* NULL until something waited once */
+	struct gw_stall up_stall, client_stall;
 	int64_t opened_ms;
 	size_t lingered;
 	struct gw_upstream *to; /* of the worker's, while there is one */
@@ -79,6 +88,9 @@ bool gw_conn_pass_is_meant(const struct gw_conn *c, struct dvt_span hello);
 void gw_conn_pass(struct gw_conn *c, struct dvt_span hello);
 /* Its client went on after upstream's first answer: no mere opening. */
 void gw_conn_pass_heard(struct gw_conn *c);
+
+/* conn_stall.c: when bytes wait: end it unless some are taken in time. */
+void gw_conn_stall_watch(struct gw_conn *c);
 
 /* conn_end.c */
 void gw_conn_upstream_drop(struct gw_conn *c);

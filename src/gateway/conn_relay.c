@@ -306,6 +306,7 @@ gw_conn_rearm(struct gw_conn *c)
 	dvt_watch_want(c->watch, want);
 	if (c->more && c->to_up.n == 0)
 		read_again(c);
+	gw_conn_stall_watch(c);
 	if (c->up_watch == NULL)
 		return;
 	/* a connect that fails reads as the end; that it went well matters

@@ -247,8 +247,12 @@ a_faulty_set_is_refused_with_its_file(void **state)
 static void
 counts_reach_the_feed_process_and_add_up(void **state)
 {
-	struct gw_stats a = {
-	    .conns = 3, .sessions = 2, .resident_bytes = 9, .failing = 2};
+	struct gw_stats a = {.conns = 3,
+	    .sessions = 2,
+	    .resident_bytes = 9,
+	    .failing = 2,
+	    .stalled = 5,
+	    .passed = 7};
 	struct gw_stats b, sum = {0};
 	struct dvt_buf body;
 	int fd = gw_memory_open();
@@ -265,6 +269,8 @@ counts_reach_the_feed_process_and_add_up(void **state)
 	gw_stats_fold(&sum, &a);
 	gw_stats_fold(&sum, &b);
 	assert_int_equal(sum.sessions, 4);
+	assert_int_equal(sum.stalled, 10);
+	assert_int_equal(sum.passed, 14);
 	assert_int_equal(sum.handshakes[1][1], 2 * a.handshakes[1][1]);
 	assert_int_equal(
 	    gw_stats_get((struct dvt_span){body.p, body.n - 1}, &b, NULL),

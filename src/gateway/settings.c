@@ -31,6 +31,9 @@ const struct dvt_setting gw_settings[] = {
     S("gateway.address-rate", DVT_SET_INT, NULL, 0, 1000000, "500",
 	"Connections per second from one address, four times as many at once; "
 	"beyond, only devices with an identity ticket. 0: no limit."),
+    S("gateway.stall-timeout", DVT_SET_SECONDS, "s", 0, 86400, "60s",
+	"A session ends when bytes wait for the client or upstream, which "
+	"takes none for so long. 0: never."),
     S("gateway.proxy-protocol", DVT_SET_BOOL, NULL, 0, 0, "no",
 	"Begin with a PROXY header (version 2): address, TLS, device."),
     S("gateway.mqtt-password", DVT_SET_BOOL, NULL, 0, 0, "no",

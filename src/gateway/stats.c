@@ -21,6 +21,8 @@ gw_stats_put(const struct gw_stats *s, struct dvt_buf *out)
 	dvt_put_u64(out, s->sessions);
 	dvt_put_u64(out, s->resident_bytes);
 	dvt_put_u64(out, s->failing);
+	dvt_put_u64(out, s->stalled);
+	dvt_put_u64(out, s->passed);
 	dvt_put_count(out, n);
 	for (size_t i = 0; i < CELLS; i++) {
 		if (cell[i] == 0)
@@ -42,6 +44,8 @@ gw_stats_get(struct dvt_span body, struct gw_stats *out, struct dvt_err *err)
 	    .resident_bytes = dvt_get_u64(&in, UINT64_MAX),
 	    .failing = dvt_get_u64(&in, UINT64_MAX),
 	};
+	out->stalled = dvt_get_u64(&in, UINT64_MAX);
+	out->passed = dvt_get_u64(&in, UINT32_MAX);
 	n = dvt_get_count(&in, CELLS);
 	for (size_t i = 0; i < n; i++) {
 		size_t at = (size_t)dvt_get_u64(&in, CELLS - 1);
@@ -62,6 +66,8 @@ gw_stats_fold(struct gw_stats *into, const struct gw_stats *from)
 	into->sessions += from->sessions;
 	into->resident_bytes += from->resident_bytes;
 	into->failing |= from->failing;
+	into->stalled += from->stalled;
+	into->passed += from->passed;
 }
 
 int

@@ -10,6 +10,8 @@ struct gw_stats {
 	uint64_t conns;          /* open now, handshakes included */
 	uint64_t sessions;       /* of these relaying */
 	uint64_t resident_bytes; /* of the process */
+	uint64_t passed;         /* passed through, beyond their opening */
+	uint64_t stalled;        /* sessions ended for that; since it started */
 	uint64_t failing;        /* bit i: the i-th upstream failed last time */
 	uint64_t handshakes[DVT_OUTCOME_N][DVT_HR_N]; /* since it started */
 };

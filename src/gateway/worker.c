@@ -305,6 +305,7 @@ stats_tell(struct gw_worker *w)
 
 	w->stats.conns = w->conns;
 	w->stats.sessions = w->sessions;
+	w->stats.passed = w->passed;
 	w->stats.failing = 0;
 	for (size_t i = 0; i < w->upstreams.n; i++)
 		w->stats.failing |= (uint64_t)(w->upstreams.one[i].failures > 0)
@@ -437,6 +438,8 @@ start(struct gw_worker *w, struct dvt_child *me, struct dvt_err *err)
 	if (w->half_max == 0)
 		w->half_max = w->conns_max / 4 * w->program->settings.workers;
 	w->half_own_max = w->conns_max / 2;
+	w->stall_ms = 1000 * dvt_config_int(
+				 w->program->config, "gateway.stall-timeout");
 	if ((rc = dvt_loop_new_busy(&w->loop, err)) != DVT_OK ||
 	    (rc = edge_start(w, err)) != DVT_OK)
 		return rc;

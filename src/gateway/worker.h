@@ -66,7 +66,9 @@ struct gw_worker {
 	uint64_t limited; /* turned away since that was told */
 	struct gw_upstreams upstreams, pass_to; /* health as seen here */
 	size_t sessions;                        /* of these open */
+	size_t passed;                          /* handed on as they came */
 	size_t told_sessions;
+	int64_t stall_ms;            /* a side may take nothing; 0: for ever */
 	struct gw_stats stats, told; /* what is counted; what the feed has */
 	int memory_fd;
 	uint8_t *scratch; /* GW_SCRATCH bytes, within one call */

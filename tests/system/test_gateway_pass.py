@@ -8,6 +8,7 @@ import struct
 import subprocess
 import threading
 import time
+import urllib.request
 
 import pytest
 
@@ -179,6 +180,13 @@ def test_all_bytes_go_both_ways_and_the_end_goes_with_them(world, gw):
     wait_for("upstream's connection gone", lambda: world.plane.open == 0)
 
 
+def counts(gw):
+    with urllib.request.urlopen(f"http://{gw.settings['admin']}/metrics", timeout=5) as answer:
+        lines = [line.split() for line in answer.read().decode().splitlines() if "{" not in line]
+    told = {line[0].removeprefix("dovetail_gateway_"): int(line[1]) for line in lines if line[0] != "#"}
+    return {name: told[name] for name in ("connections", "passed_through", "half_open")}
+
+
 def test_who_says_no_more_than_a_hello_stays_half_open(world):
     gw = world.gateway("mute", half_open=20, workers=1, admin=f"127.0.0.1:{free_port()}")
     hello = records(hello_message(NAME))
@@ -200,9 +208,11 @@ def test_who_says_no_more_than_a_hello_stays_half_open(world):
                 pass
             s.close()
         assert 9 < time.monotonic() - began < 14
+        wait_for("one in the counts", lambda: counts(gw) == {"connections": 1, "passed_through": 1, "half_open": 0})
         talks.sendall(b"y")  # who went on has all the time
         assert read(talks, 1) == b"y"
         talks.close()
+        wait_for("none in the counts", lambda: counts(gw) == {"connections": 0, "passed_through": 0, "half_open": 0})
     finally:
         gw.stop()
 
