@@ -140,6 +140,75 @@ a_batch_is_cut_by_lines_and_by_bytes(void **state)
 	dvt_memfs_free(fs);
 }
 
+/* What somebody who keeps the records meanwhile is told. */
+struct seen {
+	int64_t number; /* being written; 0: none */
+	unsigned written;
+};
+
+static void
+on_writing(void *user, int64_t number)
+{
+	struct seen *seen = user;
+
+	assert_int_equal(seen->number, 0);
+	seen->number = number;
+}
+
+static void
+on_written(void *user)
+{
+	struct seen *seen = user;
+
+	assert_true(seen->number > 0);
+	seen->number = 0;
+	seen->written++;
+}
+
+static void
+a_batch_cut_short_is_unwritten_and_made_anew(void **state)
+{
+	struct dvt_memfs *fs = dvt_memfs_new();
+	struct gw_spool *s = open_on(fs);
+	struct seen seen = {0};
+	const struct gw_spool_watch watch = {on_writing, on_written, &seen};
+	struct dvt_span lines;
+	int64_t first, second;
+
+	(void)state;
+	gw_spool_watch(s, &watch);
+	gw_spool_flush(s); /* nothing to tell of */
+	assert_int_equal(seen.written, 0);
+	add(s, "one");
+	gw_spool_flush(s);
+	assert_int_equal(seen.written, 1);
+	first = gw_spool_next(s, &lines);
+	add(s, "two");
+	gw_spool_flush(s);
+	add(s, "three");
+	gw_spool_flush(s);
+	assert_int_equal(seen.written, 3);
+	gw_spool_close(s);
+	/* the successor finds all three, and was told not to trust the second
+	 */
+	s = open_on(fs);
+	second = first + 1;
+	assert_int_equal(gw_spool_batches(s), 3);
+	gw_spool_unwrite(s, second);
+	gw_spool_unwrite(s, second);
+	gw_spool_unwrite(s, second + 1000);
+	assert_int_equal(gw_spool_batches(s), 2);
+	assert_int_equal(gw_spool_next(s, &lines), first);
+	gw_spool_acked(s, first);
+	assert_true(gw_spool_next(s, &lines) > second);
+	assert_true(dvt_span_eq_str(lines, "three\n"));
+	gw_spool_close(s);
+	s = open_on(fs);
+	assert_int_equal(gw_spool_batches(s), 1);
+	gw_spool_close(s);
+	dvt_memfs_free(fs);
+}
+
 int
 main(void)
 {
@@ -148,6 +217,7 @@ main(void)
 	    cmocka_unit_test(a_cut_loses_nothing_flushed_and_repeats_no_number),
 	    cmocka_unit_test(what_does_not_fit_is_counted),
 	    cmocka_unit_test(a_batch_is_cut_by_lines_and_by_bytes),
+	    cmocka_unit_test(a_batch_cut_short_is_unwritten_and_made_anew),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
