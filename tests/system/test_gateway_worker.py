@@ -190,8 +190,11 @@ def test_twenty_swaps_and_five_dead_workers_leave_nothing_behind(edge):
         last = [None]
 
         def same():
-            before, last[0] = last[0], holdings(all_pids())
             time.sleep(0.2)
+            try:
+                before, last[0] = last[0], holdings(all_pids())
+            except FileNotFoundError:  # closed while we looked
+                return False
             return before == last[0]
         wait_for("rest", same)
         return last[0]
