@@ -3,6 +3,7 @@
 #include "device/agent_priv.h"
 
 #include "base/mem.h"
+#include "device/canary.h"
 #include "durable/atomic.h"
 #include "pki/x509.h"
 
@@ -132,6 +133,44 @@ is_of_update(const struct dvt_agent *a, int64_t n)
 	return a->h.running && a->h.generation == n;
 }
 
+/* Without memory nothing reads well: that is no damage. */
+static enum dvt_code
+or_no_memory(enum dvt_code rc, unsigned sound, struct dvt_err *err)
+{
+	if (rc == DVT_OK || rc == DVT_E_SYSTEM || rc == DVT_E_ABSENT ||
+	    rc == DVT_E_LIMIT || sound >= 2)
+		return rc;
+	return dvt_fail(
+	    err, DVT_E_SYSTEM, "no memory to read what is on the disk");
+}
+
+static enum dvt_code
+load_generation(struct dvt_agent *a, int64_t n,
+    struct dvt_agent_credential *cred, struct dvt_generation_meta *meta,
+    struct dvt_err *err)
+{
+	unsigned sound = 0, tries = 0;
+	enum dvt_code rc;
+
+	do {
+		rc = dvt_generation_load(&a->env, n, cred, meta, err);
+	} while (dvt_canary_again(rc, &sound, &tries));
+	return or_no_memory(rc, sound, err);
+}
+
+static enum dvt_code
+load_trust(struct dvt_agent *a, int64_t version, struct dvt_trustset **t,
+    struct dvt_err *err)
+{
+	unsigned sound = 0, tries = 0;
+	enum dvt_code rc;
+
+	do {
+		rc = dvt_trustset_load(&a->env, version, t, err);
+	} while (dvt_canary_again(rc, &sound, &tries));
+	return or_no_memory(rc, sound, err);
+}
+
 /* Load one; what is damaged is set aside and said, what is not whole yet (no
  * meta.json) is only passed over. */
 static enum dvt_code
@@ -143,7 +182,7 @@ try_generation(struct dvt_agent *a, int64_t n, bool *ok, struct dvt_err *err)
 	enum dvt_code rc;
 
 	*ok = false;
-	rc = dvt_generation_load(&a->env, n, &cred, &meta, &why);
+	rc = load_generation(a, n, &cred, &meta, &why);
 	if (rc == DVT_E_SYSTEM || rc == DVT_E_LIMIT) {
 		if (err != NULL)
 			*err = why;
@@ -253,7 +292,7 @@ open_trust(struct dvt_agent *a, struct dvt_err *err)
 	if (rc != DVT_OK)
 		return rc;
 	for (; n > 0 && t == NULL; n--) {
-		rc = dvt_trustset_load(&a->env, v[n - 1], &t, &why);
+		rc = load_trust(a, v[n - 1], &t, &why);
 		if (rc == DVT_OK)
 			break;
 		if (rc == DVT_E_SYSTEM) {

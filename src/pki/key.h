@@ -75,6 +75,9 @@ DVT_MUST_USE enum dvt_code dvt_key_from_spki(
 /* The key's name: lower-case hex of SHA-256 over its SPKI. */
 DVT_MUST_USE enum dvt_code dvt_key_digest(
     const EVP_PKEY *key, char out[DVT_DIGEST_HEX], struct dvt_err *err);
+/* SHA-256. It takes memory, and ends the process where there is none: a wrong
+ * digest would be a wrong name. */
+void dvt_sha256(struct dvt_span bytes, uint8_t out[32]);
 /* SHA-256 of any bytes in hex; of an SPKI it is the key's name. */
 void dvt_sha256_hex(struct dvt_span bytes, char out[DVT_DIGEST_HEX]);
 

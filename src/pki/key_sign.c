@@ -2,6 +2,7 @@
 /* Signatures, comparisons and proof of possession: see key.h. */
 #include "pki/key.h"
 
+#include "base/mem.h"
 #include "pki/ssl_err.h"
 #include "pki/x509.h"
 #include "wire/csr.h"
@@ -13,11 +14,18 @@
 #include <openssl/sha.h>
 
 void
+dvt_sha256(struct dvt_span bytes, uint8_t out[32])
+{
+	if (SHA256(bytes.p, bytes.n, out) == NULL)
+		dvt_out_of_memory();
+}
+
+void
 dvt_sha256_hex(struct dvt_span bytes, char out[DVT_DIGEST_HEX])
 {
 	uint8_t md[SHA256_DIGEST_LENGTH];
 
-	(void)SHA256(bytes.p, bytes.n, md);
+	dvt_sha256(bytes, md);
 	dvt_hex(md, sizeof(md), out, DVT_DIGEST_HEX);
 }
 

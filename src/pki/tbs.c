@@ -71,7 +71,7 @@ key_id(struct dvt_span key_bits, uint8_t out[KEY_ID_BYTES])
 {
 	uint8_t md[SHA256_DIGEST_LENGTH];
 
-	(void)SHA256(key_bits.p, key_bits.n, md);
+	dvt_sha256(key_bits, md);
 	memcpy(out, md, KEY_ID_BYTES);
 }
 

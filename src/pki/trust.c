@@ -4,6 +4,7 @@
 
 #include "base/mem.h"
 #include "pki/crl_read.h"
+#include "pki/key.h"
 #include "pki/ssl_err.h"
 #include "pki/x509.h"
 #include "wire/pem.h"
@@ -42,7 +43,7 @@ dvt_anchor_digest(
 			dvt_buf_putc(&text, '\n');
 		dvt_buf_puts(&text, sorted[i]);
 	}
-	(void)SHA256((const uint8_t *)dvt_buf_str(&text), text.n, md);
+	dvt_sha256(dvt_buf_span(&text), md);
 	dvt_hex(md, sizeof(md), out, DVT_DIGEST_HEX);
 	dvt_buf_fini(&text);
 	free(sorted);

@@ -2,6 +2,7 @@
 /* Reading certificates and their names: see x509.h; fields in x509_field.c. */
 #include "pki/x509.h"
 
+#include "base/mem.h"
 #include "pki/key.h"
 #include "pki/ssl_err.h"
 #include "wire/pem.h"
@@ -144,10 +145,9 @@ dvt_x509_fingerprint(const X509 *cert, char out[DVT_DIGEST_HEX])
 	uint8_t md[EVP_MAX_MD_SIZE];
 	unsigned n = 0;
 
-	if (X509_digest(cert, EVP_sha256(), md, &n) != 1) {
-		ERR_clear_error();
-		n = 0;
-	}
+	/* of one that was read it fails by want of memory alone */
+	if (X509_digest(cert, EVP_sha256(), md, &n) != 1)
+		dvt_out_of_memory();
 	dvt_hex(md, n, out, DVT_DIGEST_HEX);
 }
 

@@ -2,6 +2,7 @@
 /* Dates, extensions and keys of certificates: see x509.h. */
 #include "pki/x509.h"
 
+#include "pki/key.h"
 #include "pki/ssl_err.h"
 #include "wire/ext.h"
 
@@ -182,7 +183,7 @@ dvt_x509_key_digest(const X509 *cert, char out[DVT_DIGEST_HEX])
 		ERR_clear_error();
 		return;
 	}
-	(void)SHA256(der, (size_t)n, md);
+	dvt_sha256((struct dvt_span){der, (size_t)n}, md);
 	OPENSSL_free(der);
 	dvt_hex(md, sizeof(md), out, DVT_DIGEST_HEX);
 }
