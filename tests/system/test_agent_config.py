@@ -7,6 +7,7 @@ import base64
 import hashlib
 import http.client
 import json
+import re
 import socket
 import ssl
 import subprocess
@@ -18,6 +19,8 @@ from test_openapi import UnixConnection
 from world import BUILD, ROOT, Refused, World, wait_for
 
 DEVICE = "dev-0001"
+LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00 : [A-Za-z ]+\(\d+\) -> "
+                  r"(Start|Succeed|Fail)(  .*)?$")
 
 
 class Site:
@@ -199,6 +202,13 @@ def test_a_rotation_encrypts_the_values_anew(site):
              " : Switch(", "Restart consumers(", "CertRotationCompleted("]
     assert all(step in said for step in order), said
     assert sorted(order, key=said.index) == order
+    for line in said.splitlines():  # the design's form
+        assert LINE.match(line), line
+    listed = subprocess.run([BUILD / "dovetail", "--dir", site.world.home, "device", "updates", DEVICE],
+                            capture_output=True, text=True,
+                            env={"DOVETAIL_TOKEN": site.world.tokens["operator"]}).stdout.splitlines()
+    assert listed[0].split()[:4] == ["ID", "TIME", "VERSION", "TARGET"], listed
+    assert any(row.split()[0] == newest for row in listed[1:])
     given = [line for line in said.splitlines() if "with new key(" in line and "-> Succeed" in line]
     assert any("values: " in line and " of " not in line for line in given), given
 
