@@ -375,7 +375,7 @@ static void
 peer_drop(struct gw_feed *f, struct gw_peer *p)
 {
 	p->stats.conns = p->stats.sessions = p->stats.resident_bytes = 0;
-	p->stats.failing = 0;
+	p->stats.failing = p->stats.passed = 0;
 	gw_stats_fold(&f->past, &p->stats);
 	p->stats = (struct gw_stats){0};
 	p->serial = 0;

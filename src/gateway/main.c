@@ -270,6 +270,19 @@ on_ready(void *ctx)
 	dvt_service_ready("serving");
 }
 
+/* Upstreams that are told by names: somebody has to look them up again. */
+static bool
+has_names(const struct gw_settings *s)
+{
+	bool named = false;
+
+	for (size_t i = 0; i < s->upstreams.n; i++)
+		named |= gw_upstream_is_named(&s->upstreams.one[i]);
+	for (size_t i = 0; i < s->pass_to.n; i++)
+		named |= gw_upstream_is_named(&s->pass_to.one[i]);
+	return named;
+}
+
 static int
 run(struct gw_program *p)
 {
@@ -289,10 +302,17 @@ run(struct gw_program *p)
              .fds = p->listen_fd,
              .fds_n = p->settings.workers,
              .user = worker_user(p),
-             .run = gw_worker_run  },
+             .run = gw_worker_run},
+	    {.role = DVT_ROLE_EDGE_RESOLVER,
+             .name = "resolver",
+             .count = has_names(&p->settings),
+             .stop_stage = 0,
+             .user = worker_user(p),
+             .run = gw_resolver_run},
 	};
 	struct dvt_child_pair pairs[] = {
-	    {DVT_ROLE_EDGE_FEED, DVT_ROLE_EDGE_WORKER},
+	    {DVT_ROLE_EDGE_FEED,     DVT_ROLE_EDGE_WORKER},
+	    {DVT_ROLE_EDGE_RESOLVER, DVT_ROLE_EDGE_WORKER},
 	};
 	struct dvt_parent_plan plan = {
 	    .kinds = kinds,

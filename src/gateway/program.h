@@ -40,6 +40,7 @@ struct dvt_child;
 void gw_log_start(const struct gw_program *p, const char *name);
 int gw_feed_run(struct dvt_child *me, void *program);
 int gw_worker_run(struct dvt_child *me, void *program);
+int gw_resolver_run(struct dvt_child *me, void *program);
 
 /*
  * EDGE_CONFIG bodies: a number of what, then fields. The worker answers each

@@ -19,6 +19,9 @@ const struct dvt_setting gw_settings[] = {
     S("gateway.upstream", DVT_SET_PLACES, NULL, 0, 0, NULL,
 	"Where connections go: tcp:HOST:PORT, unix:PATH, mqtt:HOST:PORT or "
 	"mqtt:unix:PATH. Of several a device keeps to one, by its name."),
+    S("gateway.upstream-resolve", DVT_SET_SECONDS, "s", 0, 86400, "60s",
+	"How often the names in upstream and pass-to are resolved again. 0: "
+	"at SIGHUP alone."),
     S("gateway.pass-through", DVT_SET_LIST, NULL, 0, 0, "",
 	"Server names of connections that go to pass-to as they are, their "
 	"TLS untouched: those of the control plane."),

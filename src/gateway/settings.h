@@ -59,7 +59,8 @@ struct gw_settings {
  * gw_settings_load() - read and check a settings file
  * @config: out: what the texts are borrowed from; the caller's
  *
- * Names of the control plane and the upstream are resolved here, once.
+ * Names of the control plane and the upstreams are resolved here; those of
+ * upstreams again by the resolver process (resolver.c).
  * Return: DVT_OK; DVT_E_INPUT; DVT_E_SYSTEM (no such host).
  */
 DVT_MUST_USE enum dvt_code gw_settings_load(const char *path,

@@ -2,17 +2,30 @@
 #include "gateway/upstream.h"
 
 #include "base/mem.h"
+#include "ipc/fields.h"
 
 #include <string.h>
 
 #define REST_FIRST_MS 1000
 #define REST_MOST_MS  30000
 
+/* Without what tells its kind. */
+static const char *
+target(const char *text)
+{
+	if (strncmp(text, "mqtt:", 5) == 0)
+		text += 5;
+	if (strncmp(text, "tcp:", 4) == 0)
+		text += 4;
+	else if (strncmp(text, "unix:", 5) == 0)
+		text += 5;
+	return text;
+}
+
 enum dvt_code
 gw_upstreams_add(struct gw_upstreams *u, const char *text, struct dvt_err *err)
 {
 	struct gw_upstream *one = &u->one[u->n];
-	const char *to = text;
 	bool mqtt = strncmp(text, "mqtt:", 5) == 0;
 	enum dvt_code rc;
 
@@ -22,17 +35,11 @@ gw_upstreams_add(struct gw_upstreams *u, const char *text, struct dvt_err *err)
 	if (u->n > 0 && mqtt != u->mqtt)
 		return dvt_fail(
 		    err, DVT_E_INPUT, "%s: either all are mqtt: or none", text);
-	if (mqtt)
-		to += 5;
-	if (strncmp(to, "tcp:", 4) == 0)
-		to += 4;
-	else if (strncmp(to, "unix:", 5) == 0)
-		to += 5;
 	memset(one, 0, sizeof(*one));
 	if (dvt_copy_str(one->text, sizeof(one->text), text) != 0)
 		return dvt_fail(err, DVT_E_LIMIT, "too long: %.40s", text);
 	rc = dvt_addr_resolve(
-	    to, one->addr, GW_UPSTREAM_ADDRS, &one->addr_n, err);
+	    target(text), one->addr, GW_UPSTREAM_ADDRS, &one->addr_n, err);
 	if (rc != DVT_OK) {
 		dvt_err_prefix(err, "%s", text);
 		return rc;
@@ -40,6 +47,103 @@ gw_upstreams_add(struct gw_upstreams *u, const char *text, struct dvt_err *err)
 	u->mqtt = mqtt;
 	u->n++;
 	return DVT_OK;
+}
+
+/* --- names whose addresses change --- */
+
+bool
+gw_upstream_is_named(const struct gw_upstream *u)
+{
+	struct dvt_addr a;
+
+	return dvt_addr_parse(target(u->text), &a, NULL) != DVT_OK;
+}
+
+static bool
+has(const struct gw_upstream *u, const struct dvt_addr *a)
+{
+	for (size_t i = 0; i < u->addr_n; i++)
+		if (u->addr[i].len == a->len &&
+		    memcmp(&u->addr[i].ss, &a->ss, a->len) == 0)
+			return true;
+	return false;
+}
+
+static bool
+is_same(const struct gw_upstream *u, const struct dvt_addr *a, size_t n)
+{
+	bool same = u->addr_n == n;
+
+	for (size_t i = 0; same && i < n; i++)
+		same = has(u, &a[i]);
+	return same;
+}
+
+static void
+use(struct gw_upstream *u, const struct dvt_addr *a, size_t n)
+{
+	memcpy(u->addr, a, n * sizeof(*a));
+	u->addr_n = n;
+	gw_upstream_well(u); /* what failed was another */
+}
+
+enum dvt_code
+gw_upstream_resolve(struct gw_upstream *u, bool *changed, struct dvt_err *err)
+{
+	struct dvt_addr fresh[GW_UPSTREAM_ADDRS] = {{.len = 0}};
+	size_t n = 0;
+	enum dvt_code rc;
+
+	*changed = false;
+	rc = dvt_addr_resolve(
+	    target(u->text), fresh, GW_UPSTREAM_ADDRS, &n, err);
+	if (rc != DVT_OK)
+		return rc;
+	if (!is_same(u, fresh, n)) {
+		use(u, fresh, n);
+		*changed = true;
+	}
+	return DVT_OK;
+}
+
+void
+gw_upstreams_put(const struct gw_upstreams *u, struct dvt_buf *out)
+{
+	dvt_put_count(out, u->n);
+	for (size_t i = 0; i < u->n; i++) {
+		dvt_put_count(out, u->one[i].addr_n);
+		for (size_t k = 0; k < u->one[i].addr_n; k++)
+			dvt_put_bytes(
+			    out, (struct dvt_span){
+				     (const uint8_t *)&u->one[i].addr[k].ss,
+				     u->one[i].addr[k].len});
+	}
+}
+
+bool
+gw_upstreams_get(struct gw_upstreams *u, struct dvt_fields *in)
+{
+	if (dvt_get_count(in, GW_UPSTREAMS_MAX) != u->n)
+		return false;
+	for (size_t i = 0; i < u->n; i++) {
+		struct dvt_addr a[GW_UPSTREAM_ADDRS] = {{.len = 0}};
+		size_t n = dvt_get_count(in, GW_UPSTREAM_ADDRS);
+		bool whole = n > 0;
+
+		for (size_t k = 0; k < n; k++) {
+			struct dvt_span b = dvt_get_bytes(in, sizeof(a[k].ss));
+
+			if (b.n > 0)
+				memcpy(&a[k].ss, b.p, b.n);
+			a[k].len = (socklen_t)b.n;
+			whole = whole && b.n >= sizeof(sa_family_t);
+		}
+		if (!whole)
+			return false;
+		if (!is_same(&u->one[i], a, n))
+			use(&u->one[i], a, n);
+	}
+	return true;
 }
 
 /* FNV-1a over both names, then mixed: the same in every process and version. */

@@ -7,6 +7,7 @@
 #define DVT_GATEWAY_UPSTREAM_H
 
 #include "base/err.h"
+#include "base/span.h"
 #include "loop/addr.h"
 
 #include <stdbool.h>
@@ -35,11 +36,33 @@ struct gw_upstreams {
  * @text: "tcp:HOST:PORT", "mqtt:HOST:PORT", "unix:PATH", "mqtt:unix:PATH", or
  *        HOST:PORT alone
  *
- * Names are resolved here, once. Return: DVT_OK; DVT_E_INPUT (no address, or
+ * Names are resolved here. Return: DVT_OK; DVT_E_INPUT (no address, or
  * mqtt: beside others); DVT_E_LIMIT; DVT_E_SYSTEM (no such host).
  */
 DVT_MUST_USE enum dvt_code gw_upstreams_add(
     struct gw_upstreams *u, const char *text, struct dvt_err *err);
+
+/* Is it told by a name, whose addresses may change? */
+bool gw_upstream_is_named(const struct gw_upstream *u);
+
+/**
+ * gw_upstream_resolve() - ask again; blocks
+ * @changed: out: it has other addresses than before
+ *
+ * Another order of the same addresses is no change. Return: DVT_OK;
+ * DVT_E_SYSTEM or DVT_E_INPUT (no answer: what was known stays).
+ */
+DVT_MUST_USE enum dvt_code gw_upstream_resolve(
+    struct gw_upstream *u, bool *changed, struct dvt_err *err);
+
+/* Addresses alone as fields of a message, and back into the same list. */
+void gw_upstreams_put(const struct gw_upstreams *u, struct dvt_buf *out);
+struct dvt_fields;
+/*
+ * False: they are of another list, or cut off; @u may be changed in part then,
+ * so it should be a copy. One with other addresses begins as well.
+ */
+bool gw_upstreams_get(struct gw_upstreams *u, struct dvt_fields *in);
 
 /**
  * gw_upstreams_pick() - the best for a device of those not tried yet

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/upstream.h"
 
+#include "ipc/fields.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -134,6 +136,84 @@ rests_grow_up_to_a_limit_and_end_with_success(void **state)
 	assert_int_equal(u.rests_until_ms, now + 1000);
 }
 
+static struct dvt_addr
+addr(const char *text)
+{
+	struct dvt_addr a;
+
+	assert_int_equal(dvt_addr_parse(text, &a, NULL), DVT_OK);
+	return a;
+}
+
+static void
+addresses_reach_a_copy_and_other_lists_are_refused(void **state)
+{
+	struct gw_upstreams a, b, small;
+	struct dvt_fields in;
+	struct dvt_buf body;
+
+	(void)state;
+	fill(&a, 3);
+	fill(&b, 3);
+	fill(&small, 2);
+	assert_false(gw_upstream_is_named(&a.one[0]));
+	a.one[1].addr[0] = addr("192.0.2.1:2001");
+	a.one[1].addr[1] = addr("[2001:db8::1]:2001");
+	a.one[1].addr_n = 2;
+	gw_upstream_failed(&b.one[0], 5);
+	gw_upstream_failed(&b.one[1], 5);
+	dvt_buf_init(&body, 65536);
+	gw_upstreams_put(&a, &body);
+	in = dvt_fields_of(dvt_buf_span(&body));
+	assert_true(gw_upstreams_get(&b, &in));
+	assert_int_equal(dvt_fields_end(&in, "names", NULL), DVT_OK);
+	assert_int_equal(b.one[1].addr_n, 2);
+	assert_memory_equal(
+	    b.one[1].addr, a.one[1].addr, 2 * sizeof(a.one[1].addr[0]));
+	assert_int_equal(b.one[0].failures, 1); /* the same as before */
+	assert_int_equal(b.one[1].failures, 0); /* another now */
+	in = dvt_fields_of(dvt_buf_span(&body));
+	assert_false(gw_upstreams_get(&small, &in));
+	for (size_t n = 0; n < body.n; n++) { /* cut off anywhere */
+		fill(&b, 3);
+		in = dvt_fields_of((struct dvt_span){body.p, n});
+		if (gw_upstreams_get(&b, &in))
+			assert_int_not_equal(
+			    dvt_fields_end(&in, "names", NULL), DVT_OK);
+		for (size_t i = 0; i < 3; i++)
+			assert_in_range(b.one[i].addr_n, 1, GW_UPSTREAM_ADDRS);
+	}
+	dvt_buf_fini(&body);
+}
+
+static void
+a_name_is_asked_again_and_no_answer_changes_nothing(void **state)
+{
+	struct gw_upstreams u = {.n = 0};
+	struct gw_upstream before;
+	bool changed = true;
+
+	(void)state;
+	assert_int_equal(
+	    gw_upstreams_add(&u, "tcp:localhost:1883", NULL), DVT_OK);
+	assert_true(gw_upstream_is_named(&u.one[0]));
+	assert_int_equal(
+	    gw_upstream_resolve(&u.one[0], &changed, NULL), DVT_OK);
+	assert_false(changed);
+	before = u.one[0];
+	u.one[0].addr[0] = addr("192.0.2.1:1883");
+	assert_int_equal(
+	    gw_upstream_resolve(&u.one[0], &changed, NULL), DVT_OK);
+	assert_true(changed);
+	assert_memory_equal(u.one[0].addr, before.addr, sizeof(before.addr[0]));
+	(void)snprintf(u.one[0].text, sizeof(u.one[0].text),
+	    "tcp:no-such-host.invalid:1883");
+	assert_int_not_equal(
+	    gw_upstream_resolve(&u.one[0], &changed, NULL), DVT_OK);
+	assert_false(changed);
+	assert_int_equal(u.one[0].addr_n, before.addr_n);
+}
+
 int
 main(void)
 {
@@ -143,6 +223,10 @@ main(void)
 		devices_spread_evenly_and_only_those_of_a_lost_one_move),
 	    cmocka_unit_test(
 		each_choice_is_another_and_those_at_rest_come_last),
+	    cmocka_unit_test(
+		addresses_reach_a_copy_and_other_lists_are_refused),
+	    cmocka_unit_test(
+		a_name_is_asked_again_and_no_answer_changes_nothing),
 	    cmocka_unit_test(rests_grow_up_to_a_limit_and_end_with_success),
 	};
 

@@ -335,12 +335,29 @@ on_tell(void *ctx)
 		gw_worker_tell(w);
 }
 
+/* Other addresses of the upstreams; sessions stay where they are. */
+static void
+names_take(struct gw_worker *w, struct dvt_span body)
+{
+	struct gw_upstreams up = w->upstreams, pass = w->pass_to;
+	struct dvt_fields in = dvt_fields_of(body);
+	struct dvt_err err;
+
+	if (!gw_upstreams_get(&up, &in) || !gw_upstreams_get(&pass, &in) ||
+	    dvt_fields_end(&in, "names", &err) != DVT_OK)
+		return;
+	w->upstreams = up;
+	w->pass_to = pass;
+}
+
 static void
 on_message(void *user, struct dvt_channel *ch, struct dvt_msg *m)
 {
 	struct gw_worker *w = user;
 
 	(void)ch;
+	if (m->type == DVT_MSG_EDGE_NAMES)
+		names_take(w, m->body);
 	if (m->type != DVT_MSG_EDGE_CONFIG)
 		return;
 	if (!gw_worker_state(w, m->body, m->fd)) {
@@ -363,6 +380,8 @@ on_channel_end(void *user, struct dvt_channel *ch, const struct dvt_err *why)
 	(void)why;
 	if (w->feed_channel == ch)
 		w->feed_channel = NULL;
+	if (w->names_channel == ch)
+		w->names_channel = NULL;
 	dvt_channel_free(ch);
 }
 
@@ -379,6 +398,11 @@ on_peer(void *user, int role, unsigned index, int fd)
 	    .user = w,
 	};
 
+	if (role == DVT_ROLE_EDGE_RESOLVER) {
+		dvt_channel_free(w->names_channel);
+		w->names_channel = dvt_channel_new(w->loop, fd, &config);
+		return;
+	}
 	dvt_channel_free(w->feed_channel);
 	w->told = (struct gw_stats){0};
 	w->feed_channel = dvt_channel_new(w->loop, fd, &config);
@@ -468,6 +492,7 @@ stop(struct gw_worker *w)
 		gw_conn_drop(gw_conn_first(w));
 	records_send_all(w);
 	dvt_channel_free(w->feed_channel);
+	dvt_channel_free(w->names_channel);
 	dvt_control_free(w->control);
 	dvt_watch_free(w->listening);
 	dvt_timer_free(w->accept_again);

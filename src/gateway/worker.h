@@ -35,7 +35,8 @@ struct gw_worker {
 	unsigned index;
 	struct dvt_loop *loop;
 	struct dvt_control *control;
-	struct dvt_channel *feed_channel; /* NULL while it is away */
+	struct dvt_channel *feed_channel;  /* NULL while it is away */
+	struct dvt_channel *names_channel; /* the same */
 	struct dvt_edge *edge;
 	struct dvt_watch *listening;
 	struct dvt_timer *accept_again, *sweeper, *pacer, *teller;

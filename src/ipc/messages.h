@@ -16,7 +16,8 @@
 	X(SIGNER, "signer")                                                    \
 	X(COURIER, "courier")                                                  \
 	X(EDGE_FEED, "feed")                                                   \
-	X(EDGE_WORKER, "worker")
+	X(EDGE_WORKER, "worker")                                               \
+	X(EDGE_RESOLVER, "resolver")
 
 #define DVT_ROLE_ENUM(id, name) DVT_ROLE_##id,
 enum dvt_role { DVT_ROLES(DVT_ROLE_ENUM) DVT_ROLE_COUNT };

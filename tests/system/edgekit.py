@@ -162,6 +162,7 @@ class Gateway:
         self.settings = {"name": "gw-1", "listen": f"127.0.0.1:{self.port}", "upstream": upstream,
                          "workers": 2, "record": self.records_path, **settings}
         self.process = None
+        self.prefix = []  # of its command: a program that runs it
         self.write_settings()
 
     @property
@@ -182,7 +183,7 @@ class Gateway:
             env.update(LD_PRELOAD=str(library), DONT_FAKE_MONOTONIC="1", TZ="UTC",
                        FAKETIME=f"+{later_s}s" if at is None else time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(at)))
         seen = self.log().count("event=gateway.ready")
-        self.process = subprocess.Popen([BUILD / "dovetail-gateway", "--config", self.config], env=env,
+        self.process = subprocess.Popen([*self.prefix, BUILD / "dovetail-gateway", "--config", self.config], env=env,
                                         stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
                                         stderr=open(self.log_path, "a"))
         wait_for("gateway ready", lambda: self.process.poll() is not None or
