@@ -284,8 +284,10 @@ settle(struct gw_conn *c)
 
 	dvt_edge_settle(c->ssl);
 	if (c->mqtt == NULL || c->mqtt->let_in) {
-		if (c->mqtt != NULL && c->mqtt->bye)
-			gw_conn_close(c); /* no border came */
+		if (c->mqtt == NULL || !c->mqtt->bye)
+			return;
+		gw_conn_mqtt_leave(c);
+		gw_conn_close(c); /* no border came */
 		return;
 	}
 	if (late && !dvt_edge_peer(c->ssl)->probe) {

@@ -106,6 +106,7 @@ let_in(
 	dvt_mqtt_opening_put(
 	    &head, o, gw_conn_device(c), c->w->program->settings.keep_password);
 	dvt_buf_put_span(&head, rest);
+	(void)dvt_mqtt_border_pass(&c->mqtt->in, rest.p, rest.n, false);
 	gw_pending_add(&c->to_up, head.p, head.n);
 	dvt_buf_cleanse(&head);
 	c->mqtt->let_in = true;
@@ -138,6 +139,19 @@ gw_conn_mqtt_in(struct gw_conn *c, const uint8_t *p, size_t n)
 
 /* --- goodbye --- */
 
+void
+gw_conn_mqtt_leave(struct gw_conn *c)
+{
+	static const uint8_t disconnect[] = {0xe0, 0}; /* 5.0: reason 0x00 */
+	struct gw_mqtt *m = c->mqtt;
+
+	if (m == NULL || !m->let_in || c->up != GW_UP_OPEN ||
+	    !dvt_mqtt_border_is(&m->in))
+		return;
+	gw_pending_add(&c->to_up, disconnect, sizeof(disconnect));
+	(void)gw_conn_flush_up(c);
+}
+
 size_t
 gw_conn_mqtt_out(struct gw_conn *c, uint8_t *p, size_t n)
 {
@@ -152,6 +166,7 @@ gw_conn_mqtt_out(struct gw_conn *c, uint8_t *p, size_t n)
 	memcpy(p + n, b.p, b.n);
 	n += b.n;
 	dvt_buf_fini(&b);
+	gw_conn_mqtt_leave(c);
 	c->up_eof = true; /* nothing goes after it */
 	return n;
 }
@@ -165,6 +180,7 @@ gw_conn_send_away(struct gw_conn *c)
 
 	if (c->stage != GW_OPEN || m == NULL || m->version < 5 ||
 	    m->out.packets == 0 || m->out.broken) {
+		gw_conn_mqtt_leave(c);
 		gw_conn_close(c);
 		return;
 	}

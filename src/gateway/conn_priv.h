@@ -31,6 +31,8 @@ struct gw_mqtt {
 	bool settled;               /* the first of its two timers is over */
 	uint8_t version;            /* 4 or 5, once it is known */
 	struct dvt_mqtt_border out; /* of what the client is sent */
+	struct dvt_mqtt_border
+	    in; /* and of what the broker is, after CONNECT */
 };
 
 struct gw_conn {
@@ -125,6 +127,12 @@ bool gw_conn_mqtt_in(struct gw_conn *c, const uint8_t *p, size_t n);
  * Return: how many to send: fewer or more when a goodbye goes with them.
  */
 size_t gw_conn_mqtt_out(struct gw_conn *c, uint8_t *p, size_t n);
+/*
+ * The broker is told DISCONNECT for a device that is asked to come again, so
+ * that its will does not go out; between packets alone. Upstream is to be
+ * closed then.
+ */
+void gw_conn_mqtt_leave(struct gw_conn *c);
 /* No upstream could be reached: say so, and close. */
 void gw_conn_unavailable(struct gw_conn *c);
 

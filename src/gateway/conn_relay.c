@@ -176,6 +176,9 @@ hand_up(struct gw_conn *c, size_t n)
 		return false;
 	if (c->up == GW_UP_CONNECTING && !gw_conn_upstream_poll(c))
 		return false;
+	if (c->mqtt != NULL)
+		(void)dvt_mqtt_border_pass(
+		    &c->mqtt->in, c->w->scratch, n, false);
 	done = up_write(c, c->w->scratch, n);
 	if (done < 0)
 		c->up_eof = true;

@@ -145,6 +145,15 @@ def connect4(client_id, version=4):
     return b"\x10" + bytes([len(body)]) + body
 
 
+def connect_with_will(client_id, version, topic):
+    """QoS 0, and the topic is its message."""
+    body = b"\x00\x04MQTT" + bytes([version, 6]) + b"\x00\x3c" + (b"\x00" if version == 5 else b"")
+    for i, text in enumerate((client_id, topic, topic)):
+        body += b"\x00" if i == 1 and version == 5 else b""
+        body += struct.pack(">H", len(text)) + text
+    return b"\x10" + bytes([len(body)]) + body
+
+
 HOSTILE = [
     ("HTTP", b"GET / HTTP/1.1\r\n\r\n", b""),
     ("another packet first", b"\x30\x03\x00\x01t", b""),
@@ -254,20 +263,29 @@ def test_one_of_several_upstreams_may_go_and_all_are_told_as_such(edge, mqtt, wo
     wait_for("the broker is used again", lambda: publish(1).returncode == 0, 20)
 
 
+def wills(world):
+    lines = world.messages.read_text().splitlines()
+    return [line.split()[1].rsplit("/", 1)[1] for line in lines if line.startswith("dovetail/will/")]
+
+
 def test_a_paced_reconnect_is_a_disconnect_of_mqtt_5(tmp_path):
     """A rotation switches: sessions on the old chain are sent away with 0x98
-    where the protocol has it, and closed where it has not."""
+    where the protocol has it, and closed where it has not. For the broker they
+    have left in order: no will goes out, as it does for who is just gone."""
     world = Whole(tmp_path, devices=2, gateways=1)
     world.scheme = "mqtt"
     try:
         world.everything()
         old, clients = world.old / "devices/dev-0002", {}
-        for version in (4, 5):
+        for version in (4, 5, "lost"):
             c = Client(world.gateway_ports[0], [world.old / "ca/ca.pem"], old / "cert.pem", old / "key.pem",
                        name=world.names[0])
-            c.tls.sendall(connect4(f"dev-0002:v{version}".encode(), version))
+            c.tls.sendall(connect_with_will(f"dev-0002:v{version}".encode(), 5 if version == 5 else 4,
+                                            f"dovetail/will/{version}".encode()))
             assert c.tls.recv(100)[:1] == b"\x20"
             clients[version] = c
+        clients.pop("lost").close()
+        wait_long("the will of the lost one", lambda: wills(world) == ["lost"], 20)
         world.op("rotation", "start", world.plan("server-ca", "old-root", "root", observe_min_s=3600))
         got = {}
         for version, c in clients.items():
@@ -277,6 +295,8 @@ def test_a_paced_reconnect_is_a_disconnect_of_mqtt_5(tmp_path):
                 data += part
             got[version] = data
         assert got == {4: b"", 5: b"\xe0\x01\x98"}
+        time.sleep(1)
+        assert wills(world) == ["lost"]
         wait_long("the fleet to be back", lambda: world.fleet()["connected"] == 2, 30)
         assert [a for a in world.attempts() if not a["ok"]] == []
     finally:
