@@ -60,6 +60,19 @@ dvt_agent_floor_s(const struct dvt_agent *a)
 }
 
 int64_t
+dvt_agent_latest_s(const struct dvt_agent *a)
+{
+	size_t n = a->trust != NULL ? dvt_trust_count(a->trust->trust) : 0;
+	int64_t latest = floor_s(a) + FAR_AHEAD_S, end = 0, at;
+
+	for (size_t i = 0; i < n; i++) {
+		at = dvt_x509_not_after(dvt_trust_get(a->trust->trust, i));
+		end = at > end ? at : end;
+	}
+	return end > 0 && end < latest ? end : latest;
+}
+
+int64_t
 dvt_agent_wall_s(const struct dvt_agent *a, struct dvt_time now)
 {
 	int64_t floor = floor_s(a);

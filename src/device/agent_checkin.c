@@ -131,8 +131,8 @@ take_time(struct dvt_agent *a, int64_t time)
 {
 	struct dvt_record r = {.kind = DVT_REC_SEEN, .at = time};
 
-	if (time <= 0)
-		return;
+	if (time <= 0 || time > dvt_agent_latest_s(a))
+		return; /* no time that could be meant */
 	a->signed_s = time;
 	a->signed_ms = a->now.mono_ms;
 	if (!a->heard || a->pending.n > 0 ||

@@ -107,7 +107,8 @@ open_journal(struct dvt_agent *a, struct dvt_err *err)
 	a->h.handed = a->h.seq; /* those were handed out in their time */
 	if (rc == DVT_OK && a->journal.damaged == 0)
 		return DVT_OK;
-	if (rc != DVT_OK && rc != DVT_E_LIMIT)
+	/* too long, or no plain file: a link, a FIFO, a folder */
+	if (rc != DVT_OK && rc != DVT_E_LIMIT && rc != DVT_E_CONFLICT)
 		return rc;
 	rc = dvt_journal_set_aside(&a->env, &why);
 	a->journal_aside = rc != DVT_OK;
@@ -398,8 +399,9 @@ dvt_agent_open(const struct dvt_agent_env *env,
 	a->checkin.due_ms = now.mono_ms;
 	a->renew_due_ms = now.mono_ms;
 	rc = recover(&a->env, &why);
-	if ((rc = unless_refused(a, rc, &why)) != DVT_OK ||
-	    (rc = open_journal(a, err)) != DVT_OK ||
+	if ((rc = unless_refused(a, rc, &why)) != DVT_OK && err != NULL)
+		*err = why;
+	if (rc != DVT_OK || (rc = open_journal(a, err)) != DVT_OK ||
 	    (rc = open_generations(a, err)) != DVT_OK ||
 	    (rc = open_trust(a, err)) != DVT_OK ||
 	    (rc = dvt_agent_config_open(a, err)) != DVT_OK) {

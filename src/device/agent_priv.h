@@ -320,6 +320,9 @@ const char *dvt_agent_grant(const struct dvt_agent *a);
 bool dvt_agent_is_expired(const struct dvt_agent *a);
 /* The latest time that was signed: no clock of the device's own. */
 int64_t dvt_agent_floor_s(const struct dvt_agent *a);
+/* No time told by a server is later: the last of the anchors has ended then,
+ * so that no server could be believed any more. */
+int64_t dvt_agent_latest_s(const struct dvt_agent *a);
 
 /* --- configuration values: agent_config.c --- */
 

@@ -540,6 +540,23 @@ clocks_of_1970_and_2099_lose_nothing(void **state)
 	}
 }
 
+/* Until which no anchor lives: taken, it would end the belief in any server. */
+static void
+a_time_beyond_all_anchors_is_not_taken_from_a_server(void **state)
+{
+	struct testworld *w = *state;
+
+	w->server_ahead_s = 60LL * 365 * 86400;
+	testworld_on(w);
+	(void)testworld_run(w, 200, NULL);
+	assert_in_range(dvt_agent_wall_s(w->agent, w->now), TESTCA_NOW - HOUR_S,
+	    TESTCA_NOW + 2 * HOUR_S);
+	w->server_ahead_s = 0;
+	ask_renew(w, "r1");
+	assert_true(testworld_run(w, HOUR_S, testworld_is_renewed));
+	testworld_off(w);
+}
+
 /* Damage anything: what is whole is used, the rest is told. */
 static void
 damage_is_set_aside_and_told(void **state)
@@ -710,6 +727,7 @@ main(void)
 	    E(a_first_enrolment_asks_for_the_subject_given),
 	    T(an_old_key_is_wiped_after_its_hold_and_not_before),
 	    T(clocks_of_1970_and_2099_lose_nothing),
+	    T(a_time_beyond_all_anchors_is_not_taken_from_a_server),
 	    T(damage_is_set_aside_and_told),
 	    T(a_damaged_first_trust_set_keeps_its_anchor),
 	    T(a_replaced_trust_set_is_removed_when_the_newest_is_confirmed),

@@ -7,12 +7,15 @@
 #define NAME "journal"
 #define BAD  "journal.bad"
 
-/* Count every whole line; the last one may lack its line feed. */
+/*
+ * Count every whole line. What does not parse at the end is what a cut left of
+ * the last append; before that, or where nothing parses at all, it is damage.
+ */
 static void
 take_lines(struct dvt_span text, struct dvt_history *h,
     struct dvt_journal_state *state)
 {
-	size_t bad = 0;
+	size_t bad = 0, good = 0;
 
 	while (text.n > 0) {
 		const uint8_t *feed = memchr(text.p, '\n', text.n);
@@ -25,12 +28,15 @@ take_lines(struct dvt_span text, struct dvt_history *h,
 			dvt_history_apply(h, &r);
 			state->damaged += bad;
 			bad = 0;
+			good++;
 		} else {
 			bad++;
 		}
 		text = dvt_span_from(text, feed == NULL ? n : n + 1);
 	}
 	state->torn = bad > 0;
+	if (good == 0 && bad > 1)
+		state->damaged = bad;
 }
 
 enum dvt_code
@@ -88,7 +94,7 @@ dvt_journal_set_aside(const struct dvt_agent_env *env, struct dvt_err *err)
 	if (rc == DVT_OK)
 		rc = dvt_atomic_replace(
 		    env->fs, env->fs_ctx, "", BAD, dvt_buf_span(&b), 0600, err);
-	else if (rc == DVT_E_LIMIT)
+	else if (rc == DVT_E_LIMIT || rc == DVT_E_CONFLICT)
 		rc = env->fs->rename(env->fs_ctx, NAME, BAD, err);
 	dvt_buf_fini(&b);
 	return rc;

@@ -207,6 +207,21 @@ damage_in_the_middle_costs_one_line_and_is_kept_aside(void **state)
 	dvt_history_fini(&h);
 }
 
+static void
+rubbish_instead_of_a_journal_is_damage(void **state)
+{
+	struct disk *d = *state;
+	struct dvt_journal_state s;
+	struct dvt_history h = {0};
+
+	assert_int_equal(
+	    dvt_journal_append(&d->env, DVT_SPAN_LIT("x\ny\n\0z"), NULL),
+	    DVT_OK);
+	assert_int_equal(dvt_journal_read(&d->env, &h, &s, NULL), DVT_OK);
+	assert_int_equal(s.damaged, 3);
+	dvt_history_fini(&h);
+}
+
 /* --- what it adds up to --- */
 
 static void
@@ -292,6 +307,7 @@ main(void)
 	    cmocka_unit_test(every_record_goes_through_its_line_and_back),
 	    T(an_absent_journal_is_an_empty_one),
 	    T(a_torn_end_is_passed_over),
+	    T(rubbish_instead_of_a_journal_is_damage),
 	    T(damage_in_the_middle_costs_one_line_and_is_kept_aside),
 	    T(a_rewrite_adds_up_to_the_same),
 	    cmocka_unit_test(too_many_unreported_events_lose_the_oldest),

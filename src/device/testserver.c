@@ -390,10 +390,10 @@ tell(const struct testworld *w, struct dvt_buf *body)
 	(void)json_array_append_new(
 	    todo, json_pack("{s:s, s:s}", "id", "x", "action", "unheard-of"));
 	all = json_pack("{s:I, s:s, s:i, s:{s:I, s:s}, s:{s:s, s:s}, s:o}",
-	    "time", (json_int_t)testworld_true_s(w), "device", "pump-7",
-	    "next_s", 60, "bundle", "version", (json_int_t)w->bundle, "digest",
-	    "", "edge", "next", "next.edge.test", "trial", "trial.edge.test",
-	    "do", todo);
+	    "time", (json_int_t)(testworld_true_s(w) + w->server_ahead_s),
+	    "device", "pump-7", "next_s", 60, "bundle", "version",
+	    (json_int_t)w->bundle, "digest", "", "edge", "next",
+	    "next.edge.test", "trial", "trial.edge.test", "do", todo);
 	testserver_tell_config(w, all);
 	dvt_json_put(body, all);
 	json_decref(all);

@@ -74,6 +74,7 @@ struct testworld {
 
 	/* control plane */
 	int64_t bundle;     /* newest version: 1 old, 2 both, 3 new only */
+	int64_t server_ahead_s; /* its clock is wrong by so much */
 	bool lists_issuing; /* bundles name both device CAs */
 	char renew[32];     /* instruction out, or "" */
 	char probe[32];
