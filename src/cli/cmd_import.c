@@ -4,6 +4,7 @@
  * newcerts/), streamed in slices, with a report of each refused row. Safe to
  * repeat: what is there already is counted as such.
  */
+#include "base/file.h"
 #include "cli/cli.h"
 #include "cli/inventory.h"
 #include "pki/x509.h"
@@ -38,15 +39,40 @@ struct import {
 	bool tty;
 };
 
+/* A stream of a regular file; the caller's. */
+static enum dvt_code
+open_stream(const char *path, FILE **out, struct dvt_err *err)
+{
+	int fd;
+	enum dvt_code rc = dvt_open_regular(path, &fd, err);
+
+	*out = NULL;
+	if (rc == DVT_OK && (*out = fdopen(fd, "r")) == NULL) {
+		rc = dvt_fail_errno(err, "%s", path);
+		close(fd);
+	}
+	return rc;
+}
+
+/* There is nobody to ask, and a certificate has no pass phrase. */
+static int
+no_passphrase(char *buf, int size, int for_writing, void *arg)
+{
+	(void)buf, (void)size, (void)for_writing, (void)arg;
+	return -1;
+}
+
 /* Read whole before the first row is sent: a slip changes nothing. */
 static enum dvt_code
 read_inventory(const char *path, json_t **out, struct dvt_err *err)
 {
-	FILE *f = fopen(path, "re");
-	enum dvt_code rc;
+	FILE *f;
+	enum dvt_code rc = open_stream(path, &f, err);
 
-	if (f == NULL)
-		return dvt_fail_errno(err, "inventory %s", path);
+	if (rc != DVT_OK) {
+		dvt_err_prefix(err, "inventory");
+		return rc;
+	}
 	if ((rc = inventory_read(f, out, err)) != DVT_OK)
 		dvt_err_prefix(err, "inventory %s", path);
 	fclose(f);
@@ -162,7 +188,8 @@ read_certificates(
 	if ((rc = cli_read_file(path, FILE_MAX, &text, err)) != DVT_OK)
 		goto out;
 	in = BIO_new_mem_buf(text.p, (int)text.n);
-	while ((cert = PEM_read_bio_X509(in, NULL, NULL, NULL)) != NULL) {
+	while (
+	    (cert = PEM_read_bio_X509(in, NULL, no_passphrase, NULL)) != NULL) {
 		PEM_write_bio_X509(out[n > 0], cert);
 		X509_free(cert);
 		n++;
@@ -388,9 +415,8 @@ cmd_device_import(struct cli *c, struct dvt_err *err)
 	FILE *f = NULL;
 	enum dvt_code rc = check_words(&m, err);
 
-	if (rc == DVT_OK && (f = fopen(path, "re")) == NULL)
-		rc = dvt_fail_errno(
-		    err, "%s (a folder of \"openssl ca\")", path);
+	if (rc == DVT_OK && (rc = open_stream(path, &f, err)) != DVT_OK)
+		dvt_err_prefix(err, "a folder of \"openssl ca\"");
 	free(path);
 	if (rc == DVT_OK && cli_opt(c, "inventory") != NULL)
 		rc = read_inventory(cli_opt(c, "inventory"), &m.inventory, err);
@@ -401,6 +427,9 @@ cmd_device_import(struct cli *c, struct dvt_err *err)
 		rc = run(&m, f, err);
 	if (rc == DVT_OK)
 		report(&m);
+	if (rc == DVT_OK && m.fresh + m.same + m.changed == 0 &&
+	    json_array_size(m.refused) > 0)
+		rc = dvt_fail(err, DVT_E_INPUT, "no row was taken");
 	if (f != NULL)
 		fclose(f);
 	json_decref(m.inventory);

@@ -6,6 +6,7 @@ in test_rotation.py; disk, clock and versions in test_full_disk.py and
 test_start.py."""
 import http.client
 import json
+import os
 import re
 import shutil
 import socket
@@ -336,7 +337,7 @@ def cli(w, *args):
     (("gateway", "csr", "gw-9", "--authority", "root"), 69, ["gw-9"]),
     (("gateway", "csr", "gw-1", "--authority", "no-such"), 69, ["no-such"]),
     (("cert", "revoke", "0" * 64, "--reason", "theft"), 69, ["0000"]),
-    (("device", "import", "/nonexistent"), 71, ["/nonexistent"]),
+    (("device", "import", "/nonexistent"), 69, ["/nonexistent", "openssl ca"]),
     (("explain", "no-such-code"), 69, ["no-such-code"]),
 ])
 def test_the_command_line_says_what_is_wrong(plane, args, status, words):
@@ -415,3 +416,22 @@ def test_a_certificate_is_told_in_words(plane):
     done = cli(plane, "cert", "inspect", plane.old / "ca/ca.pem")
     assert re.search(r"^names +none$", done.stdout, re.M), done.stdout
     assert re.search(r"^is a CA +yes$", done.stdout, re.M), done.stdout
+
+
+def test_a_folder_that_holds_no_plain_files_is_refused_at_once(plane, tmp_path):
+    """A FIFO, a device, a certificate that asks for a pass phrase: nothing waits."""
+    folder = tmp_path / "ca"
+    (folder / "newcerts").mkdir(parents=True)
+    os.mkfifo(folder / "index.txt")
+    assert "not a regular file" in cli(plane, "device", "import", folder).stderr
+    (folder / "index.txt").unlink()
+    row = "V\t301231235959Z\t\t{}\tunknown\t/CN=x{}\n"
+    (folder / "index.txt").write_text("".join(row.format(f"{n:02X}", n) for n in (1, 2, 3)))
+    os.mkfifo(folder / "newcerts/01.pem")
+    (folder / "newcerts/02.pem").symlink_to("/dev/zero")
+    (folder / "newcerts/03.pem").write_text(
+        "-----BEGIN CERTIFICATE-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,"
+        "00112233445566778899AABBCCDDEEFF\n\nAAAA\n-----END CERTIFICATE-----\n")
+    done = cli(plane, "device", "import", folder)
+    assert done.returncode == 65 and "3 rows refused" in done.stdout, done
+    assert "pass phrase" not in done.stderr + done.stdout
