@@ -20,7 +20,7 @@
 #define FOREVER UINT64_MAX
 
 static unsigned points, pairs; /* tried */
-static unsigned seeds = 2, pair_step = 41, refuse_step = 11;
+static unsigned seeds = 1, pair_step = 101, refuse_step = 29;
 static const char *only; /* that life; NULL: all */
 
 static bool
