@@ -254,10 +254,10 @@ gw_conn_relay_out(struct gw_conn *c)
 	for (int i = 0; i < ROUNDS && c->to_client.n == 0 && !c->up_eof &&
 			c->up == GW_UP_OPEN;
 	     i++) {
-		ssize_t n = recv(c->up_fd, c->w->scratch,
-		    GW_SCRATCH - DVT_MQTT_BYE_MAX, MSG_DONTWAIT);
+		ssize_t n = recv(
+		    c->up_fd, c->w->scratch, GW_SCRATCH, MSG_DONTWAIT);
 		ssize_t done;
-		bool more = n == GW_SCRATCH - DVT_MQTT_BYE_MAX;
+		bool more = n == GW_SCRATCH;
 
 		if (n < 0 && (errno == EAGAIN || errno == EINTR))
 			break;

@@ -10,6 +10,7 @@
 #include "proc/control.h"
 #include "proc/sandbox.h"
 #include "proc/service.h"
+#include "proto/mqtt_gate.h"
 
 #include <openssl/rand.h>
 
@@ -529,7 +530,7 @@ gw_worker_run(struct dvt_child *me, void *program)
 	w->index = dvt_child_index(me);
 	w->feed = dvt_feed_new();
 	w->index_of = gw_index_new();
-	w->scratch = dvt_alloc(GW_SCRATCH);
+	w->scratch = dvt_alloc(GW_SCRATCH + DVT_MQTT_BYE_MAX);
 	dvt_buf_init(&w->waiting, WAITING_MAX);
 	dvt_buf_init(&w->line, DVT_RECORD_MAX);
 	if (RAND_bytes((unsigned char *)&w->life, sizeof(w->life)) != 1)

@@ -72,7 +72,7 @@ struct gw_worker {
 	int64_t stall_ms;            /* a side may take nothing; 0: for ever */
 	struct gw_stats stats, told; /* what is counted; what the feed has */
 	int memory_fd;
-	uint8_t *scratch; /* GW_SCRATCH bytes, within one call */
+	uint8_t *scratch; /* GW_SCRATCH bytes and a goodbye, within one call */
 
 	/* records that wait for the next message, or for the feed process */
 	bool recording; /* somebody wants them */
