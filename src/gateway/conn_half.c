@@ -134,7 +134,7 @@ static enum dvt_code
 peek(struct gw_conn *c, struct dvt_span *hello, size_t *need)
 {
 	uint8_t *p = c->w->scratch;
-	ssize_t n = recv(c->fd, p, GW_SCRATCH, MSG_PEEK | MSG_DONTWAIT);
+	ssize_t n = recv(c->fd, p, GW_RECORD, MSG_PEEK | MSG_DONTWAIT);
 	enum dvt_code rc;
 
 	*need = 1;
@@ -143,7 +143,7 @@ peek(struct gw_conn *c, struct dvt_span *hello, size_t *need)
 	if (n <= 0)
 		return DVT_E_INPUT;
 	rc = dvt_hello_gather(p, (size_t)n, hello, need);
-	return rc == DVT_E_LATER && *need > GW_SCRATCH ? DVT_E_LIMIT : rc;
+	return rc == DVT_E_LATER && *need > GW_RECORD ? DVT_E_LIMIT : rc;
 }
 
 bool

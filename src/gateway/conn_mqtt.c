@@ -19,7 +19,7 @@ void
 gw_conn_mqtt_new(struct gw_conn *c)
 {
 	c->mqtt = dvt_alloc(sizeof(*c->mqtt));
-	dvt_buf_init(&c->mqtt->opening, DVT_MQTT_OPENING_MAX + GW_SCRATCH);
+	dvt_buf_init(&c->mqtt->opening, DVT_MQTT_OPENING_MAX + GW_RECORD);
 }
 
 void
@@ -101,7 +101,7 @@ let_in(
 	struct dvt_buf head;
 
 	dvt_buf_init(&head, DVT_PROXY_MAX + DVT_MQTT_OPENING_MAX +
-				2 * DVT_DEVICE_ID_MAX + 2 * GW_SCRATCH);
+				2 * DVT_DEVICE_ID_MAX + 2 * GW_RECORD);
 	gw_conn_proxy_put(c, &head);
 	dvt_mqtt_opening_put(
 	    &head, o, gw_conn_device(c), c->w->program->settings.keep_password);

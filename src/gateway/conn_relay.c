@@ -11,7 +11,9 @@
 #include <sys/socket.h>
 
 #define HALF_CLOSE_MS 10000 /* upstream to end after the client did */
-#define ROUNDS        4     /* records relayed before others have their turn */
+/* Four records at once, for clients that fill them; on the wire each is a
+ * little longer. */
+#define WIDE (4 * (SSL3_RT_MAX_ENCRYPTED_LENGTH + SSL3_RT_HEADER_LENGTH))
 
 void
 gw_pending_add(struct gw_pending *q, const uint8_t *p, size_t n)
@@ -62,25 +64,33 @@ up_write(struct gw_conn *c, const uint8_t *p, size_t n)
 	return c->to_up.n > 0 ? 0 : up_send(c, p, n);
 }
 
-/* The same towards the client. */
+/* The same towards the client; each SSL_write() takes a record. */
 static ssize_t
 client_write(struct gw_conn *c, const uint8_t *p, size_t n)
 {
+	size_t all = 0;
 	int done, why;
 
+	if (n == 0)
+		return 0;
 	if (c->passed)
 		return plain_send(c->fd, p, n);
-	ERR_clear_error();
-	done = SSL_write(c->ssl, p, (int)n);
-	if (done > 0) {
-		if (c->corked)
-			gw_conn_cork(c, false);
-		return done;
-	}
+	if (n > GW_RECORD && !c->corked) /* its records go together */
+		gw_conn_cork(c, true);
+	do {
+		ERR_clear_error();
+		done = SSL_write(c->ssl, p + all, (int)(n - all));
+		all += done > 0 ? (size_t)done : 0;
+	} while (done > 0 && all < n);
+	if (all > 0 && c->corked)
+		gw_conn_cork(c, false);
+	if (done > 0)
+		return (ssize_t)all;
 	why = SSL_get_error(c->ssl, done);
 	c->write_wants_read = why == SSL_ERROR_WANT_READ;
-	return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE ? 0
-									 : -1;
+	return why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE
+		   ? (ssize_t)all
+		   : -1;
 }
 
 /* Each of these: false when the connection is gone. */
@@ -150,16 +160,49 @@ client_half_closed(struct gw_conn *c)
 	return true;
 }
 
-static bool
-client_ended(struct gw_conn *c, int n, int sys)
-{
-	int why = SSL_get_error(c->ssl, n);
+/* Nothing more just now, or no more at all. */
+struct stop {
+	int why; /* of SSL_get_error(); SSL_ERROR_NONE: it was not tried */
+	int sys;
+};
 
-	c->read_wants_write = why == SSL_ERROR_WANT_WRITE;
-	if (why == SSL_ERROR_WANT_READ || why == SSL_ERROR_WANT_WRITE)
+/*
+ * What the client sent: up to @most bytes of the scratch, record after record
+ * as long as more than the last one was at hand. An end is told once, so it
+ * comes beside what was read before it.
+ */
+static size_t
+client_read(struct gw_conn *c, size_t most, struct stop *stop)
+{
+	size_t n = 0;
+	int got;
+
+	*stop = (struct stop){.why = SSL_ERROR_NONE};
+	do {
+		ERR_clear_error();
+		errno = 0;
+		got = SSL_read(c->ssl, c->w->scratch + n, (int)(most - n));
+		if (got <= 0) {
+			stop->sys = errno;
+			stop->why = SSL_get_error(c->ssl, got);
+			break;
+		}
+		n += (size_t)got;
+		if (got == GW_RECORD) /* from its next buffer on */
+			SSL_set_default_read_buffer_len(c->ssl, WIDE);
+	} while (n + GW_RECORD <= most && SSL_has_pending(c->ssl) == 1);
+	c->read_wants_write = stop->why == SSL_ERROR_WANT_WRITE;
+	return n;
+}
+
+static bool
+client_stopped(struct gw_conn *c, const struct stop *stop)
+{
+	if (stop->why == SSL_ERROR_NONE || stop->why == SSL_ERROR_WANT_READ ||
+	    stop->why == SSL_ERROR_WANT_WRITE)
 		return true;
-	if (why != SSL_ERROR_ZERO_RETURN) {
-		gw_conn_drop_as(c, gw_conn_how_it_ended(why, sys));
+	if (stop->why != SSL_ERROR_ZERO_RETURN) {
+		gw_conn_drop_as(c, gw_conn_how_it_ended(stop->why, stop->sys));
 		return false;
 	}
 	dvt_edge_end(c->ssl, DVT_EDGE_CLOSED); /* counts without a byte */
@@ -217,33 +260,47 @@ on_again(void *ctx)
 		gw_conn_on_client(c, DVT_READ);
 }
 
+/* Records of a client that is not let in yet, one by one. */
+static bool
+relay_opening(struct gw_conn *c)
+{
+	struct stop stop;
+
+	do {
+		size_t n = client_read(c, GW_RECORD, &stop);
+
+		if (n > 0 && !gw_conn_mqtt_in(c, c->w->scratch, n))
+			return false;
+		if (!client_stopped(c, &stop))
+			return false;
+	} while (stop.why == SSL_ERROR_NONE && !c->mqtt->let_in &&
+		 SSL_has_pending(c->ssl) == 1);
+	return true;
+}
+
+static bool
+relay_in_tls(struct gw_conn *c)
+{
+	struct stop stop;
+	size_t n;
+
+	if (c->mqtt != NULL && !c->mqtt->let_in)
+		return relay_opening(c);
+	if (c->to_up.n > 0 || c->client_eof)
+		return true;
+	n = client_read(c, GW_SCRATCH, &stop);
+	return (n == 0 || hand_up(c, n)) && client_stopped(c, &stop);
+}
+
 bool
 gw_conn_relay_in(struct gw_conn *c)
 {
 	c->more = false;
 	if (c->passed)
 		return relay_in_plain(c);
-	for (int i = 0; i < ROUNDS && c->to_up.n == 0 && !c->client_eof; i++) {
-		int n;
-
-		ERR_clear_error();
-		errno = 0;
-		n = SSL_read(c->ssl, c->w->scratch, GW_SCRATCH);
-		if (n <= 0)
-			return client_ended(c, n, errno);
-		c->read_wants_write = false;
-		if (c->mqtt != NULL && !c->mqtt->let_in) {
-			if (!gw_conn_mqtt_in(c, c->w->scratch, (size_t)n))
-				return false;
-			if (SSL_has_pending(c->ssl) == 0)
-				break;
-			continue;
-		}
-		if (!hand_up(c, (size_t)n))
-			return false;
-		if (SSL_has_pending(c->ssl) == 0)
-			break; /* level-triggered: more will call again */
-	}
+	if (!relay_in_tls(c))
+		return false;
+	/* level-triggered: what the kernel holds will call again */
 	c->more = !c->client_eof && SSL_has_pending(c->ssl) == 1;
 	return true;
 }
@@ -251,35 +308,28 @@ gw_conn_relay_in(struct gw_conn *c)
 bool
 gw_conn_relay_out(struct gw_conn *c)
 {
-	for (int i = 0; i < ROUNDS && c->to_client.n == 0 && !c->up_eof &&
-			c->up == GW_UP_OPEN;
-	     i++) {
-		ssize_t n = recv(
-		    c->up_fd, c->w->scratch, GW_SCRATCH, MSG_DONTWAIT);
-		ssize_t done;
-		bool more = n == GW_SCRATCH;
+	ssize_t n, done;
 
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
-			break;
-		if (n <= 0) {
-			c->up_eof = true;
-			break;
-		}
-		c->up_spoke = true;
-		if (c->passed && c->client_eof) /* it may take its time */
-			dvt_timer_start(c->timer, HALF_CLOSE_MS);
-		if (c->mqtt != NULL)
-			n = (ssize_t)gw_conn_mqtt_out(
-			    c, c->w->scratch, (size_t)n);
-		done = client_write(c, c->w->scratch, (size_t)n);
-		if (done < 0) {
-			gw_conn_drop_as(c, DVT_EDGE_RESET);
-			return false;
-		}
-		keep(&c->to_client, c->w->scratch, (size_t)n, (size_t)done);
-		if (!more)
-			break;
+	if (c->to_client.n > 0 || c->up_eof || c->up != GW_UP_OPEN)
+		return true;
+	n = recv(c->up_fd, c->w->scratch, GW_SCRATCH, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return true;
+	if (n <= 0) {
+		c->up_eof = true;
+		return true;
 	}
+	c->up_spoke = true;
+	if (c->passed && c->client_eof) /* it may take its time */
+		dvt_timer_start(c->timer, HALF_CLOSE_MS);
+	if (c->mqtt != NULL)
+		n = (ssize_t)gw_conn_mqtt_out(c, c->w->scratch, (size_t)n);
+	done = client_write(c, c->w->scratch, (size_t)n);
+	if (done < 0) {
+		gw_conn_drop_as(c, DVT_EDGE_RESET);
+		return false;
+	}
+	keep(&c->to_client, c->w->scratch, (size_t)n, (size_t)done);
 	return true;
 }
 

@@ -12,7 +12,8 @@
 #include "ipc/channel.h"
 #include "loop/loop.h"
 
-#define GW_SCRATCH 16384 /* bytes: the largest TLS record */
+#define GW_RECORD  16384           /* bytes: the largest TLS record */
+#define GW_SCRATCH (4 * GW_RECORD) /* what one session moves in a turn */
 
 struct gw_conn;
 

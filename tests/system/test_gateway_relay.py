@@ -85,6 +85,37 @@ def test_a_slow_upstream_gets_every_byte_in_order(world, version):
 
 
 @pytest.mark.parametrize("version", VERSIONS)
+def test_a_slow_client_gets_every_byte_in_order(world, version):
+    """Records that the kernel took, took in part and did not take at all."""
+    data = os.urandom(6_000_000)  # more than the kernel holds for it
+    done = world.up.serve(lambda s: s.sendall(data))
+    c = world.client(version)
+    got, pauses = b"", 0
+    while len(got) < len(data):
+        part = c.tls.recv(16384)
+        assert part, len(got)
+        got += part
+        if len(got) >> 20 > pauses:
+            pauses = len(got) >> 20
+            time.sleep(0.1)
+    assert got == data
+    done.join(20)
+    c.close()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_last_words_of_a_client_come_before_its_end(world, version):
+    """Four full records, some more and close_notify in one read."""
+    data = os.urandom(4 * 16384 + 777)
+    done = world.up.serve(digest_of_all())
+    c = world.client(version)
+    c.tls.sendall(data)
+    assert c.leave()
+    done.join(20)
+    assert done.result == hashlib.sha256(data).hexdigest()
+
+
+@pytest.mark.parametrize("version", VERSIONS)
 def test_crumbs_that_arrive_together_are_all_passed_on(world, version):
     """Many records in one read: none stays in the TLS library while the socket is silent."""
     crumbs = [os.urandom(1 + n % 40) for n in range(2000)]
