@@ -2,6 +2,7 @@
 /* Opening the state directory, and the first credential in it. */
 #include "agent/program.h"
 
+#include "base/file.h"
 #include "base/mem.h"
 
 #include <errno.h>
@@ -16,18 +17,14 @@ agent_read_file(const char *path, struct dvt_buf *out, struct dvt_err *err)
 {
 	bool is_stdin = strcmp(path, "-") == 0;
 	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
-	uint8_t part[4096];
-	ssize_t n;
+	enum dvt_code rc;
 
 	if (fd < 0)
 		return dvt_fail_errno(err, "%s", path);
-	while ((n = read(fd, part, sizeof(part))) > 0)
-		dvt_buf_put(out, part, (size_t)n);
-	dvt_cleanse(part, sizeof(part));
+	rc = dvt_read_fd(fd, path, out, err);
 	if (!is_stdin)
 		(void)close(fd);
-	return n < 0 ? dvt_fail_errno(err, "%s", path)
-		     : dvt_buf_ok(out, path, err);
+	return rc;
 }
 
 static void

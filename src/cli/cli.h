@@ -128,9 +128,9 @@ void cli_print_wrapped(const char *text);
 /* The table of a refusal ("devices": [{device, reason}]) on standard error */
 void cli_print_refused(const json_t *problem);
 
-/* Whole file, at most @max bytes; "-" is standard input. */
+/* Append a whole file or pipe (dvt_read_fd()); "-" is standard input. */
 DVT_MUST_USE enum dvt_code cli_read_file(
-    const char *path, size_t max, struct dvt_buf *out, struct dvt_err *err);
+    const char *path, struct dvt_buf *out, struct dvt_err *err);
 
 /* --- the commands, by file --- */
 typedef enum dvt_code cli_run(struct cli *c, struct dvt_err *err);

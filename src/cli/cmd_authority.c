@@ -123,7 +123,7 @@ seal_key(struct cli *c, const char *path, char **sealed, struct dvt_err *err)
 	dvt_buf_init(&out, DVT_SEALED_MAX);
 	dvt_buf_init(&spki, DVT_KEY_PEM_MAX);
 	dvt_buf_init(&text, DVT_SEALED_MAX * 2);
-	if ((rc = cli_read_file(path, DVT_KEY_PEM_MAX, &pem, err)) != DVT_OK ||
+	if ((rc = cli_read_file(path, &pem, err)) != DVT_OK ||
 	    (rc = dvt_key_from_pem(dvt_buf_span(&pem), &key, err)) != DVT_OK) {
 		dvt_err_prefix(err, "%s", path);
 		goto out;
@@ -163,7 +163,7 @@ cmd_authority_import(struct cli *c, struct dvt_err *err)
 		return dvt_fail(
 		    err, DVT_E_INPUT, "which certificate? --certificate FILE");
 	dvt_buf_init(&pem, DVT_CHAIN_PEM_MAX);
-	if ((rc = cli_read_file(path, DVT_CHAIN_PEM_MAX, &pem, err)) != DVT_OK)
+	if ((rc = cli_read_file(path, &pem, err)) != DVT_OK)
 		goto out;
 	if ((rc = dvt_x509_from_pem(dvt_buf_span(&pem), &cert, err)) !=
 	    DVT_OK) {
@@ -272,7 +272,7 @@ cmd_trust_update(struct cli *c, struct dvt_err *err)
 		return dvt_fail(err, DVT_E_INPUT,
 		    "trust update takes add or remove, not %s", c->arg[0]);
 	dvt_buf_init(&pem, DVT_CERT_PEM_MAX);
-	rc = cli_read_file(c->arg[1], DVT_CERT_PEM_MAX, &pem, err);
+	rc = cli_read_file(c->arg[1], &pem, err);
 	if (rc == DVT_OK) {
 		body = json_pack("{s:s, s:s, s:s}", "operation",
 		    add ? "ADD" : "REMOVE", "certificate", dvt_buf_str(&pem),

@@ -106,8 +106,7 @@ cmd_cert_inspect(struct cli *c, struct dvt_err *err)
 	enum dvt_code rc;
 
 	dvt_buf_init(&pem, DVT_CHAIN_PEM_MAX);
-	if ((rc = cli_read_file(c->arg[0], DVT_CHAIN_PEM_MAX, &pem, err)) ==
-	    DVT_OK)
+	if ((rc = cli_read_file(c->arg[0], &pem, err)) == DVT_OK)
 		rc = dvt_chain_from_pem(dvt_buf_span(&pem), &chain, err);
 	for (size_t i = 0; rc == DVT_OK && i < chain.n; i++) {
 		json_t *one = describe(chain.cert[i]);
@@ -165,7 +164,7 @@ read_roots(const char *path, struct dvt_trust **out, struct dvt_err *err)
 
 	dvt_buf_init(&text, ROOTS_MAX);
 	dvt_buf_init(&der, ROOTS_MAX);
-	rc = cli_read_file(path, ROOTS_MAX, &text, err);
+	rc = cli_read_file(path, &text, err);
 	at = dvt_buf_span(&text);
 	while (rc == DVT_OK && n < ROOTS_COUNT) {
 		rc = dvt_pem_take(&at, DVT_PEM_CERT, &der, err);
@@ -207,7 +206,7 @@ add_file(
 	if (path == NULL)
 		return DVT_OK;
 	dvt_buf_init(&pem, ROOTS_MAX);
-	rc = cli_read_file(path, ROOTS_MAX, &pem, err);
+	rc = cli_read_file(path, &pem, err);
 	if (rc == DVT_OK) {
 		rc = dvt_chain_from_pem(dvt_buf_span(&pem), &more, err);
 		for (size_t i = 0; rc == DVT_OK && i < more.n; i++)
@@ -232,7 +231,7 @@ add_crls(struct dvt_trust *t, const char *path, struct dvt_err *err)
 	if (path == NULL)
 		return DVT_OK;
 	dvt_buf_init(&text, DVT_CRL_DER_MAX);
-	rc = cli_read_file(path, DVT_CRL_DER_MAX, &text, err);
+	rc = cli_read_file(path, &text, err);
 	if (rc == DVT_OK)
 		rc = dvt_crls_read(
 		    dvt_buf_span(&text), CRLS_COUNT, list, &n, err);

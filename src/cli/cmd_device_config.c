@@ -83,7 +83,7 @@ seal_file(X509 *to, const char *path, struct dvt_buf *text, struct dvt_err *err)
 
 	dvt_buf_init(&plain, DVT_CONFIG_VALUE);
 	dvt_buf_init(&sealed, DVT_CONFIG_SEALED);
-	rc = cli_read_file(path, DVT_CONFIG_VALUE, &plain, err);
+	rc = cli_read_file(path, &plain, err);
 	if (rc == DVT_OK)
 		rc = dvt_envelope_seal(to, dvt_buf_span(&plain), &sealed, err);
 	if (rc == DVT_OK)

@@ -242,7 +242,7 @@ set_file(json_t *body, const char *key, const char *path, struct dvt_err *err)
 	if (path == NULL)
 		return DVT_OK;
 	dvt_buf_init(&pem, DVT_CHAIN_PEM_MAX);
-	rc = cli_read_file(path, DVT_CHAIN_PEM_MAX, &pem, err);
+	rc = cli_read_file(path, &pem, err);
 	if (rc == DVT_OK)
 		json_object_set_new(body, key, json_string(dvt_buf_str(&pem)));
 	dvt_buf_fini(&pem);

@@ -7,11 +7,8 @@
 #include "base/file.h"
 #include "cli/cli.h"
 #include "cli/inventory.h"
+#include "pki/chain.h"
 #include "pki/x509.h"
-
-#include <openssl/bio.h>
-#include <openssl/pem.h>
-#include <openssl/x509.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +19,6 @@
 
 #define SLICE_ROWS  200    /* rows in one request */
 #define SLICE_BYTES 900000 /* bytes in one request */
-#define FILE_MAX    65536  /* bytes of one certificate file */
 #define ROWS_SHOWN  20     /* refused rows listed; --json lists all */
 #define LINE_TEXT   8192   /* bytes of one line of index.txt */
 
@@ -52,14 +48,6 @@ open_stream(const char *path, FILE **out, struct dvt_err *err)
 		close(fd);
 	}
 	return rc;
-}
-
-/* There is nobody to ask, and a certificate has no pass phrase. */
-static int
-no_passphrase(char *buf, int size, int for_writing, void *arg)
-{
-	(void)buf, (void)size, (void)for_writing, (void)arg;
-	return -1;
 }
 
 /* Read whole before the first row is sent: a slip changes nothing. */
@@ -177,38 +165,26 @@ static enum dvt_code
 read_certificates(
     const char *path, char **leaf, char **rest, struct dvt_err *err)
 {
-	struct dvt_buf text;
-	BIO *in = NULL, *out[2] = {BIO_new(BIO_s_mem()), BIO_new(BIO_s_mem())};
-	X509 *cert;
-	size_t n = 0;
+	struct dvt_buf text, out[2];
+	struct dvt_chain chain = {0};
 	enum dvt_code rc;
 
 	*leaf = *rest = NULL;
-	dvt_buf_init(&text, FILE_MAX);
-	if ((rc = cli_read_file(path, FILE_MAX, &text, err)) != DVT_OK)
-		goto out;
-	in = BIO_new_mem_buf(text.p, (int)text.n);
-	while (
-	    (cert = PEM_read_bio_X509(in, NULL, no_passphrase, NULL)) != NULL) {
-		PEM_write_bio_X509(out[n > 0], cert);
-		X509_free(cert);
-		n++;
+	dvt_buf_init(&text, DVT_CHAIN_PEM_MAX);
+	dvt_buf_init(&out[0], DVT_CHAIN_PEM_MAX);
+	dvt_buf_init(&out[1], DVT_CHAIN_PEM_MAX);
+	if ((rc = dvt_read_regular(path, &text, err)) == DVT_OK)
+		rc = dvt_chain_from_pem(dvt_buf_span(&text), &chain, err);
+	for (size_t i = 0; rc == DVT_OK && i < chain.n; i++)
+		rc = dvt_x509_to_pem(chain.cert[i], &out[i > 0], err);
+	if (rc == DVT_OK) {
+		*leaf = dvt_buf_take_str(&out[0]);
+		*rest = dvt_buf_take_str(&out[1]);
 	}
-	if (n == 0) {
-		rc = dvt_fail(err, DVT_E_INPUT, "no PEM certificate in it");
-		goto out;
-	}
-	for (size_t i = 0; i < 2; i++) {
-		char *p;
-		long len = BIO_get_mem_data(out[i], &p);
-
-		*(i == 0 ? leaf : rest) = dvt_strndup(p, (size_t)len);
-	}
-out:
-	BIO_free(in);
-	BIO_free(out[0]);
-	BIO_free(out[1]);
+	dvt_chain_fini(&chain);
 	dvt_buf_fini(&text);
+	dvt_buf_fini(&out[0]);
+	dvt_buf_fini(&out[1]);
 	return rc;
 }
 

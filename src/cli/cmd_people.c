@@ -186,7 +186,7 @@ read_lines(const char *path, json_t *lines, struct dvt_err *err)
 	enum dvt_code rc;
 
 	dvt_buf_init(&text, CHECKPOINTS_MAX);
-	rc = cli_read_file(path, CHECKPOINTS_MAX, &text, err);
+	rc = cli_read_file(path, &text, err);
 	rest = dvt_buf_span(&text);
 	while (rc == DVT_OK && rest.n > 0) {
 		const uint8_t *end = memchr(rest.p, '\n', rest.n);

@@ -23,7 +23,7 @@ read_file(const char *path, X509 **certs, size_t *n, struct dvt_err *err)
 
 	dvt_buf_init(&text, FILE_MAX);
 	dvt_buf_init(&der, FILE_MAX);
-	rc = cli_read_file(path, FILE_MAX, &text, err);
+	rc = cli_read_file(path, &text, err);
 	at = dvt_buf_span(&text);
 	while (rc == DVT_OK && *n < COUNT_MAX) {
 		rc = dvt_pem_take(&at, DVT_PEM_CERT, &der, err);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* REST calls of the command line: one request each, problems to dvt_err. */
+#include "base/file.h"
 #include "cli/cli.h"
 #include "http/client.h"
 #include "pki/ssl_err.h"
@@ -230,11 +231,9 @@ cli_query(struct dvt_buf *target, const char *key, const char *value)
 }
 
 enum dvt_code
-cli_read_file(
-    const char *path, size_t max, struct dvt_buf *out, struct dvt_err *err)
+cli_read_file(const char *path, struct dvt_buf *out, struct dvt_err *err)
 {
-	char part[16384];
-	ssize_t n = 0;
+	enum dvt_code rc;
 	int fd;
 
 	if (strcmp(path, "-") == 0) {
@@ -247,15 +246,7 @@ cli_read_file(
 	}
 	if (fd < 0)
 		return dvt_fail_errno(err, "%s", path);
-	while (!out->full && out->n <= max &&
-	       (n = read(fd, part, sizeof(part))) > 0)
-		dvt_buf_put(out, part, (size_t)n);
-	dvt_cleanse(part, sizeof(part));
+	rc = dvt_read_fd(fd, path, out, err);
 	close(fd);
-	if (n < 0)
-		return dvt_fail_errno(err, "%s", path);
-	if (out->n > max || out->full)
-		return dvt_fail(
-		    err, DVT_E_LIMIT, "%s: over %zu bytes", path, max);
-	return DVT_OK;
+	return rc;
 }

@@ -66,7 +66,7 @@ read_token_file(struct cli *c, const char *path, struct dvt_err *err)
 	enum dvt_code rc;
 
 	dvt_buf_init(&text, TOKEN_MAX);
-	if ((rc = cli_read_file(path, TOKEN_MAX, &text, err)) == DVT_OK) {
+	if ((rc = cli_read_file(path, &text, err)) == DVT_OK) {
 		while (text.n > 0 && text.p[text.n - 1] <= ' ')
 			text.n--;
 		dvt_secret_set(&c->token, text.p, text.n);

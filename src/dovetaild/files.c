@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dovetaild/files.h"
 
-#include "base/file.h"
-
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,24 +8,6 @@
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-enum dvt_code
-file_read(const char *path, struct dvt_buf *out, struct dvt_err *err)
-{
-	uint8_t chunk[4096];
-	ssize_t n;
-	int fd;
-	enum dvt_code rc = dvt_open_regular(path, &fd, err);
-
-	if (rc != DVT_OK)
-		return rc;
-	while ((n = read(fd, chunk, sizeof(chunk))) > 0)
-		dvt_buf_put(out, chunk, (size_t)n);
-	close(fd);
-	if (n < 0)
-		return dvt_fail_errno(err, "%s", path);
-	return dvt_buf_ok(out, path, err);
-}
 
 static enum dvt_code
 write_synced(

@@ -1,16 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Small files of the data folder, read whole and written durably. */
+/* Small files of the data folder, written durably. */
 #ifndef DVT_DOVETAILD_FILES_H
 #define DVT_DOVETAILD_FILES_H
 
 #include "base/span.h"
 
 #include <sys/types.h>
-
-/* Append the whole file; DVT_E_LIMIT over the limit of @out; DVT_E_ABSENT;
- * DVT_E_SYSTEM. */
-DVT_MUST_USE enum dvt_code file_read(
-    const char *path, struct dvt_buf *out, struct dvt_err *err);
 
 /**
  * file_write() - make @bytes the content of @path

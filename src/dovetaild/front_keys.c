@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A front's own private keys: made here, kept in its folder, never told. */
+#include "base/file.h"
 #include "base/log.h"
 #include "dovetaild/files.h"
 #include "dovetaild/front_priv.h"
@@ -47,7 +48,7 @@ load(struct front *f, const char *name, const char *order, struct dvt_err *err)
 
 	snprintf(path, sizeof(path), "%s/%s", f->folder, name);
 	dvt_buf_init(&pem, DVT_KEY_PEM_MAX);
-	if ((rc = file_read(path, &pem, err)) == DVT_OK &&
+	if ((rc = dvt_read_regular(path, &pem, err)) == DVT_OK &&
 	    (rc = dvt_key_from_pem(dvt_buf_span(&pem), &key, err)) == DVT_OK)
 		rc = take(f, order, key, err);
 	if (rc != DVT_OK)

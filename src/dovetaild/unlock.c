@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "dovetaild/unlock.h"
 
+#include "base/file.h"
 #include "base/hex.h"
 #include "dovetaild/files.h"
 #include "dovetaild/signer.h"
@@ -25,7 +26,7 @@ from_hex_file(const char *path, struct dvt_secret *out, struct dvt_err *err)
 	size_t n = 0;
 
 	dvt_buf_init(&text, 256);
-	if ((rc = file_read(path, &text, err)) == DVT_OK) {
+	if ((rc = dvt_read_regular(path, &text, err)) == DVT_OK) {
 		while (text.n > 0 && (text.p[text.n - 1] == '\n' ||
 					 text.p[text.n - 1] == '\r'))
 			text.n--;
@@ -97,7 +98,7 @@ from_terminal(const char *dir, struct dvt_secret *out, struct dvt_err *err)
 
 	snprintf(path, sizeof(path), "%s/%s", dir, UNLOCK_KDF_FILE);
 	dvt_buf_init(&text, DVT_KDF_TEXT);
-	if ((rc = file_read(path, &text, err)) != DVT_OK ||
+	if ((rc = dvt_read_regular(path, &text, err)) != DVT_OK ||
 	    (rc = dvt_kdf_parse(dvt_buf_str(&text), &kdf, err)) != DVT_OK ||
 	    (rc = ask("Passphrase of the signer: ", passphrase,
 		 sizeof(passphrase), err)) != DVT_OK)

@@ -2,6 +2,7 @@
 /* One device of the fleet: see member.h. */
 #include "fleetsim/member.h"
 
+#include "base/file.h"
 #include "base/log.h"
 #include "device/keyfile.h"
 #include "durable/fs_posix.h"
@@ -173,23 +174,6 @@ after_step(void *user)
 /* --- making one --- */
 
 static enum dvt_code
-read_file(const char *path, struct dvt_buf *out, struct dvt_err *err)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	uint8_t part[8192];
-	ssize_t n;
-
-	if (fd < 0)
-		return dvt_fail_errno(err, "%s", path);
-	while ((n = read(fd, part, sizeof(part))) > 0)
-		dvt_buf_put(out, part, (size_t)n);
-	dvt_cleanse(part, sizeof(part));
-	close(fd);
-	return n < 0 ? dvt_fail_errno(err, "%s", path)
-		     : dvt_buf_ok(out, path, err);
-}
-
-static enum dvt_code
 import(struct member *m, const json_t *line, struct dvt_err *err)
 {
 	static const char *const fields[] = {
@@ -204,7 +188,7 @@ import(struct member *m, const json_t *line, struct dvt_err *err)
 	for (size_t i = 0; rc == DVT_OK && i < DVT_COUNT(fields); i++) {
 		rc = dvt_json_get_str(line, fields[i], 0, &path, err);
 		if (rc == DVT_OK)
-			rc = read_file(path, &file[i], err);
+			rc = dvt_read_regular(path, &file[i], err);
 	}
 	if (rc == DVT_OK) {
 		c.key_pem = dvt_buf_span(&file[0]);

@@ -43,28 +43,6 @@ gw_files_fini(struct gw_files *f)
 	*f = (struct gw_files){0};
 }
 
-enum dvt_code
-gw_file_read(const char *path, struct dvt_buf *out, struct dvt_err *err)
-{
-	char part[16384];
-	ssize_t n;
-	int fd;
-	enum dvt_code rc = dvt_open_regular(path, &fd, err);
-
-	if (rc != DVT_OK)
-		return rc;
-	while ((n = read(fd, part, sizeof(part))) > 0)
-		dvt_buf_put(out, part, (size_t)n);
-	dvt_cleanse(part, sizeof(part)); /* it may have been a key */
-	if (n < 0) {
-		(void)dvt_fail_errno(err, "%s", path);
-		close(fd);
-		return DVT_E_SYSTEM;
-	}
-	close(fd);
-	return dvt_buf_ok(out, path, err);
-}
-
 /* --- one by one --- */
 
 /* DNS names of the leaf: which server names it may be shown for. */
@@ -193,7 +171,7 @@ load_one(struct gw_files *f, struct gw_pair *p, enum what what,
 	if (path == NULL)
 		return DVT_OK;
 	dvt_buf_init(&b, most[what]);
-	if ((rc = gw_file_read(path, &b, err)) == DVT_OK) {
+	if ((rc = dvt_read_regular(path, &b, err)) == DVT_OK) {
 		rc = take(f, p, what, dvt_buf_span(&b), now, err);
 		if (rc != DVT_OK)
 			dvt_err_prefix(err, "%s", path);

@@ -66,10 +66,6 @@ DVT_MUST_USE enum dvt_code gw_files_load(const struct gw_settings *s,
 const char *gw_files_doubt(const struct gw_files *f, int64_t now, size_t i,
     const char **event, char text[DVT_DOUBT_MAX]);
 
-/* The whole file; DVT_E_LIMIT over @out's limit; DVT_E_SYSTEM. */
-DVT_MUST_USE enum dvt_code gw_file_read(
-    const char *path, struct dvt_buf *out, struct dvt_err *err);
-
 /* --- files_wire.c: to a worker, keys included --- */
 
 /* CRLs come first, in pieces, each one message's fields. */
@@ -89,9 +85,8 @@ void gw_crl_parts_fini(struct gw_crl_parts *parts);
  * dvt_shelf_fd() of it. */
 void gw_files_put(const struct gw_files *f, struct dvt_buf *out);
 /* @parts: the lists that came before; empty afterwards. */
-DVT_MUST_USE enum dvt_code gw_files_get(struct dvt_fields *in,
-    int denied, struct gw_crl_parts *parts, struct gw_files *out,
-    struct dvt_err *err);
+DVT_MUST_USE enum dvt_code gw_files_get(struct dvt_fields *in, int denied,
+    struct gw_crl_parts *parts, struct gw_files *out, struct dvt_err *err);
 
 /* What a report says of one pair; @out is the caller's (texts are copied). */
 DVT_MUST_USE enum dvt_code gw_files_report(const struct gw_files *f,

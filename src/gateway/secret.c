@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "gateway/secret.h"
 
-#include "gateway/files.h"
+#include "base/file.h"
 #include "gateway/keyring.h"
 
 #include <errno.h>
@@ -26,7 +26,7 @@ gw_secret_read(
 	is_file = strncmp(s->secret, "file:", 5) == 0;
 	dvt_buf_init(&b, GW_SECRET_MAX);
 	if (is_file)
-		rc = gw_file_read(s->secret + 5, &b, err);
+		rc = dvt_read_regular(s->secret + 5, &b, err);
 	else
 		dvt_buf_puts(&b, s->secret);
 	while (b.n > 0 && (b.p[b.n - 1] == '\n' || b.p[b.n - 1] == '\r'))

@@ -509,28 +509,16 @@ dvt_config_load(const struct dvt_setting *table, size_t n, const char *path,
     struct dvt_config **out, struct dvt_err *err)
 {
 	struct dvt_buf text;
-	uint8_t piece[8192];
 	enum dvt_code rc;
-	ssize_t got;
-	int fd;
 
 	*out = NULL;
 	if (path == NULL)
 		return dvt_config_parse(
 		    table, n, (struct dvt_span){NULL, 0}, "defaults", out, err);
-	if ((rc = dvt_open_regular(path, &fd, err)) != DVT_OK) {
-		dvt_err_prefix(err, "settings");
-		return rc;
-	}
 	dvt_buf_init(&text, DVT_CONFIG_MAX);
-	while ((got = read(fd, piece, sizeof(piece))) > 0)
-		dvt_buf_put(&text, piece, (size_t)got);
-	if (got < 0)
-		rc = dvt_fail_errno(err, "settings %s", path);
+	if ((rc = dvt_read_regular(path, &text, err)) != DVT_OK)
+		dvt_err_prefix(err, "settings");
 	else
-		rc = dvt_buf_ok(&text, path, err);
-	close(fd);
-	if (rc == DVT_OK)
 		rc = dvt_config_parse(
 		    table, n, dvt_buf_span(&text), path, out, err);
 	dvt_buf_fini(&text);

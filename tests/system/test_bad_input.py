@@ -372,7 +372,7 @@ def test_an_import_tells_each_row_it_refuses_and_takes_the_others(plane, tmp_pat
     inventory.write_text("\n".join([*rows, rows[1].replace("dev-0001", "dev-0099")]) + "\n")
     done = cli(plane, "device", "import", folder, "--inventory", inventory)
     said = done.stdout + done.stderr
-    assert re.search(rf"serial {broken.stem}: no PEM certificate", said), said
+    assert re.search(rf"serial {broken.stem}: chain: no \"BEGIN CERTIFICATE\"", said), said
     assert re.search(r"row \d+: 3 fields between tabs, .* has 6: \"V\?2612310000.{40,60}\.\.\.\"", said), said
     assert re.search(rf"  inventory line {len(rows) + 1}, device dev-0099: no certificate", said), said
     assert plane.everything_kept() == before, "the rows that are here already count once"
