@@ -6,6 +6,7 @@
 #include "store/authority.h"
 #include "store/credential.h"
 #include "store/edge.h"
+#include "wire/ext.h"
 #include "wire/json.h"
 
 #include <inttypes.h>
@@ -31,15 +32,11 @@ names_of(struct dvt_app *app, const struct dvt_req *req)
 	return list;
 }
 
+/* One that devices connect to, and a certificate can be made for. */
 static enum dvt_code
 check_host(const char *name, struct dvt_err *err)
 {
-	static const char chars[] = "abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "0123456789.-:";
-	size_t n = strlen(name);
-
-	if (n == 0 || n > DVT_HOST_MAX || strspn(name, chars) != n)
+	if (*name == '*' || dvt_host_kind(name) == 0)
 		return dvt_fail(err, DVT_E_INPUT,
 		    "\"%.64s\" is no host name or address", name);
 	return DVT_OK;

@@ -18,7 +18,6 @@
 #include "wire/json.h"
 #include "wire/pem.h"
 
-#include <arpa/inet.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -155,7 +154,7 @@ to_sans(const char *names, struct dvt_san *out)
 {
 	json_t *list = json_loads(names, 0, NULL);
 	const json_t *item;
-	uint8_t raw[16];
+	uint8_t raw[DVT_IP_BYTES];
 	size_t i, n = 0;
 
 	json_array_foreach(list, i, item)
@@ -164,10 +163,8 @@ to_sans(const char *names, struct dvt_san *out)
 
 		if (text == NULL || n == DVT_SANS_MAX)
 			continue;
-		out[n].kind = inet_pton(AF_INET, text, raw) == 1 ||
-				      inet_pton(AF_INET6, text, raw) == 1
-				  ? DVT_SAN_IP
-				  : DVT_SAN_DNS;
+		out[n].kind = dvt_ip_parse(text, raw) > 0 ? DVT_SAN_IP
+							  : DVT_SAN_DNS;
 		if (dvt_copy_str(out[n].text, sizeof(out[n].text), text) == 0)
 			n++;
 	}

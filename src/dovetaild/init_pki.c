@@ -4,7 +4,6 @@
 #include "pki/key.h"
 #include "wire/pem.h"
 
-#include <arpa/inet.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -120,12 +119,9 @@ init_profiles(struct init *i, struct dvt_err *err)
 static void
 to_san(const char *text, struct dvt_san *san)
 {
-	uint8_t raw[16];
+	uint8_t raw[DVT_IP_BYTES];
 
-	san->kind = inet_pton(AF_INET, text, raw) == 1 ||
-			    inet_pton(AF_INET6, text, raw) == 1
-			? DVT_SAN_IP
-			: DVT_SAN_DNS;
+	san->kind = dvt_ip_parse(text, raw) > 0 ? DVT_SAN_IP : DVT_SAN_DNS;
 	(void)dvt_copy_str(san->text, sizeof(san->text), text);
 }
 

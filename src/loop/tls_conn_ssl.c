@@ -2,9 +2,10 @@
 /* The TLS half of an outgoing connection: checks asked for, reasons kept. */
 #include "loop/tls_conn_priv.h"
 
+#include "wire/ext.h"
+
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
-#include <arpa/inet.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -66,10 +67,9 @@ on_info(const SSL *ssl, int where, int ret)
 static bool
 is_ip(const char *name)
 {
-	uint8_t raw[16];
+	uint8_t raw[DVT_IP_BYTES];
 
-	return inet_pton(AF_INET, name, raw) == 1 ||
-	       inet_pton(AF_INET6, name, raw) == 1;
+	return dvt_ip_parse(name, raw) > 0;
 }
 
 static enum dvt_code

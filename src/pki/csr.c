@@ -8,8 +8,6 @@
 #include "wire/ext.h"
 #include "wire/oid.h"
 
-#include <arpa/inet.h>
-
 static void
 put_attribute_open(
     struct dvt_buf *b, struct dvt_span oid, size_t *attribute, size_t *values)
@@ -96,16 +94,15 @@ dvt_csr_san_put(const char *const *names, size_t n, struct dvt_buf *der,
     struct dvt_err *err)
 {
 	size_t list = dvt_der_open(der, DVT_DER_SEQ);
-	uint8_t raw[16];
+	uint8_t raw[DVT_IP_BYTES];
 
 	for (size_t i = 0; i < n; i++) {
-		if (inet_pton(AF_INET, names[i], raw) == 1)
-			dvt_der_put(der, DVT_SAN_IP, (struct dvt_span){raw, 4});
-		else if (inet_pton(AF_INET6, names[i], raw) == 1)
+		size_t ip = dvt_ip_parse(names[i], raw);
+
+		if (ip > 0)
 			dvt_der_put(
-			    der, DVT_SAN_IP, (struct dvt_span){raw, 16});
-		else if (strlen(names[i]) > DVT_HOST_MAX ||
-			 !dvt_is_dns_name(names[i]))
+			    der, DVT_SAN_IP, (struct dvt_span){raw, ip});
+		else if (dvt_host_kind(names[i]) != DVT_SAN_DNS)
 			return dvt_fail(err, DVT_E_INPUT,
 			    "\"%.40s\": no host name", names[i]);
 		else

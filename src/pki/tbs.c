@@ -8,8 +8,6 @@
 
 #include <openssl/sha.h>
 
-#include <arpa/inet.h>
-
 #define KEY_ID_BYTES 20 /* RFC 7093 section 2 method 1 */
 
 #define OID_OCSP_SIGNING DVT_SPAN_LIT("\x2b\x06\x01\x05\x05\x07\x03\x09")
@@ -129,17 +127,14 @@ is_ia5_word(const char *s)
 static enum dvt_code
 put_san(struct dvt_buf *v, const struct dvt_san *san, struct dvt_err *err)
 {
-	uint8_t address[16];
+	uint8_t address[DVT_IP_BYTES];
 	struct dvt_span raw = dvt_span_str(san->text);
 	bool ok;
 
 	if (san->kind == DVT_SAN_IP) {
-		raw = (struct dvt_span){address, 4};
-		ok = inet_pton(AF_INET, san->text, address) == 1;
-		if (!ok && inet_pton(AF_INET6, san->text, address) == 1) {
-			raw.n = 16;
-			ok = true;
-		}
+		raw.p = address;
+		raw.n = dvt_ip_parse(san->text, address);
+		ok = raw.n > 0;
 	} else if (san->kind == DVT_SAN_DNS) {
 		ok = dvt_is_dns_name(san->text);
 	} else {

@@ -9,8 +9,6 @@
 #include <openssl/err.h>
 #include <openssl/x509v3.h>
 
-#include <arpa/inet.h>
-
 const char *
 dvt_verdict_reason(int error)
 {
@@ -51,10 +49,9 @@ fill_accepted(struct dvt_verdict *v, const STACK_OF(X509) * path)
 static int
 set_host(X509_VERIFY_PARAM *param, const char *host)
 {
-	uint8_t address[16];
+	uint8_t address[DVT_IP_BYTES];
 
-	if (inet_pton(AF_INET, host, address) == 1 ||
-	    inet_pton(AF_INET6, host, address) == 1)
+	if (dvt_ip_parse(host, address) > 0)
 		return X509_VERIFY_PARAM_set1_ip_asc(param, host);
 	X509_VERIFY_PARAM_set_hostflags(
 	    param, X509_CHECK_FLAG_NO_PARTIAL_WILDCARDS);

@@ -2,8 +2,12 @@
 /* Extensions: see ext.h. */
 #include "wire/ext.h"
 
+#include "base/limits.h"
 #include "wire/der.h"
 #include "wire/oid.h"
+
+#include <arpa/inet.h>
+#include <string.h>
 
 static enum dvt_code
 take_ext(struct dvt_span *in, struct dvt_ext *ext, struct dvt_err *err)
@@ -188,6 +192,25 @@ dvt_ext_put(struct dvt_buf *b, struct dvt_span oid, bool critical,
 		dvt_der_put_bool(b, true);
 	dvt_der_put(b, DVT_DER_OCTETS, value);
 	dvt_der_close(b, seq);
+}
+
+size_t
+dvt_ip_parse(const char *s, uint8_t out[DVT_IP_BYTES])
+{
+	if (inet_pton(AF_INET, s, out) == 1)
+		return 4;
+	return inet_pton(AF_INET6, s, out) == 1 ? 16 : 0;
+}
+
+uint8_t
+dvt_host_kind(const char *s)
+{
+	uint8_t raw[DVT_IP_BYTES];
+
+	if (dvt_ip_parse(s, raw) > 0)
+		return DVT_SAN_IP;
+	return strlen(s) <= DVT_HOST_MAX && dvt_is_dns_name(s) ? DVT_SAN_DNS
+							       : 0;
 }
 
 bool

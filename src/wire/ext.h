@@ -55,9 +55,9 @@ DVT_MUST_USE enum dvt_code dvt_ext_authority_key_id(
 
 /* Tags of a GeneralName (section 4.2.1.6). */
 #define DVT_SAN_EMAIL 0x81
-#define DVT_SAN_DNS 0x82
-#define DVT_SAN_URI 0x86
-#define DVT_SAN_IP  0x87
+#define DVT_SAN_DNS   0x82
+#define DVT_SAN_URI   0x86
+#define DVT_SAN_IP    0x87
 
 /*
  * subjectAltName: open the list once, then take names until @names is
@@ -67,6 +67,16 @@ DVT_MUST_USE enum dvt_code dvt_ext_san_open(
     struct dvt_span value, struct dvt_span *names, struct dvt_err *err);
 DVT_MUST_USE enum dvt_code dvt_ext_san_take(struct dvt_span *names,
     uint8_t *tag, struct dvt_span *name, struct dvt_err *err);
+
+#define DVT_IP_BYTES 16
+/* Bytes of the address that @s is: 4, 16, or 0 for none (RFC 5280 section
+ * 4.2.1.6, iPAddress). */
+size_t dvt_ip_parse(const char *s, uint8_t out[DVT_IP_BYTES]);
+/*
+ * What @s is as the name of a host: DVT_SAN_IP, DVT_SAN_DNS (as
+ * dvt_is_dns_name(), at most DVT_HOST_MAX characters), or 0 for neither.
+ */
+uint8_t dvt_host_kind(const char *s);
 
 /* Letters, digits, hyphens, "_", dots; one "*." in front; no empty label
  * (RFC 1123 section 2.1, RFC 6125 section 6.4.3). */
