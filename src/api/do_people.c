@@ -113,7 +113,22 @@ api_create_token(struct dvt_app *app, const struct dvt_req *req,
 	return rc;
 }
 
-/* DELETE /v1/tokens/{name} - again is 200; 403 one that may more. */
+/* Whoever holds a token may end it: it may have been seen. */
+static enum dvt_code
+may_revoke(
+    struct dvt_app *app, const struct dvt_row_token *row, struct dvt_err *err)
+{
+	if (strcmp(row->name, app->actor) == 0)
+		return DVT_OK;
+	return not_wider(app,
+	    dvt_api_role_from_name(dvt_token_role_name(row->role)),
+	    app->now.wall_s, err);
+}
+
+/*
+ * DELETE /v1/tokens/{name} - again is 200; 403 one that may more than one's
+ * own, and for a viewer all but its own.
+ */
 enum dvt_code
 api_revoke_token(struct dvt_app *app, const struct dvt_req *req,
     struct dvt_reply *reply, struct dvt_err *err)
@@ -124,9 +139,7 @@ api_revoke_token(struct dvt_app *app, const struct dvt_req *req,
 
 	if ((rc = dvt_store_token_by_name(
 		 app->tx, app->arena, name, &row, err)) != DVT_OK ||
-	    (rc = not_wider(app,
-		 dvt_api_role_from_name(dvt_token_role_name(row.role)),
-		 app->now.wall_s, err)) != DVT_OK)
+	    (rc = may_revoke(app, &row, err)) != DVT_OK)
 		return rc;
 	if (row.revoked_at == 0 &&
 	    ((rc = dvt_store_token_revoke(
@@ -175,6 +188,11 @@ may_give(struct dvt_app *app, const struct dvt_row_approval *a,
 	    (rc = not_made_by(app, app->actor, a->requested_by, a, err)) !=
 		DVT_OK)
 		return rc;
+	if (a->withdrawn_at != 0)
+		return dvt_fail(err, DVT_E_CONFLICT,
+		    "approval %" PRId64 " was withdrawn: its rotation ended "
+		    "without it, nothing waits for it",
+		    a->id);
 	if (a->used_at != 0 || a->expires_at <= app->now.wall_s)
 		return dvt_fail(err, DVT_E_CONFLICT,
 		    "approval %" PRId64 " %s; let it be asked for anew", a->id,
@@ -189,7 +207,8 @@ may_give(struct dvt_app *app, const struct dvt_row_approval *a,
 
 /*
  * POST /v1/approvals/{id}/give - 200 and the approval, again as well; 403
- * one's own request; 409 used, expired, or another digest than was read.
+ * one's own request; 409 used, withdrawn, expired, or another digest than was
+ * read.
  */
 enum dvt_code
 api_give_approval(struct dvt_app *app, const struct dvt_req *req,

@@ -73,6 +73,20 @@ nobody_makes_a_token_wider_than_ones_own(void **state)
 	ask_for(t, 404, "operator", "DELETE", "/v1/tokens/none", NULL);
 }
 
+static void
+a_viewer_revokes_its_own_token_and_no_other(void **state)
+{
+	struct test_api *t = *state;
+
+	post(t, 201, "/v1/tokens", "{\"name\": \"v2\", \"role\": \"viewer\"}");
+	ask_for(t, 403, "viewer", "DELETE", "/v1/tokens/v2", NULL);
+	ask_for(t, 403, "viewer", "DELETE", "/v1/tokens/operator", NULL);
+	ask_for(t, 200, "viewer", "DELETE", "/v1/tokens/viewer", NULL);
+	assert_log(t, "audit token.revoke viewer;");
+	assert_at(t, "revoked_at", "1764547200");
+	ask_for(t, 401, "viewer", "DELETE", "/v1/tokens/viewer", NULL);
+}
+
 /* One who may make tokens is still one person. */
 static void
 an_approval_is_not_given_by_a_token_that_the_asker_made(void **state)
@@ -203,6 +217,12 @@ an_approval_is_given_by_another_person_in_time(void **state)
 	ask_for(t, 403, "approver", "POST", "/v1/approvals/3/give", NULL);
 	ask_for(t, 409, "approver", "POST", "/v1/approvals/4/give", NULL);
 	ask_for(t, 404, "approver", "POST", "/v1/approvals/9/give", NULL);
+	put(t, "approval",
+	    "id = 5, digest = 'h', requested_by = 'x', expires_at = %d, "
+	    "rotation_id = 3, withdrawn_at = 2",
+	    TEST_NOW + 10);
+	ask_for(t, 409, "approver", "POST", "/v1/approvals/5/give", NULL);
+	assert_non_null(strstr(at(t, "detail"), "was withdrawn"));
 }
 
 static void
@@ -544,6 +564,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    test_api(a_token_is_made_and_works_until_it_is_revoked),
 	    test_api(nobody_makes_a_token_wider_than_ones_own),
+	    test_api(a_viewer_revokes_its_own_token_and_no_other),
 	    test_api(a_token_that_ends_makes_none_that_lasts_longer),
 	    test_api(bodies_are_refused_by_the_field),
 	    test_api(an_approval_is_given_by_another_person_in_time),

@@ -416,11 +416,15 @@ people_and_the_audit_log_are_listed(void **state)
 	put(t, "approval",
 	    "id = 3, digest = 'd3', expires_at = %d, used_at = 1",
 	    TEST_NOW + 1);
+	put(t, "approval",
+	    "id = 4, digest = 'd4', expires_at = %d, withdrawn_at = 1",
+	    TEST_NOW + 1);
 	get(t, "/v1/approvals");
 	assert_at(t, "items.0.id", "2");
 	assert_at(t, "items.1", "");
 	get(t, "/v1/approvals?all=1");
-	assert_at(t, "items.2.id", "1");
+	assert_at(t, "items.0.withdrawn_at", "1");
+	assert_at(t, "items.3.id", "1");
 	get(t, "/v1/tokens");
 	assert_at(t, "items.0.name", "admin");
 	assert_at(t, "items.0.hash", "");

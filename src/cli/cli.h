@@ -118,6 +118,18 @@ void cli_table(const json_t *items, const struct cli_column *columns, size_t n,
     const char *nothing);
 /* "name: value" lines of one object. */
 void cli_fields(const json_t *object, const struct cli_column *rows, size_t n);
+/**
+ * cli_none() - what a list that is empty says
+ * @what: "No device"
+ * @keys: @n options that filter; the first argument filters as well
+ * @otherwise: all of the text when nothing was filtered by
+ *
+ * "No device for \"x\", --state parked." Return: @out or @otherwise.
+ */
+#define CLI_NONE 256
+const char *cli_none(const struct cli *c, const char *what,
+    const char *const *keys, size_t n, const char *otherwise,
+    char out[CLI_NONE]);
 /* One cell as text, at most @size. */
 const char *cli_cell(const json_t *object, const char *field,
     enum cli_form form, char *out, size_t size);

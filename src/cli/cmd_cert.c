@@ -27,6 +27,8 @@ cmd_cert_list(struct cli *c, struct dvt_err *err)
 	    {"TO",          "not_after",   CLI_DATE },
 	    {"ISSUER",      "issuer",      CLI_TEXT },
 	};
+	static const char *const keys[] = {"state"};
+	char none[CLI_NONE];
 	struct dvt_buf at;
 	json_t *items;
 	enum dvt_code rc;
@@ -42,8 +44,9 @@ cmd_cert_list(struct cli *c, struct dvt_err *err)
 	if (c->json)
 		cli_print_json(items);
 	else
-		cli_table(
-		    items, columns, DVT_COUNT(columns), "No certificate.");
+		cli_table(items, columns, DVT_COUNT(columns),
+		    cli_none(c, "No certificate", keys, DVT_COUNT(keys),
+			"No certificate.", none));
 	json_decref(items);
 	return DVT_OK;
 }

@@ -39,7 +39,9 @@ cmd_device_list(struct cli *c, struct dvt_err *err)
 	    {"ENDS",     "not_after",        CLI_DATE  },
 	    {"ISSUER",   "issuer",           CLI_TEXT  },
 	};
+	static const char *const keys[] = {"state", "model", "environment"};
 	bool pins = cli_opt(c, "pins") != NULL;
+	char none[CLI_NONE];
 	struct dvt_buf at;
 	json_t *items;
 	enum dvt_code rc;
@@ -47,9 +49,8 @@ cmd_device_list(struct cli *c, struct dvt_err *err)
 	dvt_buf_init(&at, DVT_URI_MAX);
 	dvt_buf_puts(&at, "/v1/devices");
 	cli_query(&at, "q", c->args > 0 ? c->arg[0] : NULL);
-	cli_query(&at, "state", cli_opt(c, "state"));
-	cli_query(&at, "model", cli_opt(c, "model"));
-	cli_query(&at, "environment", cli_opt(c, "environment"));
+	for (size_t i = 0; i < DVT_COUNT(keys); i++)
+		cli_query(&at, keys[i], cli_opt(c, keys[i]));
 	cli_query(&at, "pins", pins ? "any" : NULL);
 	rc = cli_list(c, dvt_buf_str(&at), &items, err);
 	dvt_buf_fini(&at);
@@ -59,10 +60,14 @@ cmd_device_list(struct cli *c, struct dvt_err *err)
 		cli_print_json(items);
 	else if (pins)
 		cli_table(items, pinned, DVT_COUNT(pinned),
-		    "No device was seen to pin an intermediate or a leaf.");
+		    cli_none(c, "No device that pins was seen", keys,
+			DVT_COUNT(keys),
+			"No device was seen to pin an intermediate or a leaf.",
+			none));
 	else
 		cli_table(items, columns, DVT_COUNT(columns),
-		    "No device (dovetail device import FOLDER).");
+		    cli_none(c, "No device", keys, DVT_COUNT(keys),
+			"No device (dovetail device import FOLDER).", none));
 	json_decref(items);
 	return DVT_OK;
 }

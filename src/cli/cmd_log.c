@@ -85,8 +85,9 @@ cmd_logs_counts(struct cli *c, struct dvt_err *err)
 	    {"N",        "n",        CLI_NUMBER},
 	};
 	static const char *const keys[] = {
-	    "since", "gateway", "serial", "model", "limit"};
+	    "since", "gateway", "serial", "model", "limit"}; /* last */
 	json_t *answer = NULL;
+	char none[CLI_NONE];
 	struct dvt_buf at;
 	enum dvt_code rc;
 
@@ -99,7 +100,9 @@ cmd_logs_counts(struct cli *c, struct dvt_err *err)
 		cli_print_json(answer);
 	else if (rc == DVT_OK)
 		cli_table(json_object_get(answer, "items"), columns,
-		    DVT_COUNT(columns), "No handshake counted.");
+		    DVT_COUNT(columns),
+		    cli_none(c, "No handshake counted", keys,
+			DVT_COUNT(keys) - 1, "No handshake counted.", none));
 	json_decref(answer);
 	dvt_buf_fini(&at);
 	return rc;

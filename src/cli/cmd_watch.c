@@ -41,7 +41,8 @@ cmd_logs_device(struct cli *c, struct dvt_err *err)
 	    {"WHY",     "why",        CLI_TEXT },
 	};
 	static const char *const keys[] = {
-	    "device", "device-type", "filter", "outcome", "limit"};
+	    "device", "device-type", "filter", "outcome", "limit"}; /* last */
+	char none[CLI_NONE];
 	struct dvt_buf at;
 	enum dvt_code rc;
 
@@ -53,7 +54,9 @@ cmd_logs_device(struct cli *c, struct dvt_err *err)
 							: keys[i],
 		    cli_opt(c, keys[i]));
 	rc = page(c, dvt_buf_str(&at), columns, DVT_COUNT(columns),
-	    "No handshake recorded.", err);
+	    cli_none(c, "No handshake recorded", keys, DVT_COUNT(keys) - 1,
+		"No handshake recorded.", none),
+	    err);
 	dvt_buf_fini(&at);
 	return rc;
 }

@@ -126,6 +126,32 @@ cli_cell(const json_t *object, const char *field, enum cli_form form, char *out,
 	return out;
 }
 
+const char *
+cli_none(const struct cli *c, const char *what, const char *const *keys,
+    size_t n, const char *otherwise, char out[CLI_NONE])
+{
+	struct dvt_buf b;
+	const char *between = " for";
+
+	dvt_buf_init(&b, CLI_NONE - 2);
+	dvt_buf_puts(&b, what);
+	if (c->args > 0) {
+		dvt_buf_printf(&b, "%s \"%.100s\"", between, c->arg[0]);
+		between = ",";
+	}
+	for (size_t i = 0; i < n; i++) {
+		const char *value = cli_opt(c, keys[i]);
+
+		if (value == NULL)
+			continue;
+		dvt_buf_printf(&b, "%s --%s %.40s", between, keys[i], value);
+		between = ",";
+	}
+	(void)snprintf(out, CLI_NONE, "%s.", dvt_buf_str(&b));
+	dvt_buf_fini(&b);
+	return *between == ',' ? out : otherwise;
+}
+
 void
 cli_table(const json_t *items, const struct cli_column *columns, size_t n,
     const char *nothing)

@@ -124,6 +124,34 @@ targets_are_percent_encoded(void **state)
 	dvt_buf_fini(&at);
 }
 
+static void
+an_empty_list_names_what_it_was_filtered_by(void **state)
+{
+	static const char *const keys[] = {"state", "model"};
+	struct cli c = {0};
+	char none[CLI_NONE], *args[] = {"dev"};
+
+	(void)state;
+	assert_string_equal(
+	    cli_none(&c, "No device", keys, 2, "None.", none), "None.");
+	c.opt[0].name = "limit";
+	c.opt[0].name_len = 5;
+	c.opt[0].value = "7";
+	c.opt[1].name = "model";
+	c.opt[1].name_len = 5;
+	c.opt[1].value = "m-1";
+	c.opts = 1;
+	assert_string_equal(
+	    cli_none(&c, "No device", keys, 2, "None.", none), "None.");
+	c.opts = 2;
+	assert_string_equal(cli_none(&c, "No device", keys, 2, "None.", none),
+	    "No device for --model m-1.");
+	memcpy(c.arg, args, sizeof(args));
+	c.args = 1;
+	assert_string_equal(cli_none(&c, "No device", keys, 2, "None.", none),
+	    "No device for \"dev\", --model m-1.");
+}
+
 int
 main(void)
 {
@@ -132,6 +160,7 @@ main(void)
 	    cmocka_unit_test(ages_take_the_unit_that_fits),
 	    cmocka_unit_test(a_cell_ends_within_its_room),
 	    cmocka_unit_test(targets_are_percent_encoded),
+	    cmocka_unit_test(an_empty_list_names_what_it_was_filtered_by),
 	};
 
 	return cmocka_run_group_tests_name("cli table", tests, NULL, NULL);

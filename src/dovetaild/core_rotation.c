@@ -133,6 +133,28 @@ write_phase(struct core *c, const struct core_rot *r, const char *actor,
 	return rc;
 }
 
+/* What nobody has to agree to any more leaves the list; one that was used
+ * stays as it is. */
+static enum dvt_code
+withdraw_approvals(struct core *c, const struct core_rot *r, const char *actor,
+    struct dvt_err *err)
+{
+	char object[64];
+	json_t *detail;
+	int64_t n;
+	enum dvt_code rc = dvt_store_approval_withdraw(core_tx(c), r->row.id,
+	    r->row.approval_id, core_now(c).wall_s, &n, err);
+
+	if (rc != DVT_OK || n == 0)
+		return rc;
+	snprintf(object, sizeof(object), "rotation %" PRId64, r->row.id);
+	detail = json_pack("{s:s, s:I}", "state",
+	    dvt_rotation_state_name(r->row.state), "approvals", (json_int_t)n);
+	rc = core_audit(c, actor, "approval.withdraw", object, detail, err);
+	json_decref(detail);
+	return rc;
+}
+
 static enum dvt_code
 write_state(struct core *c, const struct core_rot *r, const char *actor,
     struct dvt_err *err)
@@ -145,6 +167,8 @@ write_state(struct core *c, const struct core_rot *r, const char *actor,
 		rc = dvt_store_phase_leave(core_tx(c), r->row.id,
 		    core_now(c).wall_s, dvt_rotation_state_name(r->row.state),
 		    err);
+	if (rc == DVT_OK && over)
+		rc = withdraw_approvals(c, r, actor, err);
 	snprintf(action, sizeof(action), "rotation.%s",
 	    dvt_rotation_state_name(r->row.state));
 	log_event(LOG_NOTICE, action, LI("rotation", r->row.id),
@@ -163,6 +187,7 @@ ask_approval(struct core *c, struct core_rot *r, struct dvt_rotation *row,
 	    .object = object,
 	    .digest = r->approval_digest,
 	    .requested_by = r->row.created_by,
+	    .rotation_id = r->row.id,
 	    .requested_at = core_now(c).wall_s,
 	    .expires_at = core_now(c).wall_s +
 			  dvt_config_int(core_config(c), "approvals.lifetime")};

@@ -196,6 +196,42 @@ failures_by_certificate_roll_every_edge_back(void **state)
 }
 
 static void
+an_approval_leaves_the_list_when_its_rotation_is_undone(void **state)
+{
+	struct fixture *f = *state;
+	struct fleet x;
+	char *detail;
+
+	fleet_set_up(&x, f);
+	fleet_must(&x, "rotation.plan",
+	    "{\"kind\":\"server-ca\",\"from\":\"old\",\"to\":"
+	    "\"new\"," FLEET_AT_ONCE "}");
+	fleet_must(&x, "rotation.start", "{\"id\":1}");
+	fleet_run(&x, 1, "retire", false);
+	fleet_look(&x);
+	assert_int_equal(
+	    fixture_number(f, "SELECT COUNT(*) FROM approval WHERE "
+			      "withdrawn_at = 0 AND used_at = 0 AND "
+			      "rotation_id = 1"),
+	    1);
+	fleet_must(&x, "rotation.rollback", "{\"id\":1}");
+	fleet_look(&x);
+	assert_int_equal(
+	    fixture_number(
+		f, "SELECT COUNT(*) FROM approval WHERE withdrawn_at = 0"),
+	    0);
+	detail = fixture_text(f, "SELECT detail FROM audit WHERE action = "
+				 "'approval.withdraw' AND object = 'rotation "
+				 "1' AND actor = 'op'");
+	assert_string_equal(
+	    detail, "{\"state\":\"rolled-back\",\"approvals\":1}");
+	free(detail);
+	/* nor does it come back to be given */
+	fixture_api(f, "approver", "POST", "/v1/approvals/1/give", NULL);
+	assert_int_equal(f->answer.status, 409);
+}
+
+static void
 a_plan_is_refused_for_its_reason(void **state)
 {
 	static const struct {
@@ -243,6 +279,7 @@ main(void)
 	    test(a_renewal_goes_from_plan_to_done_under_the_same_root),
 	    test(one_device_that_does_not_load_holds_the_overlap_by_name),
 	    test(failures_by_certificate_roll_every_edge_back),
+	    test(an_approval_leaves_the_list_when_its_rotation_is_undone),
 	    test(a_plan_is_refused_for_its_reason),
 	};
 

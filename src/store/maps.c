@@ -306,7 +306,7 @@ const struct dvt_row_map dvt_map_token = DVT_MAP(
 #define F(f) DVT_F(struct dvt_row_approval, f)
 static const struct dvt_field approval_fields[] = {F(id), F(action), F(object),
     F(digest), F(requested_by), F(requested_at), F(expires_at), F(given_by),
-    F(given_at), F(used_at)};
+    F(given_at), F(used_at), F(rotation_id), F(withdrawn_at)};
 const struct dvt_row_map dvt_map_approval = DVT_MAP(
     struct dvt_row_approval, approval_fields);
 #undef F

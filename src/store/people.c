@@ -106,7 +106,8 @@ dvt_store_approval_give(struct dvt_tx *tx, int64_t id, const char *by,
 	rc = dvt_sql_run(tx, SQL_APPROVAL_GIVE, &changed, err, BI("id", id),
 	    BT("given_by", by), BI("now", now));
 	return dvt_sql_expect_one(rc, changed, err,
-	    "approval %" PRId64 ": given before, expired, or asked for by %s",
+	    "approval %" PRId64
+	    ": given before, withdrawn, expired, or asked for by %s",
 	    id, by);
 }
 
@@ -121,6 +122,16 @@ dvt_store_approval_use(struct dvt_tx *tx, int64_t id, const char *digest,
 	    BT("digest", digest), BI("now", now));
 	return dvt_sql_expect_one(rc, changed, err,
 	    "approval %" PRId64
-	    ": not given, expired, used before, or for something else",
+	    ": not given, expired, withdrawn, used before, or for "
+	    "something else",
 	    id);
+}
+
+enum dvt_code
+dvt_store_approval_withdraw(struct dvt_tx *tx, int64_t rotation_id, int64_t id,
+    int64_t now, int64_t *n, struct dvt_err *err)
+{
+	*n = 0;
+	return dvt_sql_run(tx, SQL_APPROVAL_WITHDRAW, n, err,
+	    BI("rotation_id", rotation_id), BI("id", id), BI("now", now));
 }

@@ -34,15 +34,21 @@ DVT_MUST_USE enum dvt_code dvt_store_approval_add(struct dvt_tx *tx,
 DVT_MUST_USE enum dvt_code dvt_store_approval_get(struct dvt_tx *tx,
     struct dvt_arena *arena, int64_t id, struct dvt_row_approval *out,
     struct dvt_err *err);
-/* The newest for exactly this, neither used nor expired; given or not. */
+/* The newest for exactly this, neither used, withdrawn nor expired; given or
+ * not. */
 DVT_MUST_USE enum dvt_code dvt_store_approval_find(struct dvt_tx *tx,
     struct dvt_arena *arena, const char *action, const char *digest,
     int64_t now, struct dvt_row_approval *out, struct dvt_err *err);
-/* DVT_E_CONFLICT: given before, expired, or asked for by @by. */
+/* DVT_E_CONFLICT: given before, withdrawn, expired, or asked for by @by. */
 DVT_MUST_USE enum dvt_code dvt_store_approval_give(struct dvt_tx *tx,
     int64_t id, const char *by, int64_t now, struct dvt_err *err);
 /* Once. DVT_E_CONFLICT: not given, expired, used, or for another @digest. */
 DVT_MUST_USE enum dvt_code dvt_store_approval_use(struct dvt_tx *tx, int64_t id,
     const char *digest, int64_t now, struct dvt_err *err);
+/* What is still open of rotation @rotation_id, and approval @id (0: none), is
+ * waited for no more. @n: out: how many. */
+DVT_MUST_USE enum dvt_code dvt_store_approval_withdraw(struct dvt_tx *tx,
+    int64_t rotation_id, int64_t id, int64_t now, int64_t *n,
+    struct dvt_err *err);
 
 #endif

@@ -356,6 +356,8 @@ struct dvt_row_approval {
 	int64_t requested_at, expires_at;
 	const char *given_by;
 	int64_t given_at, used_at;
+	int64_t rotation_id; /* it is part of; 0: none */
+	int64_t withdrawn_at;
 };
 
 struct dvt_row_audit {

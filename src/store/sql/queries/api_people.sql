@@ -5,12 +5,13 @@
 -- in:   all int, now int, after int, limit int
 -- out:  id int, action text, object text, digest text, requested_by text,
 --       requested_at int, expires_at int, given_by text, given_at int,
---       used_at int
+--       used_at int, withdrawn_at int
 SELECT id, action, object, digest, requested_by, requested_at, expires_at,
-       given_by, given_at, used_at
+       given_by, given_at, used_at, withdrawn_at
   FROM approval
  WHERE (:after = 0 OR id < :after)
-   AND (:all > 0 OR (used_at = 0 AND expires_at > :now))
+   AND (:all > 0
+    OR (used_at = 0 AND withdrawn_at = 0 AND expires_at > :now))
  ORDER BY id DESC
  LIMIT :limit;
 
@@ -18,9 +19,9 @@ SELECT id, action, object, digest, requested_by, requested_at, expires_at,
 -- in:   id int
 -- out:  id int, action text, object text, digest text, requested_by text,
 --       requested_at int, expires_at int, given_by text, given_at int,
---       used_at int
+--       used_at int, withdrawn_at int
 SELECT id, action, object, digest, requested_by, requested_at, expires_at,
-       given_by, given_at, used_at
+       given_by, given_at, used_at, withdrawn_at
   FROM approval
  WHERE id = :id;
 

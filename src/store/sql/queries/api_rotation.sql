@@ -15,7 +15,7 @@ SELECT r.id, r.kind, r.state, r.phase, r.phase_since, f.name AS "from",
   LEFT JOIN authority f ON f.id = r.from_id
   LEFT JOIN authority t ON t.id = r.to_id
   LEFT JOIN approval p ON p.id = r.approval_id AND p.given_at = 0
-        AND p.expires_at > :now
+        AND p.withdrawn_at = 0 AND p.expires_at > :now
  WHERE (:after = 0 OR r.id < :after) AND (:state = '' OR r.state = :state)
  ORDER BY r.id DESC
  LIMIT :limit;
@@ -36,7 +36,7 @@ SELECT r.id, r.kind, r.state, r.phase, r.phase_since, f.name AS "from",
   LEFT JOIN authority f ON f.id = r.from_id
   LEFT JOIN authority t ON t.id = r.to_id
   LEFT JOIN approval p ON p.id = r.approval_id AND p.given_at = 0
-        AND p.expires_at > :now
+        AND p.withdrawn_at = 0 AND p.expires_at > :now
  WHERE r.id = :id;
 
 -- name: api_rotation_phases
