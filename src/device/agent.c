@@ -11,11 +11,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
-#define HTTP_MS     30000        /* for one request */
-#define HTTP_LATE   5000         /* after that the driver must have said so */
-#define PROBE_MS    20000        /* for one handshake */
-#define BUILD_FLOOR 1764547200LL /* 2025-12-01: no clock is before it */
-#define FAR_AHEAD_S (20LL * 365 * 86400) /* no clock is so far ahead */
+#define HTTP_MS   30000 /* for one request */
+#define HTTP_LATE 5000  /* after that the driver must have said so */
+#define PROBE_MS  20000 /* for one handshake */
 
 static const char *const outcomes[] = {
 #define OUTCOME_NAME(id, name) [id] = name,
@@ -27,68 +25,7 @@ dvt_agent_outcome_name(enum dvt_agent_outcome outcome)
 	return (size_t)outcome < DVT_COUNT(outcomes) ? outcomes[outcome] : "?";
 }
 
-/* --- the clock --- */
-
-/*
- * No clock is before this: what the server said, our build, and the date at
- * which our certificate was signed; before there is one, those of the anchors.
- */
-static int64_t
-floor_s(const struct dvt_agent *a)
-{
-	int64_t floor = a->h.seen_at > BUILD_FLOOR ? a->h.seen_at : BUILD_FLOOR;
-	size_t n = a->trust != NULL ? dvt_trust_count(a->trust->trust) : 0;
-	int64_t at;
-
-	if (a->cred.key != NULL) {
-		at = dvt_x509_not_before(a->cred.chain.cert[0]);
-		return at > floor ? at : floor;
-	}
-	for (size_t i = 0; i < n; i++) {
-		at = dvt_x509_not_before(dvt_trust_get(a->trust->trust, i));
-		floor = at > floor ? at : floor;
-	}
-	return floor;
-}
-
-int64_t
-dvt_agent_floor_s(const struct dvt_agent *a)
-{
-	int64_t floor = floor_s(a);
-
-	return a->signed_s > floor ? a->signed_s : floor;
-}
-
-int64_t
-dvt_agent_latest_s(const struct dvt_agent *a)
-{
-	size_t n = a->trust != NULL ? dvt_trust_count(a->trust->trust) : 0;
-	int64_t latest = floor_s(a) + FAR_AHEAD_S, end = 0, at;
-
-	for (size_t i = 0; i < n; i++) {
-		at = dvt_x509_not_after(dvt_trust_get(a->trust->trust, i));
-		end = at > end ? at : end;
-	}
-	return end > 0 && end < latest ? end : latest;
-}
-
-int64_t
-dvt_agent_wall_s(const struct dvt_agent *a, struct dvt_time now)
-{
-	int64_t floor = floor_s(a);
-
-	if (a->signed_s != 0)
-		return a->signed_s + (now.mono_ms - a->signed_ms) / 1000;
-	if (now.wall_s < floor || now.wall_s > floor + FAR_AHEAD_S)
-		return floor + (now.mono_ms - a->opened_ms) / 1000;
-	return now.wall_s;
-}
-
-int64_t
-dvt_agent_now_s(const struct dvt_agent *a)
-{
-	return dvt_agent_wall_s(a, a->now);
-}
+/* --- time --- */
 
 int64_t
 dvt_agent_backoff_ms(struct dvt_agent *a, unsigned tries)
@@ -259,8 +196,6 @@ tidy_generation(struct dvt_agent *a)
 static void
 end_holds(struct dvt_agent *a)
 {
-	int64_t now = dvt_agent_now_s(a);
-
 	/* By a signed time alone, and never while an update may need it. */
 	if (a->signed_s == 0 || a->update.phase != UP_NONE)
 		return;
@@ -268,7 +203,7 @@ end_holds(struct dvt_agent *a)
 		const struct dvt_history_hold *hold = &a->h.hold[i];
 
 		if (hold->generation != a->cred.generation &&
-		    now - hold->since >= a->config.hold_s)
+		    dvt_agent_has_passed(a, hold->since, a->config.hold_s))
 			dvt_agent_add_orphan(a, hold->generation);
 	}
 }
@@ -303,6 +238,7 @@ want_new(struct dvt_agent *a, enum dvt_want_kind kind, enum dvt_asked asked,
 	a->want.wake_at_ms = a->now.mono_ms + limit_ms;
 	a->want.deadline_ms = a->now.mono_ms + limit_ms;
 	a->asked = asked;
+	a->doubted = false;
 }
 
 struct dvt_http_want *
@@ -404,13 +340,51 @@ take_answer(struct dvt_agent *a, const struct dvt_answer *answer)
 	}
 }
 
-/* Own renewal in the last third of the certificate's time. */
+/*
+ * The server was refused for its dates, by a clock that may be wrong: the same
+ * is asked once more, judged at a time at which they hold.
+ */
+static bool
+ask_in_doubt(struct dvt_agent *a, const struct dvt_answer *answer)
+{
+	int64_t at;
+
+	if (a->want.kind != DVT_WANT_HTTP || a->doubted ||
+	    answer->outcome != DVT_ANSWER_WE_REFUSED)
+		return false;
+	at = dvt_agent_doubt_s(a, answer->peer_from_s, answer->peer_until_s);
+	if (at == 0)
+		return false;
+	a->doubted = true;
+	a->want.u.http.verify_at = at;
+	a->want.ticket = ++a->ticket;
+	a->want.wake_at_ms = a->now.mono_ms + HTTP_MS + HTTP_LATE;
+	a->want.deadline_ms = a->want.wake_at_ms;
+	return true;
+}
+
+static void
+hear_answer(struct dvt_agent *a, const struct dvt_answer *answer)
+{
+	if (a->doubted && answer->outcome == DVT_ANSWER_OK)
+		dvt_agent_set_time(a, a->want.u.http.verify_at);
+	take_answer(a, answer);
+}
+
+/*
+ * Own renewal in the last third of the certificate's time, counted from when it
+ * came: by a clock that is ahead, each new one were in its last third at once.
+ */
 static int64_t
 renewal_at_s(const struct dvt_agent *a)
 {
 	int64_t from = dvt_x509_not_before(a->cred.chain.cert[0]);
 	int64_t to = dvt_x509_not_after(a->cred.chain.cert[0]);
+	int64_t came = a->meta.made_at;
 
+	if (a->meta.update[0] != '\0' && came > from && came < to &&
+	    came <= dvt_agent_now_s(a))
+		from = came;
 	return to - (to - from) / 3;
 }
 
@@ -531,11 +505,13 @@ dvt_agent_step(struct dvt_agent *a, struct dvt_time now,
 	a->committed = false;
 	a->disk_err.text[0] = '\0';
 	if (a->asked != ASKED_NOTHING && answer != NULL &&
-	    answer->ticket == a->want.ticket)
-		take_answer(a, answer);
-	else if (a->asked != ASKED_NOTHING &&
-		 now.mono_ms >= a->want.deadline_ms)
-		take_answer(a, &late);
+	    answer->ticket == a->want.ticket) {
+		if (!ask_in_doubt(a, answer))
+			hear_answer(a, answer);
+	} else if (a->asked != ASKED_NOTHING &&
+		   now.mono_ms >= a->want.deadline_ms) {
+		hear_answer(a, &late);
+	}
 	if (a->asked == ASKED_NOTHING)
 		turn(a);
 	*want = a->want;

@@ -145,8 +145,12 @@ struct dvt_answer {
 	int64_t retry_after_s; /* -1: the answer has none */
 	struct dvt_span body;
 	uint8_t exporter[32]; /* channel binding (RFC 9266); zeros: none */
-	int hook_exit;        /* exit status; 128 and up: ended by a signal */
-	char text[256];       /* reason, unless DVT_ANSWER_OK */
+	/* HTTP: when the server's certificate and all above it hold, Unix
+	 * seconds, of a chain that was taken, or refused for its dates; 0, 0:
+	 * not known */
+	int64_t peer_from_s, peer_until_s;
+	int hook_exit;  /* exit status; 128 and up: ended by a signal */
+	char text[256]; /* reason, unless DVT_ANSWER_OK */
 };
 
 /**

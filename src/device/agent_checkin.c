@@ -12,8 +12,7 @@
  * beside its texts */
 #define STEPS_BYTES_MAX 10240
 #define STEP_BYTES      96
-#define SEEN_EVERY_S    3600 /* the server's time is stored so often */
-#define KEEP_OPEN_S     30   /* connections are kept when checking in faster */
+#define KEEP_OPEN_S     30 /* connections are kept when checking in faster */
 
 /* The step that this check-in makes true when it is answered. */
 static struct dvt_agent_event
@@ -127,20 +126,6 @@ take_acknowledged(struct dvt_agent *a)
 }
 
 static void
-take_time(struct dvt_agent *a, int64_t time)
-{
-	struct dvt_record r = {.kind = DVT_REC_SEEN, .at = time};
-
-	if (time <= 0 || time > dvt_agent_latest_s(a))
-		return; /* no time that could be meant */
-	a->signed_s = time;
-	a->signed_ms = a->now.mono_ms;
-	if (!a->heard || a->pending.n > 0 ||
-	    time - a->h.seen_at >= SEEN_EVERY_S)
-		dvt_agent_record(a, &r);
-}
-
-static void
 take_renew(struct dvt_agent *a, const struct dvt_do *todo)
 {
 	const struct dvt_history_done *d = dvt_history_done_get(
@@ -220,7 +205,8 @@ let_former_go(struct dvt_agent *a, const struct dvt_checkin_answer *answer)
 }
 
 static void
-take_good(struct dvt_agent *a, const struct dvt_checkin_answer *answer)
+take_good(struct dvt_agent *a, const struct dvt_checkin_answer *answer,
+    const struct dvt_answer *from)
 {
 	a->last_error[0] = '\0';
 	a->checkin.tries = 0;
@@ -231,7 +217,7 @@ take_good(struct dvt_agent *a, const struct dvt_checkin_answer *answer)
 	take_acknowledged(a);
 	if (a->checkin.completes && a->update.phase == UP_CONFIRM)
 		dvt_agent_update_confirmed(a);
-	take_time(a, answer->time);
+	dvt_agent_take_time(a, from, answer->time);
 	a->heard = true;
 	dvt_agent_config_told(a, a->confval.sent, a->confval.sent_n);
 	dvt_agent_config_said(a, &answer->config);
@@ -259,7 +245,7 @@ dvt_agent_on_checkin(struct dvt_agent *a, const struct dvt_answer *answer)
 		answer = &garbled;
 	}
 	if (dvt_answer_is_good(answer)) {
-		take_good(a, said);
+		take_good(a, said, answer);
 	} else {
 		dvt_agent_blame(a, answer, "check-in", NULL);
 		a->checkin.tries++;

@@ -42,19 +42,6 @@ setup(void **state)
 	return 0;
 }
 
-static int
-teardown(void **state)
-{
-	testworld_fini(*state);
-	return 0;
-}
-
-static void
-ask_renew(struct testworld *w)
-{
-	(void)snprintf(w->renew, sizeof(w->renew), "r2-renew");
-}
-
 static bool
 both_open(struct testworld *w)
 {
@@ -84,7 +71,7 @@ values_are_under_the_new_key_before_it_is_tried(void **state)
 
 	testworld_on(w);
 	assert_true(both_open(w));
-	ask_renew(w);
+	testworld_ask_renew(w, "r2-renew");
 	assert_true(testworld_run(w, HOUR_S, testworld_is_renewed));
 	assert_int_equal(w->leases, 1);
 	assert_int_equal(w->reseals, 2);
@@ -116,7 +103,7 @@ an_update_that_goes_back_takes_the_values_back(void **state)
 
 	w->trial_refused = true;
 	testworld_on(w);
-	ask_renew(w);
+	testworld_ask_renew(w, "r2-renew");
 	assert_true(testworld_run(w, HOUR_S, has_failed));
 	w->renew[0] = '\0';
 	(void)testworld_run(w, 300, NULL);
@@ -124,7 +111,7 @@ an_update_that_goes_back_takes_the_values_back(void **state)
 	assert_true(testworld_has_told(w, RESEAL "(1)->Succeed: wifi.psk"));
 	check_local(w);
 	w->trial_refused = false;
-	ask_renew(w);
+	testworld_ask_renew(w, "r2-renew");
 	assert_true(testworld_run(w, HOUR_S, testworld_is_renewed));
 	assert_true(both_open(w));
 }
@@ -136,7 +123,7 @@ a_control_plane_without_leases_gets_them_after_the_switch(void **state)
 
 	w->no_lease = true;
 	testworld_on(w);
-	ask_renew(w);
+	testworld_ask_renew(w, "r2-renew");
 	assert_true(testworld_run(w, HOUR_S, testworld_is_renewed));
 	assert_int_equal(w->reseals, 0);
 	(void)testworld_run(w, 300, NULL);
@@ -153,7 +140,7 @@ a_value_that_is_lost_here_is_fetched_by_the_old_key(void **state)
 	testworld_on(w);
 	if (dvt_memfs.unlink(w->disk, "config/wifi.psk", &err) != DVT_OK)
 		fail_msg("%s", err.text);
-	ask_renew(w);
+	testworld_ask_renew(w, "r2-renew");
 	assert_true(testworld_run(w, HOUR_S, testworld_is_renewed));
 	assert_true(testworld_has_told(
 	    w, RESEAL "(2)->Succeed: values: 1 of 2, the others"));
@@ -178,7 +165,7 @@ a_server_that_is_away_is_asked_again_and_then_left(void **state)
 		testworld_copy(&w, *state);
 		testworld_on(&w);
 		w.config_fault_left = cases[i].away;
-		ask_renew(&w);
+		testworld_ask_renew(&w, "r2-renew");
 		assert_true(testworld_run(&w, HOUR_S, testworld_is_renewed));
 		assert_int_equal(
 		    strstr(w.done, "r2-renew=failed") != NULL, cases[i].fails);
@@ -202,7 +189,7 @@ promise_5_a_cut_at_each_step_loses_no_value(void **state)
 		for (size_t m = 0; m < DVT_COUNT(modes); m++) {
 			testworld_copy(&w, *state);
 			dvt_memfs_cut(w.disk, k, modes[m], k);
-			ask_renew(&w);
+			testworld_ask_renew(&w, "r2-renew");
 			if (testworld_try_on(&w, NULL) == DVT_OK)
 				(void)testworld_run(
 				    &w, HOUR_S, testworld_is_renewed);
@@ -238,7 +225,7 @@ a_lost_answer_at_each_step_loses_no_value(void **state)
 		testworld_on(&w);
 		w.lose_at = w.exchanges + n;
 		w.lose_ends = true;
-		ask_renew(&w);
+		testworld_ask_renew(&w, "r2-renew");
 		(void)testworld_run(&w, HOUR_S, testworld_is_renewed);
 		lost = w.exchanges >= w.lose_at;
 		testworld_off(&w); /* and the power with it */
@@ -259,7 +246,7 @@ a_lost_answer_at_each_step_loses_no_value(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, testworld_teardown)
 	const struct CMUnitTest tests[] = {
 	    T(values_are_under_the_new_key_before_it_is_tried),
 	    T(an_update_that_goes_back_takes_the_values_back),

@@ -215,6 +215,7 @@ struct dvt_agent {
 	char edge_next[DVT_HOST_MAX + 1];
 	char edge_trial[DVT_HOST_MAX + 1];
 	int64_t signed_s, signed_ms; /* the server's clock and when heard */
+	bool doubted; /* the want is judged at another time than the clock's */
 	int64_t opened_ms;
 	char last_error[DVT_STEP_DETAIL];
 };
@@ -244,7 +245,7 @@ void dvt_agent_text(char *out, size_t size, const char *text);
 /* What went wrong with an exchange: last_error and @out. */
 void dvt_agent_blame(struct dvt_agent *a, const struct dvt_answer *answer,
     const char *what, char out[DVT_STEP_DETAIL]);
-int64_t dvt_agent_now_s(const struct dvt_agent *a);
+int64_t dvt_agent_now_s(const struct dvt_agent *a); /* agent_clock.c */
 
 /* A want to be filled further; its ticket is fresh. */
 struct dvt_http_want *dvt_agent_want_http(struct dvt_agent *a,
@@ -318,11 +319,28 @@ enum dvt_did dvt_agent_run_grant(struct dvt_agent *a);
 const char *dvt_agent_grant(const struct dvt_agent *a);
 /* The current certificate has ended: there is nothing to fall back to. */
 bool dvt_agent_is_expired(const struct dvt_agent *a);
-/* The latest time that was signed: no clock of the device's own. */
+
+/* --- the clock: agent_clock.c --- */
+
+/* The latest time told or signed: no clock of the device's own. */
 int64_t dvt_agent_floor_s(const struct dvt_agent *a);
-/* No time told by a server is later: the last of the anchors has ended then,
- * so that no server could be believed any more. */
-int64_t dvt_agent_latest_s(const struct dvt_agent *a);
+/* It is @at now, by what a server said or showed. Not kept. */
+void dvt_agent_set_time(struct dvt_agent *a, int64_t at);
+/* The time in a check-in's @answer, unless it cannot be meant; kept. */
+void dvt_agent_take_time(
+    struct dvt_agent *a, const struct dvt_answer *answer, int64_t time);
+/**
+ * dvt_agent_doubt_s() - a server was refused because of its dates
+ * @from, @until: it and all above it hold in [from, until); Unix seconds
+ *
+ * Return: a time at which to judge it once more, or 0: then two of the three
+ *         (own clock, what was told, what is signed) say that it has ended.
+ */
+int64_t dvt_agent_doubt_s(
+    const struct dvt_agent *a, int64_t from, int64_t until);
+/* @span_s have gone by since @since, as everybody says who can know. */
+bool dvt_agent_has_passed(
+    const struct dvt_agent *a, int64_t since, int64_t span_s);
 
 /* --- configuration values: agent_config.c --- */
 

@@ -13,33 +13,6 @@
 
 #define HOUR_S 3600
 
-static int
-setup(void **state)
-{
-	static struct testworld w;
-
-	testworld_init(&w);
-	*state = &w;
-	return 0;
-}
-
-static int
-setup_empty(void **state)
-{
-	static struct testworld w;
-
-	testworld_init_empty(&w);
-	*state = &w;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	testworld_fini(*state);
-	return 0;
-}
-
 static int64_t
 generation(const struct testworld *w)
 {
@@ -53,12 +26,6 @@ static bool
 has_switched(const struct testworld *w)
 {
 	return generation(w) == 2;
-}
-
-static void
-ask_renew(struct testworld *w, const char *id)
-{
-	(void)snprintf(w->renew, sizeof(w->renew), "%s", id);
 }
 
 static void
@@ -105,7 +72,7 @@ a_renewal_tells_every_step_in_order_and_completes(void **state)
 
 	w->config.hook_switch = true;
 	testworld_on(w);
-	ask_renew(w, "r2-renew");
+	testworld_ask_renew(w, "r2-renew");
 	assert_true(testworld_run(w, HOUR_S, testworld_is_renewed));
 	assert_int_equal(generation(w), 2);
 	assert_int_equal(w->trials, 1);
@@ -158,7 +125,7 @@ promise_1_a_bad_answer_leaves_the_old_credential_in_use(void **state)
 		assert_true(testworld_run(&w, 60, testworld_is_trusting));
 		w.fault = cases[i].fault;
 		w.fault_left = 1;
-		ask_renew(&w, "r2-renew");
+		testworld_ask_renew(&w, "r2-renew");
 		while (w.fault_left > 0 && w.now.mono_ms < 9000000)
 			(void)testworld_run(&w, 1, NULL);
 		assert_int_equal(generation(&w), 1);
@@ -185,7 +152,7 @@ a_refused_trial_stays_on_the_old_one_and_says_fail(void **state)
 
 	testworld_on(w);
 	w->trial_refused = true;
-	ask_renew(w, "r2-renew");
+	testworld_ask_renew(w, "r2-renew");
 	(void)testworld_run(w, 300, NULL);
 	assert_int_equal(generation(w), 1);
 	assert_true(
@@ -206,7 +173,7 @@ consumers_that_do_not_come_up_bring_the_old_one_back(void **state)
 	w->config.hook_switch = true;
 	w->hook_exit = 1;
 	testworld_on(w);
-	ask_renew(w, "r2-renew");
+	testworld_ask_renew(w, "r2-renew");
 	(void)testworld_run(w, 100, NULL);
 	assert_true(testworld_has_told(w, "Switch(2)->Succeed"));
 	assert_true(testworld_has_told(
@@ -222,7 +189,7 @@ a_completion_that_is_refused_brings_the_old_one_back(void **state)
 	struct testworld *w = *state;
 
 	testworld_on(w);
-	ask_renew(w, "r2-renew");
+	testworld_ask_renew(w, "r2-renew");
 	assert_true(testworld_run(w, 60, has_switched));
 	w->checkin_fault = FAULT_DENIED;
 	w->checkin_fault_left = 4;
@@ -238,7 +205,7 @@ a_lost_answer_to_the_completion_is_asked_again(void **state)
 	struct testworld *w = *state;
 
 	testworld_on(w);
-	ask_renew(w, "r2-renew");
+	testworld_ask_renew(w, "r2-renew");
 	assert_true(testworld_run(w, 60, has_switched));
 	w->checkin_fault = FAULT_SILENT;
 	w->checkin_fault_left = 3;
@@ -463,7 +430,8 @@ a_renewal_before_its_window_ends_and_comes_back_in_time(void **state)
 	    "Generate new certificate(2)->Fail: certificate request: HTTP "
 	    "503"));
 	testworld_check_works(w, "too early");
-	ask_renew(w, "r2-renew"); /* an instruction is taken at once */
+	testworld_ask_renew(
+	    w, "r2-renew"); /* an instruction is taken at once */
 	assert_true(testworld_run(w, HOUR_S, testworld_is_renewed));
 }
 
@@ -497,7 +465,7 @@ an_old_key_is_wiped_after_its_hold_and_not_before(void **state)
 	struct dvt_agent_status s;
 
 	testworld_on(w);
-	ask_renew(w, "r2-renew");
+	testworld_ask_renew(w, "r2-renew");
 	assert_true(testworld_run(w, HOUR_S, testworld_is_renewed));
 	w->now.mono_ms += 6LL * 24 * HOUR_S * 1000;
 	testworld_off(w);
@@ -513,48 +481,6 @@ an_old_key_is_wiped_after_its_hold_and_not_before(void **state)
 	    dvt_memfs.list(w->disk, "generations/1", NULL, NULL, NULL),
 	    DVT_E_ABSENT);
 	testworld_check_works(w, "hold over");
-}
-
-static void
-clocks_of_1970_and_2099_lose_nothing(void **state)
-{
-	static const int64_t clocks[] = {0, 4070908800};
-	struct testworld *w = *state;
-
-	for (size_t i = 0; i < DVT_COUNT(clocks); i++) {
-		struct dvt_time odd = {w->now.mono_ms, clocks[i]};
-		struct dvt_agent_status s;
-
-		testworld_on(w);
-		(void)testworld_run(w, 10, NULL); /* a signed time is stored */
-		testworld_off(w);
-		w->now.wall_s = clocks[i];
-		testworld_on(w);
-		assert_in_range(dvt_agent_wall_s(w->agent, odd),
-		    TESTCA_NOW - HOUR_S, TESTCA_NOW + 2 * HOUR_S);
-		ask_renew(w, i == 0 ? "r1" : "r2");
-		assert_true(testworld_run(w, HOUR_S, testworld_is_renewed));
-		dvt_agent_status(w->agent, &s);
-		assert_int_equal(s.generation, 2 + (int64_t)i);
-		testworld_off(w);
-	}
-}
-
-/* Until which no anchor lives: taken, it would end the belief in any server. */
-static void
-a_time_beyond_all_anchors_is_not_taken_from_a_server(void **state)
-{
-	struct testworld *w = *state;
-
-	w->server_ahead_s = 60LL * 365 * 86400;
-	testworld_on(w);
-	(void)testworld_run(w, 200, NULL);
-	assert_in_range(dvt_agent_wall_s(w->agent, w->now), TESTCA_NOW - HOUR_S,
-	    TESTCA_NOW + 2 * HOUR_S);
-	w->server_ahead_s = 0;
-	ask_renew(w, "r1");
-	assert_true(testworld_run(w, HOUR_S, testworld_is_renewed));
-	testworld_off(w);
 }
 
 /* Damage anything: what is whole is used, the rest is told. */
@@ -580,7 +506,7 @@ damage_is_set_aside_and_told(void **state)
 	assert_true(testworld_run(whole, 300, testworld_is_trusting));
 	whole->bundle = 2;
 	assert_true(testworld_run(whole, 300, testworld_is_trusting));
-	ask_renew(whole, "r2-renew");
+	testworld_ask_renew(whole, "r2-renew");
 	assert_true(testworld_run(whole, HOUR_S, testworld_is_renewed));
 	testworld_off(whole);
 	for (size_t i = 0; i < DVT_COUNT(cases); i++) {
@@ -651,10 +577,10 @@ a_new_instruction_replaces_a_stuck_update(void **state)
 	testworld_on(w);
 	w->fault = FAULT_UNREACHED;
 	w->fault_left = 1000;
-	ask_renew(w, "r2-renew");
+	testworld_ask_renew(w, "r2-renew");
 	(void)testworld_run(w, 600, NULL);
 	assert_true(w->checkins > 5); /* they go on meanwhile */
-	ask_renew(w, "r3-renew");
+	testworld_ask_renew(w, "r3-renew");
 	(void)testworld_run(w, 300, NULL);
 	w->fault_left = 0;
 	assert_true(testworld_run(w, HOUR_S, testworld_is_renewed));
@@ -671,7 +597,7 @@ a_full_disk_stops_no_check_in(void **state)
 	testworld_on(w);
 	(void)testworld_run(w, 10, NULL);
 	dvt_memfs_fail(w->disk, 0, UINT64_MAX, 28); /* ENOSPC */
-	ask_renew(w, "r2-renew");
+	testworld_ask_renew(w, "r2-renew");
 	before = w->checkins;
 	(void)testworld_run(w, 600, NULL);
 	assert_true(w->checkins > before + 5);
@@ -691,7 +617,7 @@ an_early_update_can_be_cancelled(void **state)
 	assert_int_equal(dvt_agent_command(w->agent, &c, &err), DVT_E_CONFLICT);
 	w->fault = FAULT_UNREACHED;
 	w->fault_left = 1000;
-	ask_renew(w, "r2-renew");
+	testworld_ask_renew(w, "r2-renew");
 	(void)testworld_run(w, 70, NULL);
 	w->renew[0] = '\0';
 	assert_int_equal(dvt_agent_command(w->agent, &c, &err), DVT_OK);
@@ -703,8 +629,11 @@ an_early_update_can_be_cancelled(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
-#define E(f) cmocka_unit_test_setup_teardown(f, setup_empty, teardown)
+#define T(f)                                                                   \
+	cmocka_unit_test_setup_teardown(f, testworld_setup, testworld_teardown)
+#define E(f)                                                                   \
+	cmocka_unit_test_setup_teardown(                                       \
+	    f, testworld_setup_empty, testworld_teardown)
 	const struct CMUnitTest tests[] = {
 	    T(an_adopted_device_checks_in_with_the_digest_of_its_anchor),
 	    T(a_renewal_tells_every_step_in_order_and_completes),
@@ -726,8 +655,6 @@ main(void)
 	    T(a_renewal_before_its_window_ends_and_comes_back_in_time),
 	    E(a_first_enrolment_asks_for_the_subject_given),
 	    T(an_old_key_is_wiped_after_its_hold_and_not_before),
-	    T(clocks_of_1970_and_2099_lose_nothing),
-	    T(a_time_beyond_all_anchors_is_not_taken_from_a_server),
 	    T(damage_is_set_aside_and_told),
 	    T(a_damaged_first_trust_set_keeps_its_anchor),
 	    T(a_replaced_trust_set_is_removed_when_the_newest_is_confirmed),

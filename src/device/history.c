@@ -188,8 +188,7 @@ dvt_history_apply(struct dvt_history *h, const struct dvt_record *r)
 			d->told = true;
 		break;
 	case DVT_REC_SEEN:
-		if (r->at > h->seen_at)
-			h->seen_at = r->at;
+		h->seen_at = r->at; /* a wrong one is put right by the next */
 		break;
 	case DVT_REC_HOLD:
 		hold(h, r);

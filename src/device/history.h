@@ -44,7 +44,7 @@ struct dvt_history {
 	size_t done_n;
 	struct dvt_history_hold hold[DVT_HISTORY_HOLDS];
 	size_t hold_n;
-	int64_t seen_at; /* latest time the server gave */
+	int64_t seen_at; /* last time that a server told */
 	int64_t probed;  /* latest bundle tried at the edge */
 	int64_t highest; /* generation number ever named */
 };

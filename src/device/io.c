@@ -25,6 +25,7 @@ struct dvt_agent_io {
 	struct dvt_http_client *http;
 	uint64_t http_credential, http_trust; /* serials it was made with */
 	bool http_told;                       /* its handshake was reported */
+	bool http_failed; /* it is made anew: perhaps judged at another time */
 	struct dvt_tls_conn *probe;
 	struct dvt_hook_run *hook;
 };
@@ -144,6 +145,7 @@ http_close(struct dvt_agent_io *io)
 	dvt_http_client_free(io->http);
 	io->http = NULL;
 	io->http_told = false;
+	io->http_failed = false;
 }
 
 static void
@@ -155,7 +157,9 @@ http_done(void *user, const struct dvt_http_answer *r)
 	    .outcome = http_outcome(r),
 	    .http_status = r->status,
 	    .retry_after_s = retry_after(r),
-	    .body = r->body};
+	    .body = r->body,
+	    .peer_from_s = r->conn.valid_from,
+	    .peer_until_s = r->conn.valid_until};
 	bool keep = io->want.u.http.keep_open && a.outcome == DVT_ANSWER_OK;
 
 	if (a.outcome != DVT_ANSWER_OK)
@@ -163,6 +167,8 @@ http_done(void *user, const struct dvt_http_answer *r)
 	else if (conn != NULL &&
 		 dvt_tls_conn_exporter(conn, a.exporter, NULL) != DVT_OK)
 		memset(a.exporter, 0, sizeof(a.exporter));
+	if (conn != NULL)
+		dvt_tls_conn_dates(conn, &a.peer_from_s, &a.peer_until_s);
 	if (conn != NULL && !io->http_told)
 		dvt_agent_tls_keep(io->c.agent, DVT_TICKET_CONTROL,
 		    io->want.u.http.credential, dvt_tls_conn_ticket(conn));
@@ -172,6 +178,7 @@ http_done(void *user, const struct dvt_http_answer *r)
 		tell(io, "control", io->server_name, a.outcome == DVT_ANSWER_OK,
 		    a.text, conn == NULL ? NULL : dvt_tls_conn_ssl(conn));
 	io->http_told = true;
+	io->http_failed = a.outcome != DVT_ANSWER_OK;
 	io->busy = 0;
 	step(io, &a);
 	if (!keep && io->busy == 0)
@@ -192,7 +199,7 @@ http_open(
 	enum dvt_code rc;
 
 	if (io->http != NULL && io->http_credential == credential &&
-	    io->http_trust == trust)
+	    io->http_trust == trust && !io->http_failed)
 		return DVT_OK;
 	http_close(io);
 	if ((rc = dvt_agent_tls(w->credential, w->trust, &peer.ctx, err)) !=

@@ -154,7 +154,7 @@ a_key_that_never_leaves_its_store_goes_through_a_renewal(void **state)
 	struct testworld *w = *state;
 
 	testworld_on(w);
-	(void)snprintf(w->renew, sizeof(w->renew), "r2-renew");
+	testworld_ask_renew(w, "r2-renew");
 	assert_true(testworld_run(w, HOUR_S, testworld_is_renewed));
 	assert_int_equal(generation(w), 2);
 	assert_int_equal(vault.made, 1);
@@ -176,7 +176,7 @@ a_store_without_room_fails_the_update_and_no_more(void **state)
 
 	vault.full = true;
 	testworld_on(w);
-	(void)snprintf(w->renew, sizeof(w->renew), "r2-renew");
+	testworld_ask_renew(w, "r2-renew");
 	assert_false(testworld_run(w, 120, testworld_is_renewed));
 	assert_int_equal(generation(w), 1);
 	assert_true(w->checkins > 1);
@@ -202,7 +202,7 @@ promise_5_no_cut_leaves_a_key_without_its_name(void **state)
 			(void)teardown(state);
 			(void)setup(state);
 			testworld_on(w);
-			(void)snprintf(w->renew, sizeof(w->renew), "r2-renew");
+			testworld_ask_renew(w, "r2-renew");
 			dvt_memfs_cut(w->disk, k, modes[m], k * 3 + m);
 			ended = testworld_run(
 				    w, HOUR_S, testworld_is_renewed) &&

@@ -425,11 +425,24 @@ answer_checkin(struct testworld *w, const struct dvt_http_want *want,
 	tell(w, body);
 }
 
+/* By the clock of the device its chain holds; it sees from when until when. */
+static bool
+is_in_time(const struct testworld *w, const struct dvt_http_want *want,
+    struct dvt_answer *answer)
+{
+	if (want->trust == NULL || w->server_until_s == 0)
+		return true;
+	answer->peer_from_s = w->server_from_s;
+	answer->peer_until_s = w->server_until_s;
+	return want->verify_at >= w->server_from_s &&
+	       want->verify_at < w->server_until_s;
+}
+
 static void
 answer_http(struct testworld *w, const struct dvt_http_want *want,
     struct dvt_answer *answer, struct dvt_buf *body)
 {
-	if (!is_trusted(w, want)) {
+	if (!is_trusted(w, want) || !is_in_time(w, want, answer)) {
 		answer->outcome = DVT_ANSWER_WE_REFUSED;
 	} else if (want->credential != NULL &&
 		   !testserver_knows(w, want->credential->chain.cert[0])) {

@@ -177,6 +177,21 @@ testworld_true_s(const struct testworld *w)
 	return TESTCA_NOW + (w->now.mono_ms / 1000 - START_S);
 }
 
+/* Also after a case has set another. */
+static void
+look_at_clock(struct testworld *w)
+{
+	w->now.wall_s = w->device_clock_s != 0 ? w->device_clock_s
+					       : testworld_true_s(w);
+}
+
+void
+testworld_sleep(struct testworld *w, int64_t seconds)
+{
+	w->now.mono_ms += seconds * 1000;
+	look_at_clock(w);
+}
+
 bool
 testworld_run(struct testworld *w, int64_t seconds,
     bool (*stop)(const struct testworld *w))
@@ -204,7 +219,7 @@ testworld_run(struct testworld *w, int64_t seconds,
 				break;
 			ms = ms > 0 ? ms : 0;
 			w->now.mono_ms += ms;
-			w->now.wall_s = testworld_true_s(w);
+			look_at_clock(w);
 			continue;
 		}
 		dvt_buf_reset(&body);
@@ -288,6 +303,37 @@ testworld_fini(struct testworld *w)
 	for (size_t i = 0; i < w->issued_n; i++)
 		X509_free(w->issued[i]);
 	dvt_buf_fini(&w->story);
+}
+
+static struct testworld for_cases;
+
+int
+testworld_setup(void **state)
+{
+	testworld_init(&for_cases);
+	*state = &for_cases;
+	return 0;
+}
+
+int
+testworld_setup_empty(void **state)
+{
+	testworld_init_empty(&for_cases);
+	*state = &for_cases;
+	return 0;
+}
+
+int
+testworld_teardown(void **state)
+{
+	testworld_fini(*state);
+	return 0;
+}
+
+void
+testworld_ask_renew(struct testworld *w, const char *id)
+{
+	(void)snprintf(w->renew, sizeof(w->renew), "%s", id);
 }
 
 void

@@ -68,13 +68,17 @@ struct testworld {
 	size_t stock_next;
 	uint32_t dice;
 	struct dvt_time now;
+	int64_t
+	    device_clock_s; /* the device's stands at this; 0: it is right */
 	struct dvt_agent_config config;
 	struct dvt_agent *agent; /* NULL: off */
 	unsigned disk_failures;  /* steps that said so */
 
 	/* control plane */
-	int64_t bundle;     /* newest version: 1 old, 2 both, 3 new only */
+	int64_t bundle;         /* newest version: 1 old, 2 both, 3 new only */
 	int64_t server_ahead_s; /* its clock is wrong by so much */
+	/* its chain holds in [from, until), Unix seconds; 0: whenever asked */
+	int64_t server_from_s, server_until_s;
 	bool lists_issuing; /* bundles name both device CAs */
 	char renew[32];     /* instruction out, or "" */
 	char probe[32];
@@ -118,6 +122,15 @@ struct testworld {
 void testworld_init(struct testworld *w);
 void testworld_init_empty(struct testworld *w); /* no credential */
 void testworld_fini(struct testworld *w);
+
+/* Likewise, before and after a case of cmocka's; *state is the world. */
+int testworld_setup(void **state);
+int testworld_setup_empty(void **state);
+int testworld_teardown(void **state);
+/* "Renew", as instruction @id. */
+void testworld_ask_renew(struct testworld *w, const char *id);
+/* Time goes by while it is off. */
+void testworld_sleep(struct testworld *w, int64_t seconds);
 
 /* Power on, open. */
 void testworld_on(struct testworld *w);

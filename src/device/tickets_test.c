@@ -13,23 +13,6 @@
 #define HOUR_S 3600
 #define LEAF   "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-static int
-setup(void **state)
-{
-	static struct testworld w;
-
-	testworld_init(&w);
-	*state = &w;
-	return 0;
-}
-
-static int
-teardown(void **state)
-{
-	testworld_fini(*state);
-	return 0;
-}
-
 static void
 a_file_that_is_none_of_ours_holds_no_ticket(void **state)
 {
@@ -123,7 +106,7 @@ a_ticket_is_kept_over_a_start_and_dropped_at_the_switch(void **state)
 	assert_int_equal(offered(w, DVT_TICKET_CONTROL), 0);
 	assert_int_equal(
 	    dvt_agent_ticket(w->agent, DVT_TICKET_EDGE, NULL).n, 0);
-	(void)snprintf(w->renew, sizeof(w->renew), "r2-renew");
+	testworld_ask_renew(w, "r2-renew");
 	assert_true(testworld_run(w, HOUR_S, testworld_is_renewed));
 	assert_int_equal(offered(w, DVT_TICKET_EDGE), 0);
 	(void)testworld_run(w, 200, NULL);
@@ -179,7 +162,8 @@ a_disk_that_refuses_costs_the_ticket_and_no_more(void **state)
 int
 main(void)
 {
-#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+#define T(f)                                                                   \
+	cmocka_unit_test_setup_teardown(f, testworld_setup, testworld_teardown)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_file_that_is_none_of_ours_holds_no_ticket),
 	    cmocka_unit_test(a_ticket_too_large_is_refused),

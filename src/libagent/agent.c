@@ -156,8 +156,12 @@ dovetail_agent_step(struct dovetail_agent *a, struct dovetail_time now,
 	struct dvt_err e = {0};
 	enum dvt_code rc;
 
-	if (answer != NULL)
+	if (answer != NULL) {
 		answer_in(answer, &in);
+		if (a->want.kind == DVT_WANT_HTTP)
+			libagent_dates_take(
+			    a, &in.peer_from_s, &in.peer_until_s);
+	}
 	libagent_tickets_take(a);
 	rc = dvt_agent_step(
 	    a->agent, time_of(now), answer != NULL ? &in : NULL, &a->want, &e);
@@ -173,13 +177,14 @@ tls(struct dovetail_agent *a, enum dvt_ticket_of to,
     const struct dvt_agent_trust *trust, int64_t verify_at, SSL_CTX **out,
     struct dovetail_error *err)
 {
+	bool dates = to == DVT_TICKET_CONTROL && trust != NULL;
 	struct dvt_err e = {0};
 	enum dvt_code rc = dvt_agent_tls(credential, trust, out, &e);
 
 	if (rc == DVT_OK && trust == NULL)
 		SSL_CTX_set_verify(*out, SSL_VERIFY_NONE, NULL);
 	if (rc == DVT_OK)
-		libagent_ticket_bind(a, to, credential, *out);
+		libagent_bind(a, to, credential, dates, *out);
 	if (rc == DVT_OK && verify_at != 0)
 		X509_VERIFY_PARAM_set_time(
 		    SSL_CTX_get0_param(*out), (time_t)verify_at);

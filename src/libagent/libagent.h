@@ -43,8 +43,13 @@ struct libagent_shelf *libagent_shelf_new(void);
 void libagent_shelf_free(struct libagent_shelf *s); /* NULL-safe */
 /* What lies there to the agent, before each step. */
 void libagent_tickets_take(struct dovetail_agent *a);
-/* Connections of @ctx offer the ticket kept for @with, and bring new ones. */
-void libagent_ticket_bind(struct dovetail_agent *a, enum dvt_ticket_of of,
-    const struct dvt_agent_credential *with, struct ssl_ctx_st *ctx);
+/* Connections of @ctx offer the ticket kept for @with (NULL: none), and bring
+ * new ones. @dates: and tell when the chain that is shown to them holds. */
+void libagent_bind(struct dovetail_agent *a, enum dvt_ticket_of of,
+    const struct dvt_agent_credential *with, bool dates,
+    struct ssl_ctx_st *ctx);
+/* Told since the last SSL_CTX with @dates was made; 0, 0: nothing. */
+void libagent_dates_take(
+    struct dovetail_agent *a, int64_t *from, int64_t *until);
 
 #endif

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Identity tickets on TLS that others drive: they get an SSL_CTX, and make
- * connections of it when and in what thread they like, also after the agent is
- * gone. So what a connection brings is put on a shelf under a lock, and the
- * next step takes it from there.
+ * Identity tickets, and dates of the server's chain, on TLS that others drive:
+ * they get an SSL_CTX, and make connections of it when and in what thread they
+ * like, also after the agent is gone. So what a connection brings is put on a
+ * shelf under a lock, and the next step takes it from there.
  *
  * A ticket is offered with a secret of chance in place of its own: nobody can
  * resume by it, which would skip the proof of the chain. A server that tries
@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "device/tls.h"
+#include "loop/tls_client.h"
 #include "pki/x509.h"
 
 #include <openssl/err.h>
@@ -32,6 +33,8 @@ struct libagent_shelf {
 		SSL_SESSION *session; /* came, and was not taken yet */
 		bool spoilt;
 	} of[DVT_TICKET_N];
+	/* of the control plane's chain, as last verified; 0: not known */
+	int64_t valid_from, valid_until;
 };
 
 /* What hangs on one SSL_CTX. */
@@ -40,6 +43,7 @@ struct hook {
 	enum dvt_ticket_of of;
 	char leaf[DVT_DIGEST_HEX];
 	SSL_SESSION *offer; /* NULL: none */
+	bool dates;         /* of the chain are of interest */
 };
 
 static int hook_index = -1;
@@ -201,6 +205,35 @@ on_info(const SSL *ssl, int where, int what)
 		put(h, NULL, true);
 }
 
+static int
+on_verify(int ok, X509_STORE_CTX *x)
+{
+	SSL *ssl = X509_STORE_CTX_get_ex_data(
+	    x, SSL_get_ex_data_X509_STORE_CTX_idx());
+	const struct hook *h = hook_of(ssl);
+	int64_t from = 0, until = 0;
+
+	dvt_tls_path_dates(ok, x, &from, &until);
+	if (until == 0 || h == NULL || !h->dates)
+		return ok;
+	(void)pthread_mutex_lock(&h->shelf->lock);
+	h->shelf->valid_from = from;
+	h->shelf->valid_until = until;
+	(void)pthread_mutex_unlock(&h->shelf->lock);
+	return ok;
+}
+
+void
+libagent_dates_take(struct dovetail_agent *a, int64_t *from, int64_t *until)
+{
+	struct libagent_shelf *s = a->shelf;
+
+	(void)pthread_mutex_lock(&s->lock);
+	*from = s->valid_from;
+	*until = s->valid_until;
+	(void)pthread_mutex_unlock(&s->lock);
+}
+
 /* The secret is replaced by chance. */
 static SSL_SESSION *
 blind(SSL_SESSION *session)
@@ -218,30 +251,43 @@ blind(SSL_SESSION *session)
 	return NULL;
 }
 
-void
-libagent_ticket_bind(struct dovetail_agent *a, enum dvt_ticket_of of,
+static void
+bind_ticket(struct dovetail_agent *a, struct hook *h,
     const struct dvt_agent_credential *with, SSL_CTX *ctx)
 {
-	struct hook *h;
-
-	(void)pthread_once(&once, make_index);
-	if (with == NULL || with->key == NULL || hook_index < 0)
-		return;
-	h = dvt_alloc(sizeof(*h));
-	h->shelf = a->shelf;
-	(void)pthread_mutex_lock(&h->shelf->lock);
-	h->shelf->refs++;
-	(void)pthread_mutex_unlock(&h->shelf->lock);
-	h->of = of;
 	dvt_x509_fingerprint(with->chain.cert[0], h->leaf);
 	libagent_tickets_take(a);
-	h->offer = blind(dvt_agent_tls_ticket(a->agent, of, with));
-	if (SSL_CTX_set_ex_data(ctx, hook_index, h) != 1) {
-		hook_free(NULL, h, NULL, 0, 0, NULL);
-		return;
-	}
+	h->offer = blind(dvt_agent_tls_ticket(a->agent, h->of, with));
 	SSL_CTX_set_session_cache_mode(
 	    ctx, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(ctx, on_ticket);
 	SSL_CTX_set_info_callback(ctx, on_info);
+}
+
+void
+libagent_bind(struct dovetail_agent *a, enum dvt_ticket_of of,
+    const struct dvt_agent_credential *with, bool dates, SSL_CTX *ctx)
+{
+	struct hook *h;
+
+	(void)pthread_once(&once, make_index);
+	if (hook_index < 0)
+		return;
+	h = dvt_alloc(sizeof(*h));
+	h->shelf = a->shelf;
+	h->of = of;
+	h->dates = dates;
+	(void)pthread_mutex_lock(&h->shelf->lock);
+	h->shelf->refs++;
+	if (dates)
+		h->shelf->valid_from = h->shelf->valid_until = 0;
+	(void)pthread_mutex_unlock(&h->shelf->lock);
+	if (SSL_CTX_set_ex_data(ctx, hook_index, h) != 1) {
+		hook_free(NULL, h, NULL, 0, 0, NULL);
+		return;
+	}
+	if (with != NULL && with->key != NULL)
+		bind_ticket(a, h, with, ctx);
+	if (dates)
+		SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_verify);
 }

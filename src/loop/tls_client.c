@@ -3,6 +3,7 @@
 #include "loop/tls_client.h"
 
 #include "pki/ssl_err.h"
+#include "pki/x509.h"
 
 #define GROUPS "X25519:P-256" /* X25519 alone fails TLS 1.2 with P-256 */
 
@@ -78,4 +79,26 @@ dvt_tls_client_ctx_new(
 out:
 	SSL_CTX_free(ctx);
 	return rc;
+}
+
+void
+dvt_tls_path_dates(int ok, X509_STORE_CTX *x, int64_t *from, int64_t *until)
+{
+	STACK_OF(X509) *path = X509_STORE_CTX_get0_chain(x);
+	int error = X509_STORE_CTX_get_error(x);
+	int64_t begin = 0, end = INT64_MAX;
+
+	if (ok ? X509_STORE_CTX_get_error_depth(x) != 0
+	       : error != X509_V_ERR_CERT_NOT_YET_VALID &&
+		     error != X509_V_ERR_CERT_HAS_EXPIRED)
+		return;
+	for (int i = 0; i < sk_X509_num(path); i++) {
+		int64_t a = dvt_x509_not_before(sk_X509_value(path, i));
+		int64_t b = dvt_x509_not_after(sk_X509_value(path, i));
+
+		begin = a > begin ? a : begin;
+		end = b < end ? b : end;
+	}
+	*from = begin;
+	*until = end;
 }

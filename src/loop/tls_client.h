@@ -7,6 +7,7 @@
 
 #include <openssl/ssl.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 struct dvt_tls_client {
 	EVP_PKEY *key;            /* NULL: no client certificate */
@@ -27,5 +28,15 @@ struct dvt_tls_client {
  */
 DVT_MUST_USE enum dvt_code dvt_tls_client_ctx_new(
     const struct dvt_tls_client *c, SSL_CTX **out, struct dvt_err *err);
+
+/**
+ * dvt_tls_path_dates() - for a verify callback: when this path holds
+ * @ok:          as the callback got it
+ * @from, @until: out, Unix seconds: every certificate from the anchor down
+ *               holds in [from, until). Untouched unless the leaf was just
+ *               taken, or the path is refused for its dates
+ */
+void dvt_tls_path_dates(
+    int ok, X509_STORE_CTX *x, int64_t *from, int64_t *until);
 
 #endif

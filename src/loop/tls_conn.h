@@ -43,7 +43,10 @@ struct dvt_tls_result {
 	int alert_sent;    /* or -1 */
 	int sys;           /* errno, or 0 */
 	uint64_t in_bytes; /* of application data */
-	char text[256];    /* for the operator */
+	/* The peer's chain holds in [from, until), Unix seconds, when it was
+	 * taken or refused for its dates; else 0 */
+	int64_t valid_from, valid_until;
+	char text[256]; /* for the operator */
 };
 
 struct dvt_tls_conn_config {
@@ -60,7 +63,7 @@ struct dvt_tls_conn_config {
 	const char *server_name; /* sent as SNI; NULL: none. Copied. */
 	/* DNS name or IP the certificate must carry; NULL: @server_name. */
 	const char *verify_name;
-	bool any_name;     /* the name is not checked (the chain is) */
+	bool any_name; /* the name is not checked (the chain is) */
 	/* Nothing is checked: for what is verified by itself, as cacerts by a
 	 * fingerprint (RFC 7030 section 4.1.1). */
 	bool unverified;
@@ -119,6 +122,9 @@ void dvt_tls_conn_read_enable(struct dvt_tls_conn *c, bool on);
 void dvt_tls_conn_finish(struct dvt_tls_conn *c);
 
 bool dvt_tls_conn_is_open(const struct dvt_tls_conn *c);
+/* The peer's chain holds in [from, until): as in struct dvt_tls_result. */
+void dvt_tls_conn_dates(
+    const struct dvt_tls_conn *c, int64_t *from, int64_t *until);
 /* NULL while plain or before the handshake began. Borrowed. */
 SSL *dvt_tls_conn_ssl(const struct dvt_tls_conn *c);
 

@@ -2,6 +2,7 @@
 /* The TLS half of an outgoing connection: checks asked for, reasons kept. */
 #include "loop/tls_conn_priv.h"
 
+#include "loop/tls_client.h"
 #include "wire/ext.h"
 
 #include <openssl/err.h>
@@ -33,6 +34,8 @@ on_verify(int ok, X509_STORE_CTX *x)
 	X509 *cert = X509_STORE_CTX_get_current_cert(x);
 	char subject[128] = "";
 
+	if (c->r.verify_error == X509_V_OK)
+		dvt_tls_path_dates(ok, x, &c->r.valid_from, &c->r.valid_until);
 	if (ok || c->r.verify_error != X509_V_OK)
 		return ok;
 	c->r.verify_error = X509_STORE_CTX_get_error(x);
@@ -47,6 +50,13 @@ on_verify(int ok, X509_STORE_CTX *x)
 		c->refused = X509_chain_up_ref(
 		    X509_STORE_CTX_get0_untrusted(x));
 	return ok;
+}
+
+void
+dvt_tls_conn_dates(const struct dvt_tls_conn *c, int64_t *from, int64_t *until)
+{
+	*from = c->r.valid_from;
+	*until = c->r.valid_until;
 }
 
 static void

@@ -51,7 +51,7 @@ life_prepare_renewal(struct testworld *w)
 	reach(w, testworld_is_trusting);
 	(void)testworld_run(w, 200, NULL);
 	testworld_off(w);
-	(void)snprintf(w->renew, sizeof(w->renew), "r2-renew");
+	testworld_ask_renew(w, "r2-renew");
 	w->config.hook_switch = true;
 }
 

@@ -100,7 +100,7 @@ values_prepare(struct testworld *w)
 		life_failed("preparing", "the values are not taken");
 	(void)testworld_run(w, 200, NULL);
 	testworld_off(w);
-	(void)snprintf(w->renew, sizeof(w->renew), "r2-renew");
+	testworld_ask_renew(w, "r2-renew");
 }
 
 void

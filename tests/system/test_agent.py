@@ -63,7 +63,7 @@ class Control(http.server.ThreadingHTTPServer):
         self.folder = folder
         self.root, self.new_root = Authority(folder, "root"), Authority(folder, "new-root")
         key, crt = self.root.leaf(folder, "control", "serverAuth", "DNS:control.test")
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        self.tls = tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         tls.load_cert_chain(crt, key)
         tls.load_verify_locations(self.root.pem)
         tls.verify_mode = ssl.CERT_OPTIONAL
@@ -71,6 +71,7 @@ class Control(http.server.ThreadingHTTPServer):
                                       do_handshake_on_connect=False)
         self.reports, self.todo, self.secret, self.bundles = [], [], None, []
         self.garbage, self.issued = [], 0
+        self.ahead = 0  # seconds by which its clock is wrong
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def handle_error(self, request, client_address):
@@ -153,7 +154,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         done = {d["id"] for d in report.get("done", [])}
         s.todo = [t for t in s.todo if t["id"] not in done]
         self.reply(200, json.dumps({
-            "time": int(time.time()), "device": "dev-1", "next_s": 1, "do": s.todo,
+            "time": int(time.time()) + s.ahead, "device": "dev-1", "next_s": 1, "do": s.todo,
             "bundle": {"version": s.bundles[-1][0] if s.bundles else 0, "digest": ""},
             "edge": {"next": "next.edge.test", "trial": "trial.edge.test"}}))
 
