@@ -232,6 +232,52 @@ certificates_come_as_pem(void **state)
 }
 
 static void
+dependents_hold_no_certificate_but_beneath_it(void **state)
+{
+	struct test_api *t = *state;
+
+	add_fleet(t);
+	put(t, "authority",
+	    "id = 3, name = 'other', state = 'active', fingerprint = '%s'",
+	    FP("c"));
+	put(t, "credential",
+	    "owner_kind = 'device', owner = 'dev-2', fingerprint = '%s', "
+	    "state = 'active', serial = '03', issuer = 'CN=new', root = '%s', "
+	    "not_after = %d",
+	    FP("3"), FP("a"), TEST_NOW + 2000);
+	put(t, "credential",
+	    "owner_kind = 'gateway', owner = 'gw-1', fingerprint = '%s', "
+	    "state = 'active', serial = '04', issuer = 'CN=new', "
+	    "authority_id = 2, not_after = %d",
+	    FP("4"), TEST_NOW + 3000);
+	get(t, "/v1/authorities/new/dependents");
+	assert_at(t, "name", "new");
+	assert_at(t, "total", "2");
+	assert_at(t, "items.0.kind", "gateway");
+	assert_at(t, "items.1.name", "dev-1");
+	assert_at(t, "items.1.not_after", "1764548200");
+	assert_at(t, "items.2", "");
+	/* what is beneath the one above counts there */
+	get(t, "/v1/authorities/old/dependents?limit=1");
+	assert_at(t, "total", "3");
+	assert_at(t, "items.0.name", "gw-1");
+	assert_at(t, "items.1", "");
+	/* one of another authority is a way in, until that is revoked */
+	put(t, "credential",
+	    "owner_kind = 'device', owner = 'dev-1', fingerprint = '%s', "
+	    "state = 'active', serial = '05', issuer = 'CN=other', "
+	    "authority_id = 3, not_after = %d",
+	    FP("5"), TEST_NOW + 1000);
+	get(t, "/v1/authorities/new/dependents");
+	assert_at(t, "total", "1");
+	get(t, "/v1/authorities/other/dependents");
+	assert_at(t, "total", "0");
+	assert_at(t, "items", "[]");
+	ask_for(
+	    t, 404, "operator", "GET", "/v1/authorities/none/dependents", NULL);
+}
+
+static void
 authorities_tell_state_and_place(void **state)
 {
 	struct test_api *t = *state;
@@ -532,6 +578,7 @@ main(void)
 	    test_api(trust_of_an_empty_fleet_is_all_zero),
 	    test_api(certificates_come_as_pem),
 	    test_api(authorities_tell_state_and_place),
+	    test_api(dependents_hold_no_certificate_but_beneath_it),
 	    test_api(a_rotation_tells_what_it_waits_for),
 	    test_api(an_edge_is_behind_by_what_concerns_it),
 	    test_api(handshakes_come_newest_first_and_flat),

@@ -154,7 +154,7 @@ cli_run cmd_device_config_set, cmd_device_config_list, cmd_device_config_get,
 cli_run cmd_device_import;
 cli_run cmd_authority_list, cmd_authority_create, cmd_authority_import,
     cmd_authority_cross_sign, cmd_authority_retire, cmd_authority_revoke,
-    cmd_security_ca_list;
+    cmd_authority_dependents, cmd_security_ca_list;
 cli_run cmd_trust_status, cmd_trust_update;
 cli_run cmd_trust_check;
 cli_run cmd_rotation_plan, cmd_rotation_list, cmd_rotation_status,

@@ -44,6 +44,8 @@ const struct cli_command cli_commands[] = {
     {"authority cross-sign", 1, 1, "NEW --by OLD",
      "by=",										  cmd_authority_cross_sign, "NewWithOld (RFC 4210 section 4.4)"   },
     {"authority revoke",     1, 1, "NAME --reason R",          "reason= wait=",              cmd_authority_revoke, "refuse all that it issued" },
+    {"authority dependents", 1, 1, "NAME",                     "",                           cmd_authority_dependents,
+     "who is cut off when it is revoked"},
     {"authority retire",     1, 1, "NAME",                     "",                           cmd_authority_retire,
      "when nothing needs it (second person)"														 },
     {"security ca-list",     0, 0, "[--active]",               "active",                     cmd_security_ca_list,

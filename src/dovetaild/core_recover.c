@@ -10,6 +10,7 @@
 #include "dovetaild/core_outbound.h"
 #include "pki/bundle.h"
 #include "store/agent.h"
+#include "store/authority.h"
 #include "store/credential.h"
 #include "store/device.h"
 #include "store/rotation.h"
@@ -82,6 +83,40 @@ certificate_of(struct core *c, const char *device,
 				  device);
 }
 
+/* Nobody takes a certificate beneath a revoked authority, grant or not. */
+static enum dvt_code
+not_beneath_revoked(struct core *c, const char *device,
+    const struct dvt_row_credential *has, struct dvt_err *err)
+{
+	struct dvt_row_authority a = {.parent_id = has->authority_id};
+	enum dvt_code rc;
+	size_t n = 0;
+
+	if (has->authority_id == 0 && has->root[0] != '\0') {
+		rc = dvt_store_authority_by_fingerprint(
+		    core_tx(c), core_arena(c), has->root, &a, err);
+		if (rc != DVT_OK)
+			return rc == DVT_E_ABSENT ? DVT_OK : rc;
+		a.parent_id = a.id;
+	}
+	while (a.parent_id != 0 && n++ < DVT_CHAIN_MAX) {
+		rc = dvt_store_authority_get(
+		    core_tx(c), core_arena(c), a.parent_id, &a, err);
+		if (rc != DVT_OK)
+			return rc == DVT_E_ABSENT ? DVT_OK : rc;
+		if (a.state == DVT_AUTHORITY_REVOKED)
+			return dvt_fail(err, DVT_E_CONFLICT,
+			    "device %s: its certificate is beneath %s, which "
+			    "is revoked, and nothing takes it; a one-time "
+			    "secret lets it enrol anew with a new key "
+			    "(dovetail device secret)",
+			    device, a.name);
+		if (a.parent_id == a.id)
+			break;
+	}
+	return DVT_OK;
+}
+
 static enum dvt_code
 make_grant(struct core_op *op, const char *device, struct dvt_bundle_grant *out,
     struct dvt_err *err)
@@ -98,7 +133,8 @@ make_grant(struct core_op *op, const char *device, struct dvt_bundle_grant *out,
 	dvt_hex(id, sizeof(id), out->id, sizeof(out->id));
 	out->expires_at = now + dvt_config_int(core_config(op->c),
 				    "recovery.grantLifetime");
-	if ((rc = certificate_of(op->c, device, &has, err)) != DVT_OK)
+	if ((rc = certificate_of(op->c, device, &has, err)) != DVT_OK ||
+	    (rc = not_beneath_revoked(op->c, device, &has, err)) != DVT_OK)
 		return rc;
 	(void)dvt_copy_str(
 	    out->certificate, sizeof(out->certificate), has.fingerprint);

@@ -3,6 +3,7 @@
 
 #include "base/clock.h"
 #include "pki/key.h"
+#include "pki/x509.h"
 #include "wire/name.h"
 
 #include <inttypes.h>
@@ -30,26 +31,17 @@ est_name_same(struct dvt_span a, struct dvt_span b)
 	}
 }
 
+/* As enrolling programs take a name: most specific part first (RFC 4514). */
 static enum dvt_code
 fail_subject(struct dvt_span asked, struct dvt_span known, struct dvt_err *err)
 {
-	struct dvt_buf a, k;
-	enum dvt_code rc;
+	char a[DVT_DN_TEXT], k[DVT_DN_TEXT];
 
-	dvt_buf_init(&a, 4096);
-	dvt_buf_init(&k, 4096);
-	if (dvt_name_format(asked, &a, NULL) != DVT_OK ||
-	    dvt_name_format(known, &k, NULL) != DVT_OK)
-		rc = dvt_fail(
-		    err, DVT_E_INPUT, "the request's subject is not a Name");
-	else
-		rc = dvt_fail(err, DVT_E_INPUT,
-		    "the request's subject is \"%.150s\", the inventory's "
-		    "\"%.150s\"",
-		    dvt_buf_str(&a), dvt_buf_str(&k));
-	dvt_buf_fini(&a);
-	dvt_buf_fini(&k);
-	return rc;
+	(void)dvt_x509_name_text(asked, a);
+	(void)dvt_x509_name_text(known, k);
+	return dvt_fail(err, DVT_E_INPUT,
+	    "the request's subject is \"%.95s\", the inventory's \"%.95s\"", a,
+	    k);
 }
 
 enum dvt_code

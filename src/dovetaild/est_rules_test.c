@@ -139,6 +139,40 @@ dates_stay_within_the_issuer_and_spread_by_owner(void **state)
 	    DVT_E_CONFLICT);
 }
 
+static void
+the_subject_that_is_wanted_is_told_as_a_program_takes_it(void **state)
+{
+	static const char
+	    wanted[] = "serialNumber=7,CN=pump-7,O=Ex\\, Ltd,C=DE";
+	struct est_request q = {.reenroll = true};
+	struct dvt_buf asked, known, again;
+	struct dvt_err err;
+	char *end, *text;
+
+	(void)state;
+	dvt_buf_init(&asked, 1024);
+	dvt_buf_init(&known, 1024);
+	dvt_buf_init(&again, 1024);
+	assert_int_equal(dvt_name_from_cn("pump-7", &asked, NULL), DVT_OK);
+	assert_int_equal(dvt_name_from_text(wanted, &known, NULL), DVT_OK);
+	q.subject = dvt_buf_span(&asked);
+	assert_int_equal(est_check_request(&q, dvt_buf_span(&known),
+			     (struct dvt_span){NULL, 0}, &err),
+	    DVT_E_INPUT);
+	text = strstr(err.text, "the inventory's \"");
+	assert_non_null(text);
+	text += strlen("the inventory's \"");
+	end = strrchr(text, '"');
+	assert_non_null(end);
+	*end = '\0';
+	assert_string_equal(text, wanted);
+	assert_int_equal(dvt_name_from_text(text, &again, NULL), DVT_OK);
+	assert_true(dvt_span_eq(dvt_buf_span(&again), dvt_buf_span(&known)));
+	dvt_buf_fini(&asked);
+	dvt_buf_fini(&known);
+	dvt_buf_fini(&again);
+}
+
 int
 main(void)
 {
@@ -147,6 +181,8 @@ main(void)
 	    cmocka_unit_test(
 		a_credential_speaks_until_its_hold_and_mending_end),
 	    cmocka_unit_test(renewal_has_a_window_and_instructions_open_it),
+	    cmocka_unit_test(
+		the_subject_that_is_wanted_is_told_as_a_program_takes_it),
 	    cmocka_unit_test(dates_stay_within_the_issuer_and_spread_by_owner),
 	};
 

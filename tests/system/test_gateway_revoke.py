@@ -4,14 +4,16 @@ control plane, in every worker of every gateway, for good."""
 import json
 import os
 import pathlib
+import re
 import socket
 import ssl
+import subprocess
 import time
 
 import pytest
 
 from edgekit import Client, Echo, fingerprint, wait_for
-from world import Refused, World
+from world import BUILD, Refused, World
 
 
 class Fleet:
@@ -39,14 +41,16 @@ class Fleet:
         self.open.append(c)
         return c
 
-    def refused(self, i, gateway=1):
-        """True when the gateway lets the device in no more."""
-        cert, key = self.pair(i)
+    def context(self, cert, key):
         ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         ctx.check_hostname = False
         ctx.load_verify_locations(self.world.old / "ca/ca.pem")
         ctx.load_cert_chain(cert, key)
-        return gone_with(ctx, self.world.gateway_ports[gateway - 1])
+        return ctx
+
+    def refused(self, i, gateway=1):
+        """True when the gateway lets the device in no more."""
+        return gone_with(self.context(*self.pair(i)), self.world.gateway_ports[gateway - 1])
 
     def records(self, gateway=1):
         path = self.world.dir / f"gw-{gateway}" / "handshakes.jsonl"
@@ -156,7 +160,7 @@ def test_a_blocked_device_is_cut_and_comes_back_when_its_case_is_closed(fleet):
         w.op("cert", "revoke", "0" * 64, "--reason", "theft")
 
 
-def test_a_revoked_authority_takes_all_with_it_that_it_issued(fleet):
+def test_a_revoked_authority_takes_all_with_it_that_it_issued(fleet, tmp_path):
     w = fleet.world
     mine = [fleet.client(i, gateway=1 + i % 2) for i in (1, 2, 3)]
     assert all(c.echo() for c in mine)
@@ -164,14 +168,41 @@ def test_a_revoked_authority_takes_all_with_it_that_it_issued(fleet):
         w.op("authority", "revoke", "old-root", "--reason", "cACompromise")
     assert asked.value.problem["code"] == "needs-approval"
     assert all(c.echo() for c in mine)
+    names = [d for d in w.device_ids() if w.op("device", "show", d)["state"] in ("active", "parked")]
+    cut = w.op("authority", "dependents", "old-root")
+    assert [i["name"] for i in cut["items"]] == names and cut["total"] == len(names) == 4, cut
     at = time.monotonic()
     answer = w.with_second("authority", "revoke", "old-root", "--reason", "cACompromise")
     assert all(c.is_closed(max(0.01, at + 6 - time.monotonic())) for c in mine)
     assert (answer["in_force"], answer["gateways"]) == (2, 2)
+    assert answer["dependents"] == cut
     since = len(fleet.records())
     assert fleet.refused(4)
     wait_for("the refusal", lambda: [r["reason"] for r in fleet.records()[since:]
                                      if r["outcome"] == "edge-refused"] == ["denied-revoked"])
+    # people are told whom, before and after, and what to do
+    said = subprocess.run([BUILD / "dovetail", "--dir", w.home, "authority", "revoke", "old-root", "--reason",
+                           "cACompromise"], capture_output=True, text=True, check=True, timeout=30,
+                          env=dict(os.environ, DOVETAIL_TOKEN=w.tokens["operator"])).stderr
+    assert f"{len(names)} cannot come in any more: device {names[0]}," in said and "device secret" in said, said
+    # no file brings them back; a secret and a new key do
+    with pytest.raises(Refused) as no:
+        w.op("device", "recover", names[0])
+    assert "beneath old-root, which is revoked" in no.value.problem["detail"]
+    secret, config = tmp_path / "secret", tmp_path / "agent.ini"
+    secret.write_text(w.op("device", "secret", names[0])["secret"])
+    config.write_text(f"[agent]\nserver = 127.0.0.1:{w.device_port}\nserver-name = control.test\n"
+                      f"edge = 127.0.0.1:{w.gateway_ports[0]}\nedge-name = edge.test\n")
+    agent = [BUILD / "dovetail-agent", "--state", tmp_path / "state", "--config", config]
+    enroll = [*agent, "enroll", "--secret-file", secret, "--device", names[0], "--anchor", w.home / "public/root.pem"]
+    done = subprocess.run(enroll, capture_output=True, text=True, timeout=30)
+    subject = re.search(r"""subject is "CN=dev-0001", the inventory's "(O=Old Works,CN=dev-0001)\"""", done.stderr)
+    assert done.returncode != 0 and subject, done.stderr
+    subprocess.run([*enroll, "--subject", subject.group(1)], check=True, timeout=30)
+    at = tmp_path / "state/generations" / (tmp_path / "state/current").read_text().strip()
+    ctx = fleet.context(at / "chain.pem", at / "key.pem")
+    wait_for("the way in", lambda: not gone_with(ctx, w.gateway_ports[0]))
+    assert names[0] not in [i["name"] for i in w.op("authority", "dependents", "old-root")["items"]]
 
 
 def test_handshakes_of_one_device_are_logged_for_a_time(fleet):

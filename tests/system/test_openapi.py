@@ -152,6 +152,7 @@ def test_lists_and_what_they_hold(api, world):
     api.get(f"/v1/devices/{quoted(device)}/updates/none", expect=404)
     assert {a["name"] for a in api.get("/v1/authorities?state=active")["items"]} >= {"root", "old-root"}
     assert api.get("/v1/authorities/old-root")["key_held"] is True
+    assert api.get("/v1/authorities/old-root/dependents")["total"] == 3
     api.get("/v1/authorities/import-key", expect=200)
     assert api.get("/v1/profiles")["items"]
     assert api.get("/v1/status", who="approver")["fleet"]["active"] == world.devices

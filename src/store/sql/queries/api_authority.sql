@@ -92,3 +92,35 @@ SELECT owner AS device,
    AND not_after > :now AND denied_at = 0
  ORDER BY fingerprint
  LIMIT :limit;
+
+-- name: api_authority_dependents
+-- in:   name text, now int, limit int
+-- out:  kind text, name text, not_after int, total int
+-- Who holds no certificate that would be taken once this one is revoked:
+-- all are beneath it, or beneath one that is revoked already.
+WITH RECURSIVE own (id, fingerprint) AS (
+    SELECT id, fingerprint FROM authority WHERE name = :name
+    UNION
+    SELECT a.id, a.fingerprint FROM authority a JOIN own o ON a.parent_id = o.id
+), gone (id, fingerprint) AS (
+    SELECT id, fingerprint FROM authority
+     WHERE name = :name OR state = 'revoked'
+    UNION
+    SELECT a.id, a.fingerprint FROM authority a JOIN gone g ON a.parent_id = g.id
+)
+SELECT c.owner_kind AS kind, c.owner AS name, MAX(c.not_after) AS not_after,
+       COUNT(*) OVER () AS total
+  FROM credential c
+  LEFT JOIN device d ON d.device_id = c.owner AND c.owner_kind = 'device'
+ WHERE c.state IN ('issued', 'active', 'superseded') AND c.not_after > :now
+   AND c.denied_at = 0
+   AND (d.state IN ('active', 'parked') OR c.owner_kind = 'gateway')
+ GROUP BY c.owner_kind, c.owner
+HAVING COUNT(CASE WHEN c.authority_id NOT IN (SELECT id FROM gone)
+                   AND c.root NOT IN (SELECT fingerprint FROM gone)
+                  THEN 1 END) = 0
+   AND COUNT(CASE WHEN c.authority_id IN (SELECT id FROM own)
+                    OR c.root IN (SELECT fingerprint FROM own)
+                  THEN 1 END) > 0
+ ORDER BY c.owner_kind DESC, c.owner
+ LIMIT :limit;
