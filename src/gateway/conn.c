@@ -169,7 +169,7 @@ static bool
 may_cork(const struct gw_conn *c)
 {
 	return !c->corked && SSL_version(c->ssl) >= TLS1_3_VERSION &&
-	       dvt_edge_peer(c->ssl)->root[0] != '\0';
+	       dvt_edge_peer(c->ssl)->shown;
 }
 
 /* Denied, whether it has just shaken hands or long ago. */

@@ -2,7 +2,8 @@
 /*
  * Handshakes under way. Each costs memory and a descriptor, and whoever asks
  * for one need not go on with it: over the limit some go, by chance, of the
- * older half, so that a device that answers gets through at any time.
+ * older half, those first that have not even said hello. So a device that
+ * answers gets through at any time.
  */
 #include "gateway/conn_priv.h"
 
@@ -84,29 +85,60 @@ gw_conn_half_end(struct gw_conn *c)
 	gw_conn_half_tell(w);
 }
 
-/* Who has more than its share makes room when all have too many. */
+/* Who has more than its share makes room when all have too many; the last one
+ * of a worker stays, however small the shares are. */
 static bool
 too_many(const struct gw_worker *w)
 {
 	return w->half > w->half_own_max ||
-	       (w->half > w->half_max / w->program->settings.workers &&
+	       (w->half > 1 &&
+		   w->half > w->half_max / w->program->settings.workers &&
 		   half_all(w) > w->half_max);
+}
+
+/* No hello that could be answered has come. */
+static bool
+is_mute(const struct gw_conn *c)
+{
+	return !c->passed && !dvt_edge_peer(c->ssl)->shown;
+}
+
+/* Of the oldest, the one at place @at: of those that are mute, or of all. */
+static struct gw_conn *
+at_place(const struct gw_worker *w, size_t n, bool mute, size_t at)
+{
+	struct gw_conn *c = w->half_last;
+
+	for (size_t i = 0; i < n; i++, c = c->half_prev)
+		if ((!mute || is_mute(c)) && at-- == 0)
+			return c;
+	return w->half_last;
+}
+
+/* Never the newest: that may be a device, and it has had no time to answer. */
+static struct gw_conn *
+who_goes(const struct gw_worker *w)
+{
+	size_t n = w->half / 2 < LOOK_STEPS ? w->half / 2 : LOOK_STEPS,
+	       mutes = 0;
+	struct gw_conn *c = w->half_last;
+	uint8_t dice = 0;
+
+	if (getrandom(&dice, 1, GRND_NONBLOCK) != 1)
+		dice = 0; /* the oldest then */
+	for (size_t i = 0; i < n; i++, c = c->half_prev)
+		mutes += is_mute(c);
+	if (n == 0)
+		return w->half_last;
+	return at_place(w, n, mutes > 0, dice % (mutes > 0 ? mutes : n));
 }
 
 void
 gw_conn_half_trim(struct gw_worker *w)
 {
 	while (w->half > 0 && too_many(w)) {
-		struct gw_conn *c = w->half_last;
-		uint8_t dice = 0;
-
-		if (getrandom(&dice, 1, GRND_NONBLOCK) != 1)
-			dice = 0; /* the oldest then */
-		for (unsigned i = 0;
-		     i < dice % LOOK_STEPS && c->half_prev != NULL; i++)
-			c = c->half_prev;
 		tell(w, "half-open");
-		gw_conn_drop_as(c, DVT_EDGE_LOCAL);
+		gw_conn_drop_as(who_goes(w), DVT_EDGE_LOCAL);
 	}
 }
 

@@ -183,6 +183,7 @@ note_shown(struct dvt_edge_conn *c, enum dvt_chain_why why)
 {
 	const struct dvt_offer *o = c->shown->offer;
 
+	c->peer.shown = true;
 	c->peer.root = o->root;
 	c->peer.form = o->form;
 	(void)dvt_copy_str(

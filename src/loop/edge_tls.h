@@ -97,6 +97,7 @@ void dvt_edge_pass(SSL *ssl, struct dvt_span hello);
 
 /* What became known of a client. */
 struct dvt_edge_peer {
+	bool shown;   /* a chain is chosen: our flight is out */
 	bool done;    /* handshake complete: the certificate is proven */
 	bool settled; /* its record is out */
 	bool probe;   /* asked for the next or the trial name */
@@ -110,7 +111,7 @@ struct dvt_edge_peer {
 	bool unlisted;
 	char common_name[DVT_DEVICE_ID_MAX + 1]; /* of its certificate, or "" */
 	const char *name; /* server name asked for, or "" */
-	const char *root; /* of the chain shown, or "" */
+	const char *root; /* of the chain shown, or "": none, or not known */
 	enum dvt_chain_form form;
 };
 /* Borrowed until the next call on this SSL; NULL when not attached. */

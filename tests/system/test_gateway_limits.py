@@ -53,7 +53,8 @@ def test_a_device_gets_through_beside_half_open_handshakes(world):
             s.send(b"\x16\x03\x01\x02\x00\x01")  # a hello that never ends
             held.append(s)
         took = []
-        for n in range(30):
+        for n in range(60):
+            held += half_open(gw, 4)  # what made room is full again, at both workers
             began = time.monotonic()
             c = world.client(gw, n % 3)
             assert c.echo()
@@ -97,6 +98,47 @@ def still_open(held):
         except ConnectionError:
             pass
     return n
+
+
+def test_who_has_said_hello_stays_before_those_who_have_not(world):
+    """A device on a slow link, beside more newcomers than there is room."""
+    gw = world.gateway("slow", half_open=100, address_rate=0)
+    held = half_open(gw, 300)
+    try:
+        ctx = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        ctx.check_hostname = False
+        ctx.load_verify_locations(world.root.cert)
+        ctx.load_cert_chain(*world.dev[0])
+        slow = []
+        for _ in range(10):
+            held += half_open(gw, 4)
+            into, out = ssl.MemoryBIO(), ssl.MemoryBIO()
+            tls = ctx.wrap_bio(into, out, server_hostname="edge.example")
+            with pytest.raises(ssl.SSLWantReadError):
+                tls.do_handshake()
+            s = socket.create_connection(("127.0.0.1", gw.port), 5)
+            s.sendall(out.read())
+            into.write(s.recv(16384))
+            slow.append((s, tls, into, out))
+        held += half_open(gw, 600)
+        for s, tls, into, out in slow:
+            tls.do_handshake()
+            tls.write(b"ping")
+            s.sendall(out.read())
+            answer = b""
+            while answer != b"ping":
+                got = s.recv(16384)
+                assert got, "dropped"
+                into.write(got)
+                try:
+                    answer += tls.read(4)
+                except ssl.SSLWantReadError:
+                    pass
+            s.close()
+    finally:
+        for s in held:
+            s.close()
+        gw.stop()
 
 
 def test_a_killed_worker_leaves_no_half_open_handshakes_behind(world):
