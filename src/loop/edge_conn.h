@@ -3,6 +3,7 @@
 #ifndef DVT_LOOP_EDGE_CONN_H
 #define DVT_LOOP_EDGE_CONN_H
 
+#include "loop/edge_path.h"
 #include "loop/edge_tls.h"
 #include "loop/verdict_cache.h"
 #include "proto/hello.h"
@@ -20,6 +21,8 @@ struct dvt_edge {
 	const struct dvt_feed *feed;
 	bool stale;                         /* dvt_edge_stale() */
 	struct dvt_verdict_cache *verdicts; /* under set */
+	struct dvt_edge_paths *paths;
+	uint64_t epoch; /* of set, from 1 on */
 };
 
 /* One attempt; hangs on its SSL. */
@@ -37,6 +40,7 @@ struct dvt_edge_conn {
 	char ticket_device[DVT_DEVICE_ID_MAX + 1];
 	const struct dvt_edge_chain *shown; /* of set */
 	int64_t not_after;                  /* of the client's path */
+	uint32_t path;                      /* of edge->paths; 0: not known */
 	struct dvt_edge_peer peer;
 	struct dvt_handshake rec;
 };

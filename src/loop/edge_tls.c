@@ -234,6 +234,7 @@ dvt_edge_new(
 	e->clock = c->clock;
 	e->user = c->user;
 	e->verdicts = dvt_verdict_cache_new(DVT_EDGE_VERDICTS);
+	e->paths = dvt_edge_paths_new();
 	if ((rc = ctx_new(e, c->ticket_key, err)) != DVT_OK) {
 		dvt_edge_free(e);
 		return rc;
@@ -250,6 +251,7 @@ dvt_edge_free(struct dvt_edge *e)
 	SSL_CTX_free(e->ctx);
 	dvt_edge_set_unref(e->set);
 	dvt_verdict_cache_free(e->verdicts);
+	dvt_edge_paths_free(e->paths);
 	dvt_edge_ticket_free(e->ticket);
 	free(e->listener);
 	free(e);
@@ -262,6 +264,7 @@ dvt_edge_use(
 	dvt_verdict_cache_forget(e->verdicts);
 	dvt_edge_set_unref(e->set);
 	e->set = set;
+	e->epoch++;
 	e->feed = feed;
 }
 

@@ -36,6 +36,20 @@ denied(enum dvt_deny_reason why)
 	    X509_V_ERR_CERT_REVOKED, 0, DVT_HR_DENIED_REVOKED};
 }
 
+static bool
+is_listed(const struct dvt_edge_set *set, X509 *cert)
+{
+	return dvt_edge_set_revoked(set, cert) ||
+	       dvt_edge_set_denies(set, &cert, 1);
+}
+
+static bool
+is_pinned(const struct dvt_edge_conn *c, const struct dvt_feed_entry *device)
+{
+	return device != NULL &&
+	       strcmp(device->u.device.pin, c->peer.certificate) == 0;
+}
+
 /* What the feed says against this certificate and its device. */
 static struct refusal
 check_denied(const struct dvt_edge *e, const char *fingerprint,
@@ -136,6 +150,7 @@ is_known_good(struct dvt_edge_conn *c, const uint8_t *digest, int64_t now)
 	if (v == NULL || !dvt_verdict_cache_get(v, digest, now, &dates))
 		return false;
 	c->not_after = dates.not_after;
+	c->path = dates.path;
 	return true;
 }
 
@@ -145,10 +160,11 @@ keep_verdict(struct dvt_edge_conn *c, const uint8_t *digest,
 {
 	struct dvt_verdict_cache *v = verdicts_of(c);
 	struct dvt_verdict_dates dates = {
-	    verdict->not_before, verdict->not_after};
+	    verdict->not_before, verdict->not_after, c->path};
 
 	c->not_after = verdict->not_after;
-	if (v != NULL)
+	/* without a path it has to be shown again */
+	if (v != NULL && c->path != 0)
 		dvt_verdict_cache_put(v, digest, &dates);
 }
 
@@ -182,6 +198,14 @@ note_dates(struct dvt_edge_conn *c, enum dvt_hs_reason reason,
 	}
 }
 
+static void
+on_path(void *conn, const STACK_OF(X509) * path)
+{
+	struct dvt_edge_conn *c = conn;
+
+	c->path = dvt_edge_paths_keep(c->edge->paths, path);
+}
+
 static struct refusal
 check_path(struct dvt_edge_conn *c, X509_STORE_CTX *ctx, const uint8_t *digest,
     int64_t now)
@@ -190,7 +214,9 @@ check_path(struct dvt_edge_conn *c, X509_STORE_CTX *ctx, const uint8_t *digest,
 	struct dvt_verify how = {.purpose = DVT_FOR_CLIENT,
 	    .now = now,
 	    .max_depth = dvt_edge_set_max_depth(c->set),
-	    .edge = true};
+	    .edge = true,
+	    .path = on_path,
+	    .path_arg = c};
 	struct dvt_verdict verdict;
 	struct refusal r = fine;
 
@@ -302,11 +328,9 @@ dvt_edge_verify_cb(X509_STORE_CTX *ctx, void *arg)
 	name_it(c, device);
 	r = check_denied(c->edge, c->peer.certificate, device);
 	if (r.error == X509_V_OK) {
-		if (device != NULL &&
-		    strcmp(device->u.device.pin, c->peer.certificate) == 0)
-			r = dvt_edge_set_denies(c->set, &leaf, 1)
-				? denied(DVT_DENY_REVOKED)
-				: check_dates(leaf, now);
+		if (is_pinned(c, device))
+			r = is_listed(c->set, leaf) ? denied(DVT_DENY_REVOKED)
+						    : check_dates(leaf, now);
 		else if (!is_known_good(c, digest, at))
 			r = check_path(c, ctx, digest, at);
 	}
@@ -335,24 +359,29 @@ dvt_edge_verify_ok(int ok, X509_STORE_CTX *ctx)
 	return ok;
 }
 
-/* By a CRL or a denied key of now; a session may have begun before. */
+/*
+ * By a CRL or a denied key of now, anywhere on its path. Where the path is not
+ * known its client has sent it. A pinned one rests on itself alone.
+ */
 static bool
-is_listed(const struct dvt_edge *e, SSL *ssl)
+is_cut(const struct dvt_edge_conn *c, SSL *ssl,
+    const struct dvt_feed_entry *device)
 {
+	const struct dvt_edge *e = c->edge;
 	X509 *leaf = SSL_get0_peer_certificate(ssl);
 	STACK_OF(X509) *rest = SSL_get_peer_cert_chain(ssl);
 
 	if (leaf == NULL || e->set == NULL)
 		return false;
-	if (dvt_edge_set_revoked(e->set, leaf) ||
-	    dvt_edge_set_denies(e->set, &leaf, 1))
+	if (is_listed(e->set, leaf))
 		return true;
-	for (int i = 0; i < sk_X509_num(rest); i++) {
-		X509 *cert = sk_X509_value(rest, i);
-
-		if (dvt_edge_set_denies(e->set, &cert, 1))
+	if (is_pinned(c, device))
+		return false;
+	if (c->path != 0)
+		return dvt_edge_paths_cut(e->paths, c->path, e->set, e->epoch);
+	for (int i = 0; i < sk_X509_num(rest); i++)
+		if (is_listed(e->set, sk_X509_value(rest, i)))
 			return true;
-	}
 	return false;
 }
 
@@ -371,7 +400,7 @@ dvt_edge_check(SSL *ssl)
 	r = check_denied(c->edge, c->peer.certificate, device);
 	if (r.error != X509_V_OK)
 		return r.reason;
-	if (is_listed(c->edge, ssl))
+	if (is_cut(c, ssl, device))
 		return DVT_HR_DENIED_REVOKED;
 	return device != NULL || !dvt_edge_has_inventory(c->edge)
 		   ? DVT_HR_OK

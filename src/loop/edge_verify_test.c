@@ -280,6 +280,57 @@ a_crl_that_names_it_ends_a_verdict(void **state)
 }
 
 /* In use with the key of @ca denied. */
+static void use_without(const struct testca *ca);
+
+/*
+ * What becomes of an issuing CA reaches who is connected below it, also when
+ * only the leaf was shown, on a verdict that was remembered.
+ */
+static void
+an_open_session_ends_with_any_part_of_its_path(void **state)
+{
+	enum { OTHER, CRL, KEY, ROOT_KEY, N };
+
+	(void)state;
+	for (int i = 0; i < 2 * N; i++) {
+		struct client c = {.cert = &below,
+		    .above = i % 2 ? &sub_dev : NULL,
+		    .trusts = "O",
+		    .version = TLS1_3_VERSION};
+		struct dvt_edge_set *next;
+		X509_CRL *crl;
+		struct pair p;
+
+		use("ON");
+		assert_true(comes_in(true));
+		pair_open(&p, &c);
+		assert_true(pair_talk(&p));
+		assert_int_equal(dvt_edge_check(p.server), DVT_HR_OK);
+		switch (i / 2) {
+		case OTHER:
+			use_without(&dev[0]);
+			break;
+		case CRL:
+			next = set_begin("ON");
+			crl = crl_naming(&sub_dev, &root_dev);
+			dvt_edge_set_crl(next, crl);
+			X509_CRL_free(crl);
+			set_use(next);
+			break;
+		case KEY:
+			use_without(&sub_dev);
+			break;
+		default:
+			use_without(&root_dev);
+		}
+		if (dvt_edge_check(p.server) !=
+		    (i / 2 == OTHER ? DVT_HR_OK : DVT_HR_DENIED_REVOKED))
+			fail_msg("case %d, %s", i / 2,
+			    i % 2 ? "whole flight" : "leaf alone");
+		pair_close(&p);
+	}
+}
+
 static void
 use_without(const struct testca *ca)
 {
@@ -405,6 +456,7 @@ main(void)
 	    cmocka_unit_test(
 		a_connection_that_began_under_the_former_set_neither_asks_nor_teaches),
 	    cmocka_unit_test(a_crl_that_names_it_ends_a_verdict),
+	    cmocka_unit_test(an_open_session_ends_with_any_part_of_its_path),
 	    cmocka_unit_test(
 		nothing_is_taken_that_was_issued_with_a_denied_key),
 	    cmocka_unit_test(an_open_session_falls_under_a_key_denied_later),

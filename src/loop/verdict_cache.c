@@ -10,8 +10,9 @@
 
 struct line {
 	uint8_t leaf[DVT_VERDICT_KEY];
-	struct dvt_verdict_dates dates;
-	uint64_t epoch; /* it was put in; 0: free */
+	int64_t not_before, not_after;
+	uint32_t path;
+	uint32_t epoch; /* it was put in; 0: free */
 	uint64_t used;  /* counts up in the cache */
 };
 _Static_assert(sizeof(struct line) == DVT_VERDICT_LINE, "as promised");
@@ -19,7 +20,7 @@ _Static_assert(sizeof(struct line) == DVT_VERDICT_LINE, "as promised");
 struct dvt_verdict_cache {
 	struct line *lines;
 	size_t sets;
-	uint64_t epoch; /* from 1 on */
+	uint32_t epoch; /* from 1 on */
 	uint64_t uses;
 };
 
@@ -74,10 +75,11 @@ dvt_verdict_cache_get(struct dvt_verdict_cache *v,
 {
 	struct line *l = find(v, leaf);
 
-	if (l == NULL || now < l->dates.not_before || now > l->dates.not_after)
+	if (l == NULL || now < l->not_before || now > l->not_after)
 		return false;
 	l->used = ++v->uses;
-	*dates = l->dates;
+	*dates = (struct dvt_verdict_dates){
+	    l->not_before, l->not_after, l->path};
 	return true;
 }
 
@@ -97,7 +99,9 @@ dvt_verdict_cache_put(struct dvt_verdict_cache *v,
 				l = &set[i];
 	}
 	memcpy(l->leaf, leaf, DVT_VERDICT_KEY);
-	l->dates = *dates;
+	l->not_before = dates->not_before;
+	l->not_after = dates->not_after;
+	l->path = dates->path;
 	l->epoch = v->epoch;
 	l->used = ++v->uses;
 }
@@ -105,5 +109,8 @@ dvt_verdict_cache_put(struct dvt_verdict_cache *v,
 void
 dvt_verdict_cache_forget(struct dvt_verdict_cache *v)
 {
-	v->epoch++;
+	if (++v->epoch != 0)
+		return;
+	memset(v->lines, 0, v->sets * WAYS * sizeof(struct line));
+	v->epoch = 1;
 }

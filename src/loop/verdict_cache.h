@@ -29,6 +29,7 @@ void dvt_verdict_cache_free(struct dvt_verdict_cache *v); /* NULL-safe */
 /* When a path is good: from the latest notBefore to the first notAfter. */
 struct dvt_verdict_dates {
 	int64_t not_before, not_after; /* Unix seconds, both included */
+	uint32_t path;                 /* of the caller, handed back */
 };
 
 /**

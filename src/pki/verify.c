@@ -116,6 +116,8 @@ judge(X509_STORE_CTX *ctx, const struct dvt_verify *how, struct dvt_verdict *v)
 		return 0;
 	}
 	fill_accepted(v, path);
+	if (how->path != NULL)
+		how->path(how->path_arg, path);
 	return 1;
 }
 

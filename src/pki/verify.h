@@ -71,6 +71,9 @@ struct dvt_verify {
 	const char *host;         /* DNS name or address; NULL: not checked */
 	int max_depth; /* most intermediates; 0: DVT_CHAIN_MAX, below: none */
 	bool edge;     /* then dvt_path_refuse() as well */
+	/* told the path of what is accepted, leaf first; NULL: nobody is */
+	void (*path)(void *arg, const STACK_OF(X509) * path);
+	void *path_arg;
 };
 
 struct dvt_verdict {

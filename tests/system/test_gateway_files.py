@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Further certificates, CRLs, depth and staples of a gateway that stands alone."""
 import base64
+import hashlib
 import os
 import pathlib
 import re
@@ -171,19 +172,36 @@ def test_a_late_crl_is_loud_and_locks_nobody_out(pki, echo, tmp_path):
         assert gw.stop() == 0
 
 
-def test_a_revoked_intermediate_takes_its_leaves_along(pki, echo, tmp_path):
-    roots = tmp_path / "roots.crl"
-    gw = make(pki, echo, tmp_path, crl=roots)
+def spki_digest(cert):
+    pub = tuple(run_openssl("x509", "-in", cert, "-pubkey", "-noout").splitlines())
+    return hashlib.sha256(base64.b64decode("".join(pub[1:-1]))).hexdigest()
+
+
+@pytest.mark.parametrize("how", ["key", "list"])
+def test_a_revoked_intermediate_takes_its_leaves_along(pki, echo, tmp_path, how):
+    """New handshakes, and sessions that are open: also one that showed its leaf alone."""
+    roots, deny = tmp_path / "roots.crl", tmp_path / "deny"
     pki.write_crl(pki.devices, out=roots)
-    gw.start()
+    deny.write_text("")
+    gw = make(pki, echo, tmp_path, crl=roots, deny=deny, workers=1).start()
     try:
-        come_in(gw, pki, pki.dev[0]).close()
+        whole = come_in(gw, pki, pki.dev[0])
+        leaf = come_in(gw, pki, (pki.sub.folder / "dev-0.pem", pki.dev[0][1]))
+        stays = come_in(gw, pki, pki.flat[0])
         since = len(gw.records())
-        pki.write_crl(pki.devices, [pki.sub.cert], out=roots)
-        wait_for("reload", lambda: gw.log().count("gateway.reloaded") > 0)
+        if how == "list":
+            pki.write_crl(pki.devices, [pki.sub.cert], out=roots)
+        else:
+            (tmp_path / "deny.new").write_text(f"key:{spki_digest(pki.sub.cert)}\n")
+            os.rename(tmp_path / "deny.new", deny)
+        begun = time.monotonic()
+        assert whole.is_closed(5) and leaf.is_closed(5), gw.log()
+        assert time.monotonic() - begun < 5
         with pytest.raises(REFUSED):
             come_in(gw, pki, pki.dev[0])
-        assert gw.next_record(since, reason="denied-revoked")["depth"] == 1
+        assert gw.next_record(since, outcome="edge-refused", reason="denied-revoked")["depth"] == (how == "list")
+        assert stays.echo()
+        stays.close()
     finally:
         assert gw.stop() == 0
 
