@@ -31,7 +31,8 @@ struct front_stream {
 	struct request *q;          /* as the client asked */
 	int64_t after;              /* last event handed to the client */
 	unsigned reader;
-	bool asked; /* a reader thinks about it */
+	bool asked; /* a reader thinks about it, since: */
+	int64_t asked_ms;
 	bool wants; /* what was put has left */
 	bool again; /* there may be a next page: no waiting for the tick */
 };
@@ -68,7 +69,6 @@ static enum dvt_code
 ask(struct front_stream *s, struct dvt_err *err)
 {
 	struct front *f = s->f;
-	unsigned readers = peers_count(f->peers, DVT_ROLE_READER);
 	struct dvt_msg m = {.type = DVT_MSG_REQUEST,
 	    .slot = slot_of(s),
 	    .generation = s->generation,
@@ -76,12 +76,13 @@ ask(struct front_stream *s, struct dvt_err *err)
 	struct dvt_buf b;
 	enum dvt_code rc;
 
-	s->reader = readers > 0 ? m.slot % readers : 0;
+	s->reader = front_late_reader(f, m.slot);
 	dvt_buf_init(&b, 65536);
 	request_put(&b, s->q);
 	m.body = dvt_buf_span(&b);
 	rc = peers_send(f->peers, DVT_ROLE_READER, s->reader, &m, err);
 	s->asked = rc == DVT_OK;
+	s->asked_ms = dvt_time_now().mono_ms;
 	dvt_buf_fini(&b);
 	return rc;
 }
@@ -95,6 +96,19 @@ ask_next(struct front_stream *s)
 	(void)ask(s, NULL); /* else at the next tick */
 }
 
+/* No reader has agreed in time. */
+static void
+give_up(struct front_stream *s)
+{
+	struct front *f = s->f;
+	struct dvt_http_ticket t = s->ticket;
+	struct dvt_err err;
+
+	front_late_fail(f, DVT_ROLE_READER, s->reader, &err);
+	release(s);
+	front_reply_error(f, t, &err, 5, false);
+}
+
 static void
 on_tick(void *front)
 {
@@ -106,6 +120,9 @@ on_tick(void *front)
 		if (s->generation != 0 && s->st != NULL && s->wants &&
 		    !s->asked)
 			ask_next(s);
+		else if (s->generation != 0 && s->st == NULL && s->asked &&
+			 front_late_is(f, s->asked_ms))
+			give_up(s);
 	}
 }
 

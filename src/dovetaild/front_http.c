@@ -73,10 +73,8 @@ front_ask(struct front *f, struct dvt_http_ticket t, enum dvt_role role,
     enum dvt_msg_type type, struct dvt_span body, bool est,
     enum dvt_est_form form)
 {
-	unsigned readers = peers_count(f->peers, DVT_ROLE_READER);
-	unsigned index = role == DVT_ROLE_READER && readers > 0
-			     ? t.slot % readers
-			     : 0;
+	unsigned index = role == DVT_ROLE_READER ? front_late_reader(f, t.slot)
+						 : 0;
 	struct dvt_msg m = {.type = type,
 	    .slot = t.slot,
 	    .generation = t.generation,
@@ -98,6 +96,7 @@ front_ask(struct front *f, struct dvt_http_ticket t, enum dvt_role role,
 	    .index = index,
 	    .est = est,
 	    .form = form};
+	front_late_watch(f, &f->pending[t.slot]);
 }
 
 /* After the bytes were handed to the socket. */
@@ -258,6 +257,9 @@ send_request(struct front *f, const struct dvt_http_req *req, struct request *q,
 		request_put(&msg, q);
 		front_ask(f, req->ticket, role, DVT_MSG_REQUEST,
 		    dvt_buf_span(&msg), false, DVT_EST_WRAPPED);
+		if (req->ticket.slot < FRONT_PARKED_MAX)
+			front_late_allow(
+			    &f->pending[req->ticket.slot], q->query);
 	}
 	dvt_buf_fini(&body);
 	dvt_buf_fini(&msg);

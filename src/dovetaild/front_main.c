@@ -18,7 +18,7 @@ on_received(void *user, struct dvt_channel *c, struct dvt_msg *m)
 	struct dvt_err err = {0};
 	struct publish p;
 
-	(void)c;
+	front_late_heard(f, dvt_channel_peer(c), dvt_channel_peer_index(c));
 	if (m->type == DVT_MSG_REPLY)
 		front_answer(f, m);
 	else if (m->type == DVT_MSG_FEED)
@@ -32,6 +32,7 @@ static void
 on_down(void *user, enum dvt_role role, unsigned index)
 {
 	front_peer_down(user, role, index);
+	front_late_heard(user, role, index);
 }
 
 /* Core sends the feed from its start to a front it meets (again). */
@@ -99,6 +100,7 @@ start(struct front *f, struct dvt_child *me, struct dvt_err *err)
 	f->http = dvt_http_server_new(
 	    f->loop, FRONT_PARKED_MAX, front_handle, f);
 	front_events_new(f);
+	front_late_new(f);
 	f->report = dvt_timer_new(f->loop, front_report_now, f);
 	f->peers = peers_new(f->loop, me, &config);
 	if ((rc = listen_socket(f, err)) != DVT_OK)
@@ -116,6 +118,7 @@ stop(struct front *f)
 	front_events_free(f);
 	peers_free(f->peers);
 	dvt_timer_free(f->report);
+	dvt_timer_free(f->late);
 	front_tls_free(f->tls);
 	dvt_feed_free(f->feed);
 	dvt_feed_free(f->fresh);

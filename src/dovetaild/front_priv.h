@@ -28,6 +28,7 @@ struct front_pending {
 	unsigned index;
 	bool est; /* the answer is a certificate to be wrapped */
 	enum dvt_est_form form;
+	int64_t due_ms; /* mono_ms: answered by us then */
 };
 
 struct front_key {
@@ -57,6 +58,8 @@ struct front {
 	struct dvt_http_listener *device, *operators, *socket;
 	struct front_tls *tls;
 	struct front_pending pending[FRONT_PARKED_MAX];
+	struct dvt_timer *late; /* runs while anything is pending */
+	int64_t core_silent_ms, reader_silent_ms[PEERS_MAX];
 	struct front_stream *stream; /* FRONT_STREAMS_MAX of them */
 	size_t stream_n;             /* open ones */
 	uint64_t stream_generation;
@@ -92,6 +95,22 @@ void front_ask(struct front *f, struct dvt_http_ticket t, enum dvt_role role,
 void front_answer(struct front *f, struct dvt_msg *m);
 /* That peer is gone: its requests are answered 503. */
 void front_peer_down(struct front *f, enum dvt_role role, unsigned index);
+
+/* --- front_late.c: what is left without an answer --- */
+void front_late_new(struct front *f);
+/* @p has just been asked: 503 after "front.answerTimeout". */
+void front_late_watch(struct front *f, struct front_pending *p);
+/* A long poll: so much longer as its query allows the peer to wait. */
+void front_late_allow(struct front_pending *p, const char *query);
+/* Whether what was asked at @asked_ms (mono_ms) is over its time. */
+bool front_late_is(const struct front *f, int64_t asked_ms);
+/* What a client is told: DVT_E_LATER, which process, what to do. */
+void front_late_fail(
+    struct front *f, enum dvt_role role, unsigned index, struct dvt_err *err);
+/* That peer said something. */
+void front_late_heard(struct front *f, enum dvt_role role, unsigned index);
+/* The reader for this slot: one that answers, if there is one. */
+unsigned front_late_reader(struct front *f, uint32_t slot);
 
 /* --- front_events.c: GET /v1/events as a stream --- */
 void front_events_new(struct front *f);

@@ -28,6 +28,8 @@ const struct dvt_setting settings_table[] = {
     S("front.keyHold", DVT_SET_SECONDS, "s", 1, YEAR, "1h",
 	"A front's own key is wiped when no credential has needed it so "
 	"long."),
+    S("front.answerTimeout", DVT_SET_MS, "ms", 1000, 600000, "30s",
+	"What core or a reader has not answered by then is answered with 503."),
     S("operator.listen", DVT_SET_TEXT, NULL, 0, 0, "",
 	"HTTPS address for operators; empty: the Unix socket alone."),
     S("operator.socket", DVT_SET_PATH, NULL, 0, 0, DIR_SOCKET,
