@@ -227,6 +227,7 @@ gw_conn_on_client(void *ctx, unsigned ready)
 {
 	struct gw_conn *c = ctx;
 
+	c->read_n = 0;
 	switch (c->stage) {
 	case GW_HANDSHAKE:
 		if (!c->look || gw_conn_half_look(c))
@@ -351,6 +352,28 @@ gw_conn_check(struct gw_conn *c)
 	cut(c, reason);
 }
 
+/*
+ * What OpenSSL reads of one client in a turn is bounded here: records without
+ * data (KeyUpdate, alerts) would keep it from ever coming back. Others have
+ * their turn, and the socket calls again.
+ */
+static long
+on_bio(BIO *bio, int what, const char *p, size_t n, int argi, long argl,
+    int done, size_t *processed)
+{
+	struct gw_conn *c = (struct gw_conn *)BIO_get_callback_arg(bio);
+
+	(void)p, (void)n, (void)argi, (void)argl;
+	if (what == BIO_CB_READ && c->read_n >= GW_SCRATCH) {
+		BIO_clear_retry_flags(bio);
+		BIO_set_retry_read(bio);
+		return -1;
+	}
+	if (what == (BIO_CB_READ | BIO_CB_RETURN) && done > 0)
+		c->read_n += *processed;
+	return done;
+}
+
 void
 gw_conn_new(struct gw_worker *w, int fd, const struct dvt_addr *peer)
 {
@@ -370,6 +393,8 @@ gw_conn_new(struct gw_worker *w, int fd, const struct dvt_addr *peer)
 	c->up_fd = -1;
 	dvt_edge_attach(w->edge, ssl, peer);
 	SSL_set_accept_state(ssl);
+	BIO_set_callback_ex(SSL_get_rbio(ssl), on_bio);
+	BIO_set_callback_arg(SSL_get_rbio(ssl), (char *)c);
 	SSL_set_read_ahead(ssl, 1); /* a flight of records at once */
 	c->watch = dvt_watch_new(w->loop, fd, DVT_READ, gw_conn_on_client, c);
 	c->timer = dvt_timer_new(w->loop, on_timer, c);

@@ -55,7 +55,8 @@ struct gw_conn {
 	bool up_eof;     /* upstream has ended */
 	bool up_shut;    /* we told upstream the end */
 	bool read_wants_write, write_wants_read;
-	bool more; /* TLS holds bytes of which no descriptor will tell */
+	bool more;     /* TLS holds bytes of which no descriptor will tell */
+	size_t read_n; /* bytes of the client in this turn */
 	struct dvt_defer *again; /* to read them; NULL until needed */
 	bool corked;   /* the kernel holds small writes back for more */
 	bool unlisted; /* let in by name while the control plane was away */

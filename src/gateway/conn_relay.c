@@ -2,6 +2,7 @@
 /* Bytes both ways, with bounded memory. */
 #include "gateway/conn_priv.h"
 
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <openssl/err.h>
@@ -198,6 +199,12 @@ client_read(struct gw_conn *c, size_t most, struct stop *stop)
 static bool
 client_stopped(struct gw_conn *c, const struct stop *stop)
 {
+	if (dvt_edge_is_idle_talk(c->ssl)) {
+		log_event(LOG_WARNING, "gateway.session.idle-talk",
+		    LS("device", gw_conn_device(c)));
+		gw_conn_drop_as(c, DVT_EDGE_LOCAL);
+		return false;
+	}
 	if (stop->why == SSL_ERROR_NONE || stop->why == SSL_ERROR_WANT_READ ||
 	    stop->why == SSL_ERROR_WANT_WRITE)
 		return true;

@@ -37,6 +37,7 @@ struct dvt_edge_conn {
 	bool closed_in;         /* it said close_notify */
 	bool refused;           /* we refused its certificate */
 	bool short_ticket;      /* read and written in our own form */
+	unsigned idle_messages; /* of the handshake, since a byte of data */
 	char ticket_device[DVT_DEVICE_ID_MAX + 1];
 	const struct dvt_edge_chain *shown; /* of set */
 	int64_t not_after;                  /* of the client's path */

@@ -81,6 +81,13 @@ dvt_edge_peer(SSL *ssl)
 /* --- what OpenSSL tells while it works --- */
 
 static void
+on_data(struct dvt_edge_conn *c, SSL *ssl)
+{
+	c->idle_messages = 0;
+	dvt_edge_byte(c, ssl);
+}
+
+static void
 on_message(int out, int version, int type, const void *buf, size_t n, SSL *ssl,
     void *arg)
 {
@@ -93,17 +100,19 @@ on_message(int out, int version, int type, const void *buf, size_t n, SSL *ssl,
 	switch (type) {
 	case SSL3_RT_HANDSHAKE:
 		c->heard = true;
+		if (c->peer.done)
+			c->idle_messages++;
 		if (p[0] == SSL3_MT_CLIENT_HELLO && !c->hello_seen)
 			dvt_edge_hello(c, (struct dvt_span){p, n});
 		break;
 	case SSL3_RT_HEADER: /* TLS 1.3 dresses all as application data */
 		if (p[0] == SSL3_RT_APPLICATION_DATA && c->peer.done &&
 		    SSL_version(ssl) < TLS1_3_VERSION)
-			dvt_edge_byte(c, ssl);
+			on_data(c, ssl);
 		break;
 	case SSL3_RT_INNER_CONTENT_TYPE:
 		if (p[0] == SSL3_RT_APPLICATION_DATA && c->peer.done)
-			dvt_edge_byte(c, ssl);
+			on_data(c, ssl);
 		break;
 	default:
 		break;
@@ -241,6 +250,14 @@ dvt_edge_new(
 	}
 	*out = e;
 	return DVT_OK;
+}
+
+bool
+dvt_edge_is_idle_talk(SSL *ssl)
+{
+	struct dvt_edge_conn *c = dvt_edge_conn_of(ssl);
+
+	return c != NULL && c->idle_messages > DVT_EDGE_IDLE_MESSAGES;
 }
 
 void

@@ -135,6 +135,14 @@ void dvt_edge_refuse(SSL *ssl, enum dvt_hs_reason reason);
 /* Open for a while without a byte: count it as well. */
 void dvt_edge_settle(SSL *ssl);
 
+/*
+ * Does it do nothing but handshake on? Messages behind the handshake
+ * (KeyUpdate, RFC 8446 section 4.6.3; renegotiation, RFC 5246 section 7.4.1.1)
+ * without a byte of data among DVT_EDGE_IDLE_MESSAGES of them.
+ */
+#define DVT_EDGE_IDLE_MESSAGES 64
+bool dvt_edge_is_idle_talk(SSL *ssl);
+
 /* How a connection came to its end, as far as its owner saw it. */
 enum dvt_edge_how {
 	DVT_EDGE_CLOSED,  /* end of file */

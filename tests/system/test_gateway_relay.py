@@ -9,7 +9,9 @@ import time
 
 import pytest
 
-from edgekit import Ca, Client, Gateway
+from cryptography.hazmat.primitives import serialization
+from edgekit import Ca, Client, Gateway, first_certificate, wait_for
+from rawtls import HANDSHAKE, DATA, Keys, RawTls, expand_label
 
 VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 BACKLOG = 65536  # bytes that the upstream's kernel holds for it
@@ -191,3 +193,63 @@ def test_an_upstream_that_is_not_there_ends_the_session_and_is_told(world, versi
     assert "gateway.upstream.failed" in gw.log()
     c.close()
     assert gw.stop() == 0
+
+
+def echo(s):
+    while part := s.recv(65536):
+        s.sendall(part)
+
+
+def raw_device(world, dev):
+    t = RawTls(world.gw.port)
+    t.read_flight()
+    t.certificate([ssl.PEM_cert_to_DER_cert(first_certificate(dev[0].read_text()))])
+    t.certificate_verify(serialization.load_pem_private_key(dev[1].read_bytes(), None))
+    t.finished()
+    return t
+
+
+def key_update(t):
+    """RFC 8446 section 4.6.3: the record, and our keys after it."""
+    record = t.out.seal(HANDSHAKE, b"\x18\0\0\1\0")
+    t.out = Keys(expand_label(t.out.secret, b"traffic upd", b"", 32))
+    return record
+
+
+def read_data(t):
+    while True:
+        kind, body = t.read_record()
+        if kind == DATA:
+            return body
+
+
+def test_a_client_that_only_changes_keys_is_ended_and_holds_up_nobody(world):
+    done = world.up.serve(echo)
+    other = world.client("1.3")
+    other.echo()
+    ended = world.up.serve(echo)
+    t = raw_device(world, world.devices.leaf("dev-1"))
+    flood = b"".join(key_update(t) for _ in range(3000))
+    with pytest.raises(OSError):
+        for _ in range(50):
+            t.socket.sendall(flood[:4096])  # what follows is not looked at any more
+            flood = flood[4096:] or flood
+            time.sleep(0.01)
+    wait_for("its end", lambda: "gateway.session.idle-talk" in world.gw.log())
+    assert "device=dev-1" in [x for x in world.gw.log().splitlines() if "idle-talk" in x][0]
+    other.echo()
+    other.leave()
+    done.join(20)
+    ended.join(20)
+    assert not done.is_alive() and not ended.is_alive()
+
+
+def test_a_client_that_changes_keys_and_talks_stays(world):
+    done = world.up.serve(echo)
+    t = raw_device(world, world.dev)
+    for n in range(200):
+        word = f"{n:08}".encode()
+        t.socket.sendall(key_update(t) + t.out.seal(DATA, word))
+        assert read_data(t) == word
+    t.socket.close()
+    done.join(20)
