@@ -6,6 +6,7 @@
 #include "proto/stack.h"
 
 #include <openssl/err.h>
+#include <openssl/x509v3.h>
 
 #include <string.h>
 #include <strings.h>
@@ -17,6 +18,33 @@ is_device(const struct dvt_edge *e, const char *id)
 {
 	return e->feed != NULL && id[0] != '\0' &&
 	       dvt_feed_get(e->feed, DVT_FEED_DEVICE, id) != NULL;
+}
+
+static bool
+same_name(const char *a, const char *b)
+{
+	return a != NULL && strcasecmp(a, b) == 0;
+}
+
+/* It is for everybody, though a device may be called like its first label. */
+static bool
+is_of_the_edge(const struct dvt_edge_conn *c, const char *name)
+{
+	struct dvt_choice_policy p = dvt_edge_set_choice_policy(c->set);
+	size_t n;
+	const struct dvt_offer *o = dvt_edge_set_offers(c->set, &n);
+
+	for (size_t i = 0; i < n; i++) {
+		X509 *leaf = dvt_edge_set_chain(c->set, i)->leaf;
+
+		for (size_t k = 0; k < o[i].names.n; k++)
+			if (same_name(o[i].names.v[k], name))
+				return true;
+		if (X509_check_host(
+			leaf, name, 0, X509_CHECK_FLAG_NO_WILDCARDS, NULL) == 1)
+			return true;
+	}
+	return same_name(p.next_name, name) || same_name(p.trial_name, name);
 }
 
 static enum dvt_confidence
@@ -32,7 +60,7 @@ name_device(const struct dvt_edge_conn *c, char id[DVT_DEVICE_ID_MAX + 1])
 	if (n > 0 && n <= DVT_DEVICE_ID_MAX && name[n] == '.') {
 		memcpy(id, name, n);
 		id[n] = '\0';
-		if (is_device(c->edge, id))
+		if (is_device(c->edge, id) && !is_of_the_edge(c, name))
 			return DVT_CONF_NAME;
 	}
 	id[0] = '\0';
@@ -113,12 +141,6 @@ choose(struct dvt_edge_conn *c, bool recall, struct dvt_choice *out,
 		    in.offers, in.offers_n, c->rec.at, memory, &in.turn);
 	}
 	return dvt_chain_choose(&in, out, err);
-}
-
-static bool
-same_name(const char *a, const char *b)
-{
-	return a != NULL && strcasecmp(a, b) == 0;
 }
 
 /* What the print says of the stack, and the stack of the device's clock. */

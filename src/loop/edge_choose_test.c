@@ -158,6 +158,45 @@ probe_names_count_when_left_in_order(void **state)
 	}
 }
 
+/* "edge" is a device that holds the old root alone. */
+static void
+a_device_called_like_the_edge_decides_for_nobody_else(void **state)
+{
+	static const struct {
+		const char *name, *device, *root, *why;
+	} rows[] = {
+	    {"edge.example",  "",     "new", "default"},
+	    {"EDGE.example",  "",     "new", "default"},
+	    {"trial.example", "",     "new", "default"},
+	    {"edge.devices",  "edge", "old", "trust"  },
+	};
+	struct dvt_feed_entry *e;
+
+	(void)state;
+	use("NN");
+	for (int i = 0; i < 2; i++) {
+		e = dvt_feed_entry_new(
+		    DVT_FEED_DEVICE, i == 0 ? "edge" : "trial", 1);
+		strcpy(e->u.device.state, "active");
+		e->u.device.trust_known = true;
+		dvt_feed_list_add(&e->u.device.trust, fp_old);
+		dvt_feed_list_add(&e->u.device.refused, fp_new);
+		dvt_feed_put(feed, e);
+	}
+	for (size_t i = 0; i < DVT_COUNT(rows) * 2; i++) {
+		struct client c = {.trusts = "ON",
+		    .name = rows[i / 2].name,
+		    .version = versions[i % 2],
+		    .from = "198.18.5.1:1"};
+
+		assert_false(attempt(&c)); /* it shows no certificate */
+		assert_string_equal(last.device, rows[i / 2].device);
+		assert_string_equal(last.why, rows[i / 2].why);
+		assert_string_equal(last.root,
+		    strcmp(rows[i / 2].root, "old") == 0 ? fp_old : fp_new);
+	}
+}
+
 static void
 a_next_name_without_its_chain_is_refused(void **state)
 {
@@ -245,6 +284,8 @@ main(void)
 		a_client_that_names_its_roots_is_shown_one_of_them),
 	    cmocka_unit_test(each_gets_the_pair_of_keys_it_can_use),
 	    cmocka_unit_test(probe_names_count_when_left_in_order),
+	    cmocka_unit_test(
+		a_device_called_like_the_edge_decides_for_nobody_else),
 	    cmocka_unit_test(a_next_name_without_its_chain_is_refused),
 	};
 
