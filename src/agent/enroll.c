@@ -7,7 +7,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/rand.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,14 +24,6 @@ agent_read_file(const char *path, struct dvt_buf *out, struct dvt_err *err)
 	if (!is_stdin)
 		(void)close(fd);
 	return rc;
-}
-
-static void
-random_bytes(void *ctx, uint8_t *p, size_t n)
-{
-	(void)ctx;
-	if (RAND_bytes(p, (int)n) != 1)
-		abort(); /* no device goes on without randomness */
 }
 
 enum dvt_code
@@ -64,7 +55,7 @@ agent_open(struct program *p, struct dvt_err *err)
 	    .fs_ctx = p->fs,
 	    .keys = &dvt_keyfile_table,
 	    .keys_ctx = &p->keyfile,
-	    .random = random_bytes};
+	    .random = dvt_agent_random};
 	return dvt_agent_open(&p->env, &c, dvt_time_now(), &p->agent, err);
 }
 

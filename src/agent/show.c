@@ -286,8 +286,8 @@ agent_show(struct program *p, struct dvt_err *err)
 	    .keys_ctx = &p->keyfile};
 	load_credential(p, &v);
 	load_trust(p, &v);
-	if ((rc = dvt_journal_read(&p->env, &v.h, &v.journal, err)) == DVT_OK)
-		rc = dvt_confvals_load(&p->env, &v.config, err);
+	rc = dvt_journal_read(&p->env, &v.h, &v.journal, err);
+	dvt_confvals_load(&p->env, &v.config);
 	if (rc == DVT_OK && p->o.json) {
 		show_json(p, &v);
 	} else if (rc == DVT_OK) {

@@ -66,6 +66,10 @@ struct dvt_agent_trust {
 	const struct dvt_trust *issuing;
 };
 
+/* For dvt_agent_env.random: the kernel's. It needs no memory and, once the
+ * host is up, cannot fail; before that it waits. */
+void dvt_agent_random(void *ctx, uint8_t *p, size_t n);
+
 enum dvt_want_kind {
 	DVT_WANT_WAIT,  /* come back at wake_at_ms, with no answer */
 	DVT_WANT_HTTP,  /* one request to the control plane */

@@ -18,13 +18,13 @@
 
 #define ANSWER_MAX (3 * DVT_CONFIG_SEALED)
 
-enum dvt_code
-dvt_agent_config_open(struct dvt_agent *a, struct dvt_err *err)
+void
+dvt_agent_config_open(struct dvt_agent *a)
 {
 	struct dvt_confwork *w = &a->confval;
 
 	dvt_buf_init(&w->plain, DVT_CONFIG_VALUE);
-	return dvt_confvals_load(&a->env, &w->all, err);
+	dvt_confvals_load(&a->env, &w->all);
 }
 
 void

@@ -33,8 +33,8 @@ config_copy(struct dvt_agent *a, const struct dvt_agent_config *c)
 		a->config.hook_limit_ms = HOOK_LIMIT_MS;
 }
 
-static void
-set_aside_say(struct dvt_agent *a, const char *what, int64_t number)
+void
+dvt_agent_say_aside(struct dvt_agent *a, const char *what, int64_t number)
 {
 	char id[DVT_STEP_ID];
 
@@ -80,12 +80,9 @@ dvt_agent_add_orphan(struct dvt_agent *a, int64_t n)
 		a->orphan[a->orphan_n++] = n;
 }
 
-/*
- * The disk refuses to be mended. What can be read is used all the same, and
- * nothing else is written before that has been made good.
- */
-static enum dvt_code
-unless_refused(struct dvt_agent *a, enum dvt_code rc, const struct dvt_err *why)
+enum dvt_code
+dvt_agent_unless_refused(
+    struct dvt_agent *a, enum dvt_code rc, const struct dvt_err *why)
 {
 	if (rc != DVT_E_SYSTEM)
 		return rc;
@@ -96,29 +93,30 @@ unless_refused(struct dvt_agent *a, enum dvt_code rc, const struct dvt_err *why)
 
 /* --- the journal --- */
 
-static enum dvt_code
-open_journal(struct dvt_agent *a, struct dvt_err *err)
+static void
+open_journal(struct dvt_agent *a)
 {
 	struct dvt_err why = {0};
 	enum dvt_code rc;
-	char what[64];
+	char text[DVT_STEP_DETAIL];
 
-	rc = dvt_journal_read(&a->env, &a->h, &a->journal, err);
+	rc = dvt_journal_read(&a->env, &a->h, &a->journal, &why);
 	a->h.handed = a->h.seq; /* those were handed out in their time */
 	if (rc == DVT_OK && a->journal.damaged == 0)
-		return DVT_OK;
-	/* too long, or no plain file: a link, a FIFO, a folder */
-	if (rc != DVT_OK && rc != DVT_E_LIMIT && rc != DVT_E_CONFLICT)
-		return rc;
+		return;
+	/* else too long, no plain file (a link, a FIFO, a folder), or it does
+	 * not come off the disk */
+	if (rc != DVT_OK && a->journal.damaged == 0)
+		dvt_agent_text(text, sizeof(text), why.text);
+	else
+		(void)snprintf(text, sizeof(text),
+		    "journal: %zu lines are damaged", a->journal.damaged);
 	rc = dvt_journal_set_aside(&a->env, &why);
 	a->journal_aside = rc != DVT_OK;
-	if ((rc = unless_refused(a, rc, &why)) != DVT_OK)
-		return rc;
-	(void)snprintf(what, sizeof(what), "journal: %zu lines are damaged",
-	    a->journal.damaged);
+	if (rc != DVT_OK) /* whatever the reason: it is not what we live by */
+		(void)!dvt_agent_unless_refused(a, DVT_E_SYSTEM, &why);
 	a->journal.torn = true; /* to be rewritten */
-	set_aside_say(a, what, 0);
-	return DVT_OK;
+	dvt_agent_say_aside(a, text, 0);
 }
 
 /* --- generations --- */
@@ -126,7 +124,32 @@ open_journal(struct dvt_agent *a, struct dvt_err *err)
 struct shelf { /* what is there */
 	int64_t n[DVT_GENERATIONS_MAX];
 	size_t count;
+	int64_t unread[DVT_GENERATIONS_MAX]; /* it does not come off the disk */
+	size_t unread_n;
+	struct dvt_err why; /* of the last of these */
 };
+
+static bool
+is_unread(const struct shelf *s, int64_t n)
+{
+	for (size_t i = 0; i < s->unread_n; i++) {
+		if (s->unread[i] == n)
+			return true;
+	}
+	return false;
+}
+
+/* Another is used meanwhile; it is tried again at the next start. */
+static void
+leave_unread(
+    struct dvt_agent *a, struct shelf *s, int64_t n, const struct dvt_err *why)
+{
+	s->why = *why;
+	if (is_unread(s, n) || s->unread_n == DVT_GENERATIONS_MAX)
+		return;
+	s->unread[s->unread_n++] = n;
+	dvt_agent_say_aside(a, why->text, n);
+}
 
 static bool
 is_of_update(const struct dvt_agent *a, int64_t n)
@@ -134,9 +157,8 @@ is_of_update(const struct dvt_agent *a, int64_t n)
 	return a->h.running && a->h.generation == n;
 }
 
-/* Without memory nothing reads well: that is no damage. */
-static enum dvt_code
-or_no_memory(enum dvt_code rc, unsigned sound, struct dvt_err *err)
+enum dvt_code
+dvt_agent_or_no_memory(enum dvt_code rc, unsigned sound, struct dvt_err *err)
 {
 	if (rc == DVT_OK || rc == DVT_E_SYSTEM || rc == DVT_E_ABSENT ||
 	    rc == DVT_E_LIMIT || sound >= 2)
@@ -156,26 +178,14 @@ load_generation(struct dvt_agent *a, int64_t n,
 	do {
 		rc = dvt_generation_load(&a->env, n, cred, meta, err);
 	} while (dvt_canary_again(rc, &sound, &tries));
-	return or_no_memory(rc, sound, err);
-}
-
-static enum dvt_code
-load_trust(struct dvt_agent *a, int64_t version, struct dvt_trustset **t,
-    struct dvt_err *err)
-{
-	unsigned sound = 0, tries = 0;
-	enum dvt_code rc;
-
-	do {
-		rc = dvt_trustset_load(&a->env, version, t, err);
-	} while (dvt_canary_again(rc, &sound, &tries));
-	return or_no_memory(rc, sound, err);
+	return dvt_agent_or_no_memory(rc, sound, err);
 }
 
 /* Load one; what is damaged is set aside and said, what is not whole yet (no
  * meta.json) is only passed over. */
 static enum dvt_code
-try_generation(struct dvt_agent *a, int64_t n, bool *ok, struct dvt_err *err)
+try_generation(struct dvt_agent *a, struct shelf *s, int64_t n, bool *ok,
+    struct dvt_err *err)
 {
 	struct dvt_agent_credential cred;
 	struct dvt_generation_meta meta;
@@ -184,6 +194,10 @@ try_generation(struct dvt_agent *a, int64_t n, bool *ok, struct dvt_err *err)
 
 	*ok = false;
 	rc = load_generation(a, n, &cred, &meta, &why);
+	if (rc == DVT_E_SYSTEM && dvt_generation_is_unreadable(&a->env, n)) {
+		leave_unread(a, s, n, &why);
+		return DVT_OK;
+	}
 	if (rc == DVT_E_SYSTEM || rc == DVT_E_LIMIT) {
 		if (err != NULL)
 			*err = why;
@@ -196,15 +210,14 @@ try_generation(struct dvt_agent *a, int64_t n, bool *ok, struct dvt_err *err)
 	}
 	if (rc == DVT_E_ABSENT)
 		return DVT_OK;
-	set_aside_say(a, why.text, n);
+	dvt_agent_say_aside(a, why.text, n);
 	rc = dvt_generation_set_aside(&a->env, n, &why);
-	return unless_refused(a, rc, &why);
+	return dvt_agent_unless_refused(a, rc, &why);
 }
 
 /* The best that is left: the newest whole one that no update is making. */
 static enum dvt_code
-choose_generation(
-    struct dvt_agent *a, const struct shelf *s, struct dvt_err *err)
+choose_generation(struct dvt_agent *a, struct shelf *s, struct dvt_err *err)
 {
 	struct dvt_err why = {0};
 	enum dvt_code rc;
@@ -213,28 +226,41 @@ choose_generation(
 	for (size_t i = s->count; i > 0 && !ok; i--) {
 		if (is_of_update(a, s->n[i - 1]))
 			continue;
-		if ((rc = try_generation(a, s->n[i - 1], &ok, err)) != DVT_OK)
+		rc = try_generation(a, s, s->n[i - 1], &ok, err);
+		if (rc != DVT_OK)
 			return rc;
 	}
-	if (!ok)
+	if (!ok && s->unread_n > 0) { /* nothing else is there */
+		if (err != NULL)
+			*err = s->why;
+		return DVT_E_SYSTEM;
+	}
+	if (!ok || s->unread_n > 0)
 		return DVT_OK; /* none: it must be enrolled */
 	rc = dvt_generation_switch(&a->env, a->cred.generation, &why);
-	return unless_refused(a, rc, &why);
+	return dvt_agent_unless_refused(a, rc, &why);
 }
 
 static enum dvt_code
-open_current(struct dvt_agent *a, const struct shelf *s, struct dvt_err *err)
+open_current(struct dvt_agent *a, struct shelf *s, struct dvt_err *err)
 {
-	int64_t n;
+	struct dvt_err why = {0};
 	bool ok = false;
 	enum dvt_code rc;
+	int64_t n;
 
-	rc = dvt_generation_current(&a->env, &n, err);
-	if (rc == DVT_E_SYSTEM)
-		return rc;
+	rc = dvt_generation_current(&a->env, &n, &why);
 	if (rc == DVT_E_INPUT)
-		set_aside_say(a, "\"current\" names no generation", 0);
-	if (rc == DVT_OK && (rc = try_generation(a, n, &ok, err)) != DVT_OK)
+		dvt_agent_say_aside(a, "\"current\" names no generation", 0);
+	else if (rc != DVT_OK && rc != DVT_E_ABSENT)
+		dvt_agent_say_aside(a, why.text, 0);
+	if (rc == DVT_E_CONFLICT) { /* a folder, a link: nothing goes over it */
+		rc = dvt_generation_current_set_aside(&a->env, &why);
+		if (rc != DVT_OK)
+			(void)!dvt_agent_unless_refused(a, DVT_E_SYSTEM, &why);
+		rc = DVT_E_ABSENT;
+	}
+	if (rc == DVT_OK && (rc = try_generation(a, s, n, &ok, err)) != DVT_OK)
 		return rc;
 	return ok ? DVT_OK : choose_generation(a, s, err);
 }
@@ -251,6 +277,8 @@ sort_generations(struct dvt_agent *a, const struct shelf *s)
 		if (s->n[i] > a->h.highest)
 			a->h.highest = s->n[i];
 		if (s->n[i] == a->cred.generation || is_of_update(a, s->n[i]))
+			continue;
+		if (is_unread(s, s->n[i]))
 			continue;
 		if (a->cred.key == NULL || s->n[i] > a->cred.generation)
 			dvt_agent_add_orphan(a, s->n[i]);
@@ -276,50 +304,7 @@ open_generations(struct dvt_agent *a, struct dvt_err *err)
 	return rc;
 }
 
-/* --- trust --- */
-
-static enum dvt_code
-open_trust(struct dvt_agent *a, struct dvt_err *err)
-{
-	int64_t v[DVT_TRUST_LIST];
-	struct dvt_trustset *t = NULL;
-	struct dvt_err why;
-	enum dvt_code rc;
-	size_t n;
-
-	rc = dvt_trustset_list(&a->env, v, &n, err);
-	if (rc == DVT_E_ABSENT && a->unmended)
-		return DVT_OK;
-	if (rc != DVT_OK)
-		return rc;
-	for (; n > 0 && t == NULL; n--) {
-		rc = load_trust(a, v[n - 1], &t, &why);
-		if (rc == DVT_OK)
-			break;
-		if (rc == DVT_E_SYSTEM) {
-			if (err != NULL)
-				*err = why;
-			return rc;
-		}
-		set_aside_say(a, why.text, v[n - 1]);
-		rc = dvt_trustset_set_aside(&a->env, v[n - 1], &why);
-		if ((rc = unless_refused(a, rc, &why)) != DVT_OK)
-			return rc;
-	}
-	if (t == NULL) {
-		rc = dvt_trustset_salvage(
-		    &a->env, a->config.device_id, dvt_agent_now_s(a), &t, err);
-		if (rc != DVT_OK)
-			return rc == DVT_E_ABSENT ? DVT_OK : rc;
-	}
-	dvt_agent_set_trust(a, t);
-	if (n > 1)
-		a->former_trust = v[n - 2];
-	for (size_t i = 0; i + 2 < n; i++)
-		a->old_trust[a->old_trust_n++] = v[i];
-	a->probe.owed = t->version > a->h.probed;
-	return DVT_OK;
-}
+/* --- all of it --- */
 
 static enum dvt_code
 recover(const struct dvt_agent_env *env, struct dvt_err *err)
@@ -339,6 +324,9 @@ recover(const struct dvt_agent_env *env, struct dvt_err *err)
 	}
 	/* half a value may lie there, in clear, though none is listed */
 	rc = dvt_dir_recover(env->fs, env->fs_ctx, DVT_CONFVAL_DIR, err);
+	if (rc == DVT_E_CONFLICT) /* no folder: the values are fetched again */
+		rc = env->fs->rename(
+		    env->fs_ctx, DVT_CONFVAL_DIR, DVT_CONFVAL_DIR ".bad", err);
 	return rc == DVT_E_ABSENT ? DVT_OK : rc;
 }
 
@@ -399,15 +387,17 @@ dvt_agent_open(const struct dvt_agent_env *env,
 	a->checkin.due_ms = now.mono_ms;
 	a->renew_due_ms = now.mono_ms;
 	rc = recover(&a->env, &why);
-	if ((rc = unless_refused(a, rc, &why)) != DVT_OK && err != NULL)
+	if ((rc = dvt_agent_unless_refused(a, rc, &why)) != DVT_OK &&
+	    err != NULL)
 		*err = why;
-	if (rc != DVT_OK || (rc = open_journal(a, err)) != DVT_OK ||
-	    (rc = open_generations(a, err)) != DVT_OK ||
-	    (rc = open_trust(a, err)) != DVT_OK ||
-	    (rc = dvt_agent_config_open(a, err)) != DVT_OK) {
+	if (rc == DVT_OK)
+		open_journal(a);
+	if (rc != DVT_OK || (rc = open_generations(a, err)) != DVT_OK ||
+	    (rc = dvt_agent_open_trust(a, err)) != DVT_OK) {
 		dvt_agent_free(a);
 		return rc;
 	}
+	dvt_agent_config_open(a);
 	dvt_agent_tickets_open(a);
 	if (a->h.running)
 		dvt_agent_update_resume(a);

@@ -264,6 +264,19 @@ bool dvt_answer_is_good(const struct dvt_answer *answer);
 void dvt_agent_set_credential(struct dvt_agent *a,
     struct dvt_agent_credential *cred, const struct dvt_generation_meta *meta);
 void dvt_agent_set_trust(struct dvt_agent *a, struct dvt_trustset *t);
+/* It was damaged and is set aside: said with the next check-in. */
+void dvt_agent_say_aside(struct dvt_agent *a, const char *what, int64_t number);
+/* @rc, or DVT_OK where the disk refuses to be mended: what can be read is used
+ * all the same, and nothing else is written before that has been made good. */
+DVT_MUST_USE enum dvt_code dvt_agent_unless_refused(
+    struct dvt_agent *a, enum dvt_code rc, const struct dvt_err *why);
+/* Without memory nothing reads well: that is no damage. @sound: of
+ * dvt_canary_again(). */
+DVT_MUST_USE enum dvt_code dvt_agent_or_no_memory(
+    enum dvt_code rc, unsigned sound, struct dvt_err *err);
+/* In agent_open_trust.c: the newest set that reads. */
+DVT_MUST_USE enum dvt_code dvt_agent_open_trust(
+    struct dvt_agent *a, struct dvt_err *err);
 /* What opening could not mend: before all else that is durable. */
 enum dvt_did dvt_agent_run_mend(struct dvt_agent *a);
 /* @n is to be removed when there is time. */
@@ -344,8 +357,7 @@ bool dvt_agent_has_passed(
 
 /* --- configuration values: agent_config.c --- */
 
-DVT_MUST_USE enum dvt_code dvt_agent_config_open(
-    struct dvt_agent *a, struct dvt_err *err);
+void dvt_agent_config_open(struct dvt_agent *a);
 void dvt_agent_config_fini(struct dvt_agent *a);
 /* "config" of a check-in's answer: want and certificate of each. */
 void dvt_agent_config_said(

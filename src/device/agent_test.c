@@ -483,78 +483,6 @@ an_old_key_is_wiped_after_its_hold_and_not_before(void **state)
 	testworld_check_works(w, "hold over");
 }
 
-/* Damage anything: what is whole is used, the rest is told. */
-static void
-damage_is_set_aside_and_told(void **state)
-{
-	static const struct {
-		const char *path, *told;
-	} cases[] = {
-	    {"generations/2/key.pem",   "Set damaged state aside(2)"},
-	    {"generations/2/chain.pem", "Set damaged state aside(2)"},
-	    {"generations/2/meta.json", "Set damaged state aside(2)"},
-	    {"current",                 "Set damaged state aside(0)"},
-	    {"journal",                 ""			  },
-	    {"trust/2/held.json",       "Set damaged state aside(2)"},
-	    {"trust/2/anchor-01.pem",   "Set damaged state aside(2)"},
-	    {"trust/2/meta.json",       "Set damaged state aside(2)"},
-	};
-	struct testworld *whole = *state;
-
-	testworld_on(whole);
-	whole->bundle = 1;
-	assert_true(testworld_run(whole, 300, testworld_is_trusting));
-	whole->bundle = 2;
-	assert_true(testworld_run(whole, 300, testworld_is_trusting));
-	testworld_ask_renew(whole, "r2-renew");
-	assert_true(testworld_run(whole, HOUR_S, testworld_is_renewed));
-	testworld_off(whole);
-	for (size_t i = 0; i < DVT_COUNT(cases); i++) {
-		struct testworld w;
-
-		testworld_copy(&w, whole);
-		assert_int_equal(
-		    dvt_memfs.unlink(w.disk, cases[i].path, NULL), DVT_OK);
-		assert_int_equal(dvt_memfs.write_new(w.disk, cases[i].path,
-				     DVT_SPAN_LIT("x"), 0600, NULL),
-		    DVT_OK);
-		dvt_buf_reset(&w.story);
-		testworld_on(&w);
-		(void)testworld_run(&w, 200, NULL);
-		testworld_check_works(&w, cases[i].path);
-		if (cases[i].told[0] != '\0' &&
-		    !testworld_has_told(&w, cases[i].told))
-			fail_msg("%s: told\n%s", cases[i].path,
-			    dvt_buf_str(&w.story));
-		assert_true(testworld_run(&w, 300, testworld_is_trusting));
-		testworld_fini(&w);
-	}
-}
-
-/* The set given at enrolment has no bundle: its anchor is enough. */
-static void
-a_damaged_first_trust_set_keeps_its_anchor(void **state)
-{
-	static const char *const files[] = {
-	    "trust/0/held.json", "trust/0/meta.json"};
-	struct testworld *whole = *state;
-
-	for (size_t i = 0; i < DVT_COUNT(files); i++) {
-		struct testworld w;
-
-		testworld_copy(&w, whole);
-		assert_int_equal(
-		    dvt_memfs.unlink(w.disk, files[i], NULL), DVT_OK);
-		testworld_on(&w);
-		testworld_check_works(&w, files[i]);
-		w.bundle = 2;
-		assert_true(testworld_run(&w, 300, testworld_is_trusting));
-		assert_true(
-		    testworld_has_told(&w, "Set damaged state aside(0)"));
-		testworld_fini(&w);
-	}
-}
-
 static void
 a_replaced_trust_set_is_removed_when_the_newest_is_confirmed(void **state)
 {
@@ -655,8 +583,6 @@ main(void)
 	    T(a_renewal_before_its_window_ends_and_comes_back_in_time),
 	    E(a_first_enrolment_asks_for_the_subject_given),
 	    T(an_old_key_is_wiped_after_its_hold_and_not_before),
-	    T(damage_is_set_aside_and_told),
-	    T(a_damaged_first_trust_set_keeps_its_anchor),
 	    T(a_replaced_trust_set_is_removed_when_the_newest_is_confirmed),
 	    T(a_new_instruction_replaces_a_stuck_update),
 	    T(a_full_disk_stops_no_check_in),

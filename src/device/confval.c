@@ -101,10 +101,10 @@ take_one(struct dvt_confvals *all, const json_t *obj, struct dvt_err *err)
 	return DVT_OK;
 }
 
-enum dvt_code
-dvt_confvals_load(const struct dvt_agent_env *env, struct dvt_confvals *out,
-    struct dvt_err *err)
+void
+dvt_confvals_load(const struct dvt_agent_env *env, struct dvt_confvals *out)
 {
+	struct dvt_err ignored, *err = &ignored;
 	struct dvt_buf text;
 	json_t *list = NULL, *obj = NULL;
 	enum dvt_code rc;
@@ -125,10 +125,8 @@ dvt_confvals_load(const struct dvt_agent_env *env, struct dvt_confvals *out,
 	}
 	json_decref(obj);
 	dvt_buf_fini(&text);
-	if (rc == DVT_OK || rc == DVT_E_SYSTEM)
-		return rc;
-	dvt_confvals_fini(out); /* all of it is fetched again */
-	return DVT_OK;
+	if (rc != DVT_OK)
+		dvt_confvals_fini(out); /* all of it is fetched again */
 }
 
 /* The failure to be written: of this run, or of one before. */

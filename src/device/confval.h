@@ -41,10 +41,10 @@ struct dvt_confval *dvt_confvals_add(
     struct dvt_confvals *all, const char *name);
 void dvt_confvals_drop(struct dvt_confvals *all, struct dvt_confval *v);
 
-/* What config.json says; damaged or absent: nothing, and all is fetched again.
- * Return: DVT_OK; DVT_E_SYSTEM. */
-DVT_MUST_USE enum dvt_code dvt_confvals_load(const struct dvt_agent_env *env,
-    struct dvt_confvals *out, struct dvt_err *err);
+/* What config.json says. Damaged, unreadable or absent: nothing, and all is
+ * fetched again. */
+void dvt_confvals_load(
+    const struct dvt_agent_env *env, struct dvt_confvals *out);
 /* One durable commit each. */
 DVT_MUST_USE enum dvt_code dvt_confvals_save(const struct dvt_agent_env *env,
     const struct dvt_confvals *all, struct dvt_err *err);

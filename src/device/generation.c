@@ -14,6 +14,8 @@
 #define DIR      DVT_GENERATIONS_DIR
 #define META_MAX 4096 /* bytes of meta.json */
 #define CURRENT  "current"
+#define BAD      "current.bad"
+#define HIGHEST  900000000000000 /* fifteen digits, as to_number() takes */
 
 typedef char path_text[DVT_FS_PATH_MAX + 1];
 typedef char number_text[24];
@@ -115,7 +117,8 @@ note_number(void *arg, const char *name, bool is_dir)
 	struct numbers *list = arg;
 	int64_t v;
 
-	if (is_dir && to_number(dvt_span_str(name), &v) &&
+	/* a stranger's folder leaves numbers above it that can be read */
+	if (is_dir && to_number(dvt_span_str(name), &v) && v <= HIGHEST &&
 	    list->n < DVT_GENERATIONS_MAX)
 		list->v[list->n++] = v;
 }
@@ -403,6 +406,33 @@ dvt_generation_set_aside(
 	if (rc == DVT_E_CONFLICT) /* one of that name was kept before */
 		return dvt_generation_remove(env, number, err);
 	return rc == DVT_OK ? env->fs->sync_dir(env->fs_ctx, DIR, err) : rc;
+}
+
+bool
+dvt_generation_is_unreadable(const struct dvt_agent_env *env, int64_t number)
+{
+	static const char *const names[] = {
+	    "meta.json", "chain.pem", "key.pem", "key.uri"};
+	struct dvt_buf b;
+	path_text path;
+	bool bad = false;
+
+	for (size_t i = 0; i < DVT_COUNT(names) && !bad; i++) {
+		dvt_buf_init(&b, DVT_FS_FILE_MAX);
+		bad = env->fs->read(env->fs_ctx,
+			  file_of(number, names[i], path), &b,
+			  NULL) == DVT_E_SYSTEM;
+		dvt_buf_cleanse(&b);
+		dvt_buf_fini(&b);
+	}
+	return bad;
+}
+
+enum dvt_code
+dvt_generation_current_set_aside(
+    const struct dvt_agent_env *env, struct dvt_err *err)
+{
+	return env->fs->rename(env->fs_ctx, CURRENT, BAD, err);
 }
 
 enum dvt_code

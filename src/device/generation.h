@@ -83,9 +83,18 @@ DVT_MUST_USE enum dvt_code dvt_generation_remove(
 DVT_MUST_USE enum dvt_code dvt_generation_set_aside(
     const struct dvt_agent_env *env, int64_t number, struct dvt_err *err);
 
-/* The pointer. DVT_E_ABSENT; DVT_E_INPUT (damaged). */
+/* A file of it is there and does not come off the disk (EIO, EACCES): that says
+ * nothing of what is in it. */
+bool dvt_generation_is_unreadable(
+    const struct dvt_agent_env *env, int64_t number);
+
+/* The pointer. DVT_E_ABSENT; DVT_E_INPUT (damaged); DVT_E_CONFLICT (no file);
+ * DVT_E_SYSTEM. */
 DVT_MUST_USE enum dvt_code dvt_generation_current(
     const struct dvt_agent_env *env, int64_t *number, struct dvt_err *err);
+/* What lies in its place, to "current.bad": no file can be renamed over it. */
+DVT_MUST_USE enum dvt_code dvt_generation_current_set_aside(
+    const struct dvt_agent_env *env, struct dvt_err *err);
 /* The switch: one rename. */
 DVT_MUST_USE enum dvt_code dvt_generation_switch(
     const struct dvt_agent_env *env, int64_t number, struct dvt_err *err);

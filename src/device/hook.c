@@ -51,6 +51,7 @@ spawn(const char *program, const char *name, int64_t generation,
 	    dvt_strdup("PATH=/usr/sbin:/usr/bin:/sbin:/bin"), NULL};
 	size_t n = 4;
 	posix_spawn_file_actions_t files;
+	posix_spawnattr_t attr;
 	int rc;
 
 	for (; more != NULL && *more != NULL && n + 1 < ENV_MAX; more++)
@@ -58,7 +59,12 @@ spawn(const char *program, const char *name, int64_t generation,
 	(void)posix_spawn_file_actions_init(&files);
 	(void)posix_spawn_file_actions_addopen(
 	    &files, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-	rc = posix_spawn(pid, program, &files, NULL, argv, env);
+	/* a process group of its own, so that all of it can be ended */
+	(void)posix_spawnattr_init(&attr);
+	(void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETPGROUP);
+	(void)posix_spawnattr_setpgroup(&attr, 0);
+	rc = posix_spawn(pid, program, &files, &attr, argv, env);
+	(void)posix_spawnattr_destroy(&attr);
 	(void)posix_spawn_file_actions_destroy(&files);
 	for (size_t i = 0; env[i] != NULL; i++)
 		free(env[i]);
@@ -103,7 +109,7 @@ dvt_hook_free(struct dvt_hook_run *h)
 	if (h == NULL)
 		return;
 	if (h->pid > 0) {
-		(void)kill(h->pid, SIGKILL);
+		(void)kill(-h->pid, SIGKILL);
 		(void)waitpid(h->pid, NULL, 0);
 	}
 	dvt_watch_free(h->watch);

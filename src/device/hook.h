@@ -24,7 +24,8 @@ DVT_MUST_USE enum dvt_code dvt_hook_start(struct dvt_loop *loop,
     int64_t trust_version, const char *const *more,
     void (*done)(void *user, int status), void *user, struct dvt_hook_run **out,
     struct dvt_err *err);
-/* Still running: it is killed. NULL-safe. */
+/* Still running: it is killed, with what it started (its process group).
+ * NULL-safe. */
 void dvt_hook_free(struct dvt_hook_run *h);
 
 #endif

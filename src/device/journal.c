@@ -2,6 +2,7 @@
 /* The journal on the disk: see journal.h. */
 #include "device/journal.h"
 
+#include "base/mem.h"
 #include "durable/atomic.h"
 
 #define NAME "journal"
@@ -83,6 +84,19 @@ dvt_journal_rewrite(const struct dvt_agent_env *env,
 	return rc;
 }
 
+/* What is no file, or does not come off the disk. A folder does not go over a
+ * full one: then under another name. */
+static enum dvt_code
+move_aside(const struct dvt_agent_env *env, struct dvt_err *err)
+{
+	static const char *const names[] = {BAD, BAD ".1", BAD ".2", BAD ".3"};
+	enum dvt_code rc = DVT_E_CONFLICT;
+
+	for (size_t i = 0; i < DVT_COUNT(names) && rc == DVT_E_CONFLICT; i++)
+		rc = env->fs->rename(env->fs_ctx, NAME, names[i], err);
+	return rc;
+}
+
 enum dvt_code
 dvt_journal_set_aside(const struct dvt_agent_env *env, struct dvt_err *err)
 {
@@ -94,8 +108,8 @@ dvt_journal_set_aside(const struct dvt_agent_env *env, struct dvt_err *err)
 	if (rc == DVT_OK)
 		rc = dvt_atomic_replace(
 		    env->fs, env->fs_ctx, "", BAD, dvt_buf_span(&b), 0600, err);
-	else if (rc == DVT_E_LIMIT || rc == DVT_E_CONFLICT)
-		rc = env->fs->rename(env->fs_ctx, NAME, BAD, err);
+	else if (rc != DVT_E_ABSENT)
+		rc = move_aside(env, err);
 	dvt_buf_fini(&b);
 	return rc;
 }

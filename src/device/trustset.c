@@ -272,6 +272,53 @@ dvt_trustset_load(const struct dvt_agent_env *env, int64_t version,
 	return DVT_OK;
 }
 
+struct look {
+	const struct dvt_agent_env *env;
+	const char *dir;
+	bool bad;
+};
+
+static void
+look_at(void *arg, const char *name, bool is_dir)
+{
+	struct look *l = arg;
+	path_text path;
+	struct dvt_buf b;
+
+	(void)snprintf(path, sizeof(path), "%s/%s", l->dir, name);
+	dvt_buf_init(&b, DVT_FS_FILE_MAX);
+	if (!is_dir &&
+	    l->env->fs->read(l->env->fs_ctx, path, &b, NULL) == DVT_E_SYSTEM)
+		l->bad = true;
+	dvt_buf_fini(&b);
+}
+
+bool
+dvt_trustset_is_unreadable(const struct dvt_agent_env *env, int64_t version)
+{
+	path_text dir;
+	struct look l = {env, dir_of(version, dir), false};
+
+	return env->fs->list(env->fs_ctx, dir, look_at, &l, NULL) ==
+		   DVT_E_SYSTEM ||
+	       l.bad;
+}
+
+bool
+dvt_trustset_has_lines(const struct dvt_agent_env *env, int64_t version)
+{
+	path_text path;
+	struct dvt_buf b;
+	bool has;
+
+	(void)snprintf(
+	    path, sizeof(path), DIR "/%" PRId64 "/bundle.jsonl", version);
+	dvt_buf_init(&b, DVT_FS_FILE_MAX);
+	has = env->fs->read(env->fs_ctx, path, &b, NULL) == DVT_OK && b.n > 0;
+	dvt_buf_fini(&b);
+	return has;
+}
+
 /* --- names --- */
 
 struct versions {

@@ -53,6 +53,12 @@ DVT_MUST_USE enum dvt_code dvt_trustset_put(const struct dvt_agent_env *env,
 DVT_MUST_USE enum dvt_code dvt_trustset_load(const struct dvt_agent_env *env,
     int64_t version, struct dvt_trustset **out, struct dvt_err *err);
 
+/* A file of it is there and does not come off the disk (EIO, EACCES). */
+bool dvt_trustset_is_unreadable(
+    const struct dvt_agent_env *env, int64_t version);
+/* Its signed lines read: it can be made again from them. */
+bool dvt_trustset_has_lines(const struct dvt_agent_env *env, int64_t version);
+
 /* Versions there, ascending; room for DVT_TRUST_LIST. */
 #define DVT_TRUST_LIST 32
 DVT_MUST_USE enum dvt_code dvt_trustset_list(const struct dvt_agent_env *env,

@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#define DEPTH_MAX 4 /* of folders in what is removed */
+
 typedef char path_text[DVT_FS_PATH_MAX + 1];
 
 /* "dir/name" with @tail; "name" when @dir is the root. */
@@ -59,24 +61,45 @@ collect_name(void *arg, const char *name, bool is_dir)
 	dvt_buf_putc(names, '\0');
 }
 
-/* Remove a directory of files. */
+/* Each turn takes a name off the list of a directory, sub-directories first. */
+static enum dvt_code remove_dir(const struct dvt_fs *fs, void *ctx,
+    const char *dir, int depth, struct dvt_err *err);
+
 static enum dvt_code
-remove_dir(
-    const struct dvt_fs *fs, void *ctx, const char *dir, struct dvt_err *err)
+remove_one(const struct dvt_fs *fs, void *ctx, const char *dir, char *name,
+    int depth, struct dvt_err *err)
 {
-	struct dvt_buf names;
+	size_t n = strlen(name);
+	bool is_dir = n > 0 && name[n - 1] == '/';
 	path_text path;
 	enum dvt_code rc;
 
+	if (is_dir)
+		name[n - 1] = '\0';
+	if ((rc = join(path, dir, name, "", err)) != DVT_OK)
+		return rc;
+	return is_dir ? remove_dir(fs, ctx, path, depth + 1, err)
+		      : fs->unlink(ctx, path, err);
+}
+
+/* Ours hold files alone; what somebody put there goes as well. */
+static enum dvt_code
+remove_dir(const struct dvt_fs *fs, void *ctx, const char *dir, int depth,
+    struct dvt_err *err)
+{
+	struct dvt_buf names;
+	enum dvt_code rc;
+
+	if (depth > DEPTH_MAX)
+		return dvt_fail(
+		    err, DVT_E_CONFLICT, "%.64s: folders in folders", dir);
 	dvt_buf_init(&names, DVT_FS_FILE_MAX);
 	rc = fs->list(ctx, dir, collect_name, &names, err);
 	for (size_t i = 0; i < names.n && rc == DVT_OK;) {
-		const char *name = (const char *)names.p + i;
+		char *name = (char *)names.p + i;
 
-		rc = join(path, dir, name, "", err);
-		if (rc == DVT_OK)
-			rc = fs->unlink(ctx, path, err);
 		i += strlen(name) + 1;
+		rc = remove_one(fs, ctx, dir, name, depth, err);
 	}
 	if (rc == DVT_OK)
 		rc = fs->rmdir(ctx, dir, err);
@@ -91,7 +114,7 @@ clear(const struct dvt_fs *fs, void *ctx, const char *path, struct dvt_err *err)
 	enum dvt_code rc = fs->unlink(ctx, path, err);
 
 	if (rc == DVT_E_CONFLICT) /* a directory */
-		rc = remove_dir(fs, ctx, path, err);
+		rc = remove_dir(fs, ctx, path, 0, err);
 	return rc == DVT_E_ABSENT ? DVT_OK : rc;
 }
 
@@ -225,27 +248,53 @@ dvt_dir_ensure(
 	return fs->sync_dir(ctx, parent, err);
 }
 
+/* What a cut leaves of a replacement is a file; of a directory put or removed,
+ * a directory, and those do not lie in the root: a copy that somebody made
+ * there ("generations.old") is not ours. */
+static bool
+is_left_over(const char *dir, const char *name, bool is_dir)
+{
+	return is_dir ? dir[0] != '\0' && is_temporary(name)
+		      : ends_with(name, DVT_ATOMIC_NEW);
+}
+
+static enum dvt_code
+recover_one(const struct dvt_fs *fs, void *ctx, const char *dir, char *name,
+    struct dvt_err *err)
+{
+	size_t n = strlen(name);
+	bool is_dir = n > 0 && name[n - 1] == '/';
+	struct dvt_err why = {0};
+	path_text path;
+	enum dvt_code rc;
+
+	if (is_dir)
+		name[n - 1] = '\0';
+	if (!is_left_over(dir, name, is_dir))
+		return DVT_OK;
+	if ((rc = join(path, dir, name, "", &why)) == DVT_OK)
+		rc = clear(fs, ctx, path, &why);
+	if (rc != DVT_E_SYSTEM)
+		return DVT_OK; /* something in it is not ours: let it lie */
+	if (err != NULL)
+		*err = why;
+	return rc;
+}
+
 enum dvt_code
 dvt_dir_recover(
     const struct dvt_fs *fs, void *ctx, const char *dir, struct dvt_err *err)
 {
 	struct dvt_buf names;
-	path_text path;
 	enum dvt_code rc;
 
 	dvt_buf_init(&names, DVT_FS_FILE_MAX);
 	rc = fs->list(ctx, dir, collect_name, &names, err);
 	for (size_t i = 0; i < names.n && rc == DVT_OK;) {
 		char *name = (char *)names.p + i;
-		size_t n = strlen(name);
 
-		i += n + 1;
-		if (n > 0 && name[n - 1] == '/')
-			name[n - 1] = '\0';
-		if (!is_temporary(name))
-			continue;
-		if ((rc = join(path, dir, name, "", err)) == DVT_OK)
-			rc = clear(fs, ctx, path, err);
+		i += strlen(name) + 1;
+		rc = recover_one(fs, ctx, dir, name, err);
 	}
 	dvt_buf_fini(&names);
 	return rc == DVT_OK ? fs->sync_dir(ctx, dir, err) : rc;

@@ -60,9 +60,10 @@ DVT_MUST_USE enum dvt_code dvt_dir_ensure(
 /**
  * dvt_dir_recover() - once for each directory when its owner starts
  *
- * Removes what a cut left under temporary names, then syncs, so that what is
- * read from here on is also what the next cut leaves: a process that was
- * killed between rename and sync left names that only look durable.
+ * Removes what a cut left under temporary names (in the root files alone),
+ * then syncs, so that what is read from here on is also what the next cut
+ * leaves: a process that was killed between rename and sync left names that
+ * only look durable. What is not ours and cannot be removed is passed over.
  */
 DVT_MUST_USE enum dvt_code dvt_dir_recover(
     const struct dvt_fs *fs, void *ctx, const char *dir, struct dvt_err *err);

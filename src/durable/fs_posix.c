@@ -321,18 +321,23 @@ by_name(const void *a, const void *b)
 	return strcmp(x->name, y->name);
 }
 
-/* Only plain files and directories with names that a path may hold. */
-static void
+/* Only plain files and directories with names that a path may hold. Half a
+ * list is none: errno tells. */
+static bool
 collect(DIR *d, struct found_list *list)
 {
 	const struct dirent *e;
 	struct stat st;
 
-	while ((e = readdir(d)) != NULL) {
+	while (errno = 0, (e = readdir(d)) != NULL) {
 		if (dvt_fs_path_check(e->d_name, NULL) != DVT_OK)
 			continue;
-		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) != 0)
-			continue;
+		if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) !=
+		    0) {
+			if (errno == ENOENT)
+				continue;
+			return false;
+		}
 		if (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))
 			continue;
 		list->at = dvt_realloc(
@@ -340,6 +345,7 @@ collect(DIR *d, struct found_list *list)
 		list->at[list->n].name = dvt_strdup(e->d_name);
 		list->at[list->n++].is_dir = S_ISDIR(st.st_mode);
 	}
+	return errno == 0;
 }
 
 static enum dvt_code
@@ -359,16 +365,18 @@ posix_list(void *ctx, const char *dir,
 		(void)close(fd);
 		return rc;
 	}
-	collect(d, &list);
+	if (!collect(d, &list))
+		rc = fail_path(err, "list", dir);
 	(void)closedir(d);
 	if (list.n > 0)
 		qsort(list.at, list.n, sizeof(*list.at), by_name);
 	for (size_t i = 0; i < list.n; i++) {
-		each(arg, list.at[i].name, list.at[i].is_dir);
+		if (rc == DVT_OK)
+			each(arg, list.at[i].name, list.at[i].is_dir);
 		free(list.at[i].name);
 	}
 	free(list.at);
-	return DVT_OK;
+	return rc;
 }
 
 const struct dvt_fs dvt_fs_posix = {

@@ -6,7 +6,6 @@
 
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/random.h>
 
 /* Codes and kinds are the same numbers on both sides. */
 _Static_assert((int)DOVETAIL_OK == (int)DVT_OK &&
@@ -217,20 +216,6 @@ static const struct dvt_keys keys_table = {
 
 /* --- all of it --- */
 
-static void
-kernel_random(void *ctx, uint8_t *p, size_t n)
-{
-	(void)ctx;
-	while (n > 0) {
-		ssize_t got = getrandom(p, n, 0);
-
-		if (got < 0)
-			abort(); /* no device goes on without randomness */
-		p += got;
-		n -= (size_t)got;
-	}
-}
-
 enum dovetail_code
 libagent_env_bind(struct dovetail_agent *a, struct dovetail_error *err)
 {
@@ -251,7 +236,7 @@ libagent_env_bind(struct dovetail_agent *a, struct dovetail_error *err)
 		s->keys = &dvt_keyfile_table;
 		s->keys_ctx = &p->keyfile;
 	}
-	s->random = a->env.random != NULL ? a->env.random : kernel_random;
+	s->random = a->env.random != NULL ? a->env.random : dvt_agent_random;
 	s->random_ctx = a->env.random_ctx;
 	return DOVETAIL_OK;
 }

@@ -138,6 +138,8 @@ dvt_key_from_pem(struct dvt_span pem, EVP_PKEY **out, struct dvt_err *err)
 		return dvt_fail(err, DVT_E_LIMIT,
 		    "private key: %zu bytes, at most %d", pem.n,
 		    DVT_KEY_PEM_MAX);
+	if (pem.n == 0) /* else OpenSSL's word is as if memory had ended */
+		return dvt_fail(err, DVT_E_INPUT, "private key: empty");
 	if (memmem(pem.p, pem.n, "ENCRYPTED", 9) != NULL)
 		return dvt_fail(err, DVT_E_INPUT,
 		    "private key: encrypted; decrypt it first (openssl pkey)");

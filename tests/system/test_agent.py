@@ -421,6 +421,20 @@ def test_hooks_see_the_switch_and_can_undo_it(device, control):
     device.check_pair()
 
 
+def test_a_hook_that_runs_too_long_is_ended_with_all_it_started(device, control):
+    device.adopt()
+    hook, child = device.folder / "hook", device.folder / "child"
+    hook.write_text(f"#!/bin/sh\nsleep 300 &\necho $! > {child}\nwait\n")
+    hook.chmod(0o755)
+    device.write(hook=hook, hook_limit="1s")
+    before = device.fingerprint()
+    device.run("renew", status=75)
+    assert device.fingerprint() == before, "consumers did not come up"
+    pid = int(child.read_text())
+    wait_for("the end of what it started", lambda: not pathlib.Path(f"/proc/{pid}").exists() or
+             "\nState:\tZ" in pathlib.Path(f"/proc/{pid}/status").read_text(), 5)
+
+
 def test_the_edge_address_that_worked_is_tried_first(device, control, edge):
     """Nobody is at the first of two addresses. Once a trial has found the
     second, somebody comes to the first, and is not asked."""
