@@ -6,10 +6,12 @@
 #include "base/span.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 4096
+#define LINE_MAX_BYTES                                                         \
+	4094 /* with its end a pipe takes it whole or not at all */
 
 static const char *const names[] = {[LOG_CRIT] = "crit",
     [LOG_ERR] = "error",
@@ -20,6 +22,7 @@ static const char *const names[] = {[LOG_CRIT] = "crit",
 static char process[32] = "-";
 static int least_level = LOG_NOTICE;
 static int as_json;
+static unsigned long untold; /* lines that nobody took */
 
 void
 dvt_log_init(const char *proc, int least, int json)
@@ -88,25 +91,50 @@ put_pair(struct dvt_buf *b, const char *key, const char *s, int64_t i)
 		dvt_buf_printf(b, "%lld", (long long)i);
 }
 
+/* A line's beginning. */
+static void
+put_head(struct dvt_buf *line, int level, const char *event)
+{
+	char at[32];
+
+	dvt_buf_init(line, LINE_MAX_BYTES);
+	put_pair(line, "time",
+	    dvt_time_format(dvt_time_now().wall_s, at, sizeof(at)), 0);
+	put_pair(line, "event", event, 0);
+	put_pair(line, "severity", names[level], 0);
+	put_pair(line, "proc", process, 0);
+}
+
+/* false: whoever reads it takes nothing just now. */
+static bool
+put_line(struct dvt_buf *line)
+{
+	bool taken;
+
+	line->full = false; /* an over-long line is cut, never lost */
+	line->max += 2;
+	dvt_buf_puts(line, as_json ? "}\n" : "\n");
+	taken = write(STDERR_FILENO, line->p, line->n) >= 0 || errno != EAGAIN;
+	dvt_buf_fini(line);
+	return taken;
+}
+
 void
 dvt_log_event(int level, const char *event, const struct dvt_log_field *fields)
 {
 	struct dvt_buf line;
-	char at[32];
 
 	if (!dvt_log_wants(level))
 		return;
-	dvt_buf_init(&line, LINE_MAX_BYTES);
-	put_pair(&line, "time",
-	    dvt_time_format(dvt_time_now().wall_s, at, sizeof(at)), 0);
-	put_pair(&line, "event", event, 0);
-	put_pair(&line, "severity", names[level], 0);
-	put_pair(&line, "proc", process, 0);
+	if (untold > 0) {
+		put_head(&line, LOG_ERR, "log.lost");
+		put_pair(&line, "lines", NULL, (int64_t)untold);
+		if (put_line(&line))
+			untold = 0;
+	}
+	put_head(&line, level, event);
 	for (; fields->key != NULL; fields++)
 		put_pair(&line, fields->key, fields->s, fields->i);
-	line.full = false; /* an over-long line is cut, never lost */
-	line.max += 2;
-	dvt_buf_puts(&line, as_json ? "}\n" : "\n");
-	(void)!write(STDERR_FILENO, line.p, line.n);
-	dvt_buf_fini(&line);
+	if (!put_line(&line))
+		untold++;
 }

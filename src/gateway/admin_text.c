@@ -8,6 +8,7 @@
 #include "wire/json.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 
 /* --- what is looked at by both --- */
 
@@ -120,6 +121,11 @@ doubts(const struct gw_feed *f, int64_t now)
 	for (size_t i = 0;
 	     gw_files_doubt(&f->files, now, i, &event, text) != NULL; i++)
 		json_array_append_new(list, json_string(text));
+	if (gw_file_why(f) != NULL) {
+		(void)snprintf(
+		    text, sizeof(text), "records wait: %s", gw_file_why(f));
+		json_array_append_new(list, json_string(text));
+	}
 	return list;
 }
 
@@ -324,6 +330,20 @@ put_ends(const struct gw_feed *f, struct dvt_buf *out)
 }
 
 static void
+put_records(const struct gw_feed *f, struct dvt_buf *out)
+{
+	const struct gw_ledger_state *s = gw_ledger_get(f->program->ledger);
+
+	gauge(out, "record_waiting_bytes",
+	    "Records that the record file did not take yet.",
+	    (int64_t)(s->lines_n - s->file_done));
+	metric(out, "record_lost_total", "counter",
+	    "Records that the record file did not take at all.");
+	dvt_buf_printf(
+	    out, "dovetail_gateway_record_lost_total %" PRIu64 "\n", s->lost);
+}
+
+static void
 put_control(const struct gw_feed *f, struct dvt_buf *out)
 {
 	if (f->program->settings.control_n == 0)
@@ -403,6 +423,7 @@ gw_metrics_format(const struct gw_feed *f, struct dvt_buf *out)
 	    (int64_t)denied(f));
 	put_upstreams(f, out, all.failing);
 	put_ends(f, out);
+	put_records(f, out);
 	put_control(f, out);
 	metric(out, "reloads_total", "counter",
 	    "Times that settings and files were read again.");

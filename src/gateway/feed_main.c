@@ -19,35 +19,6 @@
 #define FORGET_SLOTS   200000 /* looked at in one: two million in 4 minutes */
 #define FORGET_AFTER_S 86400  /* clocks may differ so much */
 
-/* --- the record file --- */
-
-void
-gw_feed_record_open(struct gw_feed *f)
-{
-	const char *to = f->program->settings.record;
-	struct dvt_err err;
-	int fd;
-
-	if (f->record != NULL && f->record != stdout)
-		fclose(f->record);
-	f->record = NULL;
-	if (to == NULL)
-		return;
-	if (strcmp(to, "-") == 0) {
-		f->record = stdout;
-		return;
-	}
-	fd = open(to, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-	if (fd >= 0)
-		f->record = fdopen(fd, "a");
-	if (f->record != NULL)
-		return;
-	(void)dvt_fail_errno(&err, "gateway.record %s", to);
-	log_event(LOG_ERR, "gateway.record.failed", LE(&err));
-	if (fd >= 0)
-		close(fd);
-}
-
 static void
 on_reload(void *user)
 {
@@ -220,7 +191,7 @@ start(struct gw_feed *f, struct dvt_child *me, struct dvt_err *err)
 	if ((rc = dvt_loop_new(&f->loop, err)) != DVT_OK)
 		return rc;
 	f->stop_timer = dvt_timer_new(f->loop, on_stop_timer, f);
-	gw_feed_record_open(f);
+	gw_file_start(f);
 	gw_records_start(f);
 	f->memory_fd = gw_memory_open();
 	if ((rc = sandbox(f, err)) != DVT_OK ||
@@ -258,8 +229,6 @@ stop(struct gw_feed *f)
 	dvt_timer_free(f->forgetter);
 	dvt_timer_free(f->stop_timer);
 	dvt_control_free(f->control);
-	if (f->record != NULL && f->record != stdout)
-		fclose(f->record);
 	if (f->memory_fd >= 0)
 		close(f->memory_fd);
 	dvt_fs_posix_free(f->fs);

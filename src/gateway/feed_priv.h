@@ -11,6 +11,7 @@
 #include "gateway/feed_log.h"
 #include "gateway/keyring.h"
 #include "gateway/program.h"
+#include "gateway/record_sink.h"
 #include "gateway/record_sum.h"
 #include "gateway/spool.h"
 #include "gateway/stats.h"
@@ -18,8 +19,6 @@
 #include "ipc/channel.h"
 #include "loop/loop.h"
 #include "proto/feed.h"
-
-#include <stdio.h>
 
 /* A message that waits for room in a worker's queue; shared by workers. */
 struct gw_blob {
@@ -46,13 +45,24 @@ struct gw_line {
 	unsigned failures; /* in a row */
 };
 
+/* How it stands with the record file. */
+struct gw_file_state {
+	struct dvt_timer *again;
+	int64_t again_ms; /* pause before the next try */
+	int64_t moved_ms; /* since boot: when it last took something */
+	bool failing;     /* told; not well again */
+	int64_t failed_told_ms, told_ms;
+	uint64_t lost_told;
+};
+
 struct gw_feed {
 	struct gw_program *program;
 	struct dvt_loop *loop;
 	struct dvt_control *control;
 	struct gw_files files;
 	bool files_unreported;
-	FILE *record; /* or NULL */
+	struct gw_sink *sink; /* the record file */
+	struct gw_file_state file;
 	struct gw_sums *sums;
 	struct dvt_timer *sums_timer;
 	unsigned sums_ticks; /* since they went out */
@@ -106,9 +116,6 @@ struct gw_feed {
 	struct dvt_timer *stop_timer;
 };
 
-/* feed_main.c */
-void gw_feed_record_open(struct gw_feed *f);
-
 /* feed_reload.c */
 void gw_reload_start(struct gw_feed *f);
 void gw_reload_end(struct gw_feed *f);
@@ -132,6 +139,19 @@ void gw_feed_send_heard(struct gw_feed *f);
 int64_t gw_feed_applied(const struct gw_feed *f);
 size_t gw_feed_sessions(const struct gw_feed *f);
 void gw_feed_workers_end(struct gw_feed *f);
+
+/* feed_file.c */
+void gw_file_start(struct gw_feed *f);
+void gw_file_end(struct gw_feed *f);
+void gw_file_open(struct gw_feed *f); /* anew: it may be another */
+/* What of the lines a killed feed process has written. */
+void gw_file_recover(struct gw_feed *f);
+void gw_file_write(struct gw_feed *f); /* what waits, as far as it is taken */
+/* Before lines come: so many do not wait any longer. */
+void gw_file_make_room(struct gw_feed *f);
+void gw_file_lose(struct gw_feed *f, uint64_t records); /* count, tell */
+/* Why lines wait; NULL: the file is well. */
+const char *gw_file_why(const struct gw_feed *f);
 
 /* feed_records.c */
 void gw_records_start(struct gw_feed *f);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Handshake records of all workers: into the log, the file and the spool. */
+/* Handshake records of all workers: into the log, the ledger and the spool. */
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/feed_priv.h"
@@ -7,7 +7,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #define GATHER_MS   200   /* records make one batch */
 #define TICK_MS     10000 /* counts go out after so many ticks: */
@@ -37,40 +36,6 @@ begin(struct gw_feed *f)
 	if (s->lines_n == 0)
 		f->spooled_to = 0;
 	return s;
-}
-
-/* A regular file tells by its size what of a write has happened. */
-static bool
-file_size(struct gw_feed *f, int64_t *size, uint64_t *id)
-{
-	struct stat st;
-
-	if (fstat(fileno(f->record), &st) != 0 || !S_ISREG(st.st_mode))
-		return false;
-	*size = st.st_size;
-	*id = (uint64_t)st.st_ino;
-	return true;
-}
-
-static void
-file_write(struct gw_feed *f)
-{
-	struct dvt_span lines = gw_ledger_lines(
-	    ledger(f), gw_ledger_get(ledger(f))->file_done);
-	struct gw_ledger_state *s;
-
-	if (lines.n > 0 && f->record != NULL) {
-		s = begin(f);
-		if (!file_size(f, &s->file_from, &s->file_id))
-			s->file_from = -1;
-		gw_ledger_commit(ledger(f));
-		fwrite(lines.p, 1, lines.n, f->record);
-		fflush(f->record);
-	}
-	s = begin(f);
-	s->file_from = -1;
-	s->file_done = s->lines_n;
-	gw_ledger_commit(ledger(f));
 }
 
 /* What was passed through the control plane sees at its own end: told here,
@@ -113,8 +78,8 @@ put_away(struct gw_feed *f)
 {
 	if (gw_ledger_lines(ledger(f), 0).n == 0)
 		return;
-	file_write(f);
 	spool_fill(f);
+	gw_file_write(f); /* last: it may end the ledger's round */
 }
 
 static void
@@ -140,8 +105,10 @@ on_written(void *user)
 static void
 write_record(struct gw_feed *f, struct dvt_span line)
 {
+	/* with the change under way; told by the next that is lost or written
+	 */
 	if (!gw_ledger_line(ledger(f), line))
-		log_event(LOG_ERR, "gateway.record.lost");
+		gw_ledger_lost(ledger(f), 1);
 }
 
 static void
@@ -175,6 +142,7 @@ on_tick(void *ctx)
 	};
 	struct gw_feed *f = ctx;
 
+	gw_file_lose(f, 0);
 	if (++f->sums_ticks >= ticks[grain_now(f)])
 		gw_records_flush(f);
 }
@@ -212,6 +180,7 @@ gw_records_end(struct gw_feed *f)
 {
 	if (f->records_ready) /* else they are the next one's */
 		gw_records_flush(f);
+	gw_file_end(f);
 	gw_sums_free(f->sums);
 	f->sums = NULL;
 	dvt_timer_free(f->sums_timer);
@@ -294,7 +263,10 @@ make_room(struct gw_feed *f)
 	    gw_ledger_get(ledger(f))->counted_n >
 		GW_LEDGER_COUNTED - 2 * MESSAGE_MAX)
 		gw_records_flush(f);
-	if (gw_ledger_lines(ledger(f), 0).n > LINES_MANY && f->spool != NULL)
+	gw_file_make_room(f);
+	if (f->spool != NULL &&
+	    gw_ledger_lines(ledger(f), gw_ledger_get(ledger(f))->spool_done).n >
+		LINES_MANY)
 		gw_feed_gathered(f);
 }
 
@@ -323,24 +295,6 @@ gw_records_take(struct gw_feed *f, unsigned index, struct dvt_span body)
 }
 
 /* --- after a kill --- */
-
-/* What of the lines is in the file, by how long it is. */
-static void
-file_recover(struct gw_feed *f)
-{
-	struct gw_ledger_state *s = begin(f);
-	size_t waits = s->lines_n - s->file_done;
-	int64_t size;
-	uint64_t id;
-
-	if (s->file_from >= 0 && f->record != NULL &&
-	    file_size(f, &size, &id) && id == s->file_id && size > s->file_from)
-		s->file_done += (size_t)(size - s->file_from) < waits
-				    ? (size_t)(size - s->file_from)
-				    : waits;
-	s->file_from = -1;
-	gw_ledger_commit(ledger(f));
-}
 
 static void
 counts_recover(struct gw_feed *f)
@@ -377,7 +331,7 @@ gw_records_recover(struct gw_feed *f)
 		    LI("bytes", s->lines_n + s->counted_n));
 	f->spooled_to = s->spool_done;
 	f->records_ready = true;
-	file_recover(f);
+	gw_file_recover(f);
 	counts_recover(f);
 	put_away(f);
 }

@@ -112,7 +112,7 @@ use(struct gw_feed *f, struct dvt_config *config, struct gw_settings *want,
 	gw_files_fini(&f->files);
 	f->files = *fresh;
 	f->files_unreported = true;
-	gw_feed_record_open(f);
+	gw_file_open(f);
 	gw_records_settings(f);
 	gw_feed_send_records(f);
 	gw_feed_send_files(f);

@@ -225,7 +225,7 @@ tell_records(struct gw_feed *f, struct gw_peer *only)
 {
 	struct gw_blob *b = message(GW_RECORDS);
 
-	dvt_put_u64(&b->body, f->record != NULL || f->spool != NULL ||
+	dvt_put_u64(&b->body, gw_sink_used(f->sink) || f->spool != NULL ||
 				  gw_log_any(f->feed, f->program->config));
 	tell_take(f, only, b);
 }

@@ -110,6 +110,12 @@ gw_ledger_counted(struct gw_ledger *l, char grain, struct dvt_span line)
 	return true;
 }
 
+void
+gw_ledger_lost(struct gw_ledger *l, uint64_t lines)
+{
+	aside(l)->lost += lines;
+}
+
 struct dvt_span
 gw_ledger_lines(const struct gw_ledger *l, size_t from)
 {

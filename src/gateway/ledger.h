@@ -29,6 +29,7 @@ struct gw_ledger_state {
 	size_t file_done;           /* of these are in the record file */
 	size_t spool_done;          /* of these are in batches */
 	size_t counted_n;           /* bytes */
+	uint64_t lost;              /* lines, since the start */
 	/* being written just now */
 	int64_t file_from; /* size of the file before; -1: nothing */
 	uint64_t file_id;  /* which file that is */
@@ -53,6 +54,8 @@ const struct gw_ledger_state *gw_ledger_get(const struct gw_ledger *l);
 /* Bytes behind those of the state under change; false: no room. */
 bool gw_ledger_line(struct gw_ledger *l, struct dvt_span line);
 bool gw_ledger_counted(struct gw_ledger *l, char grain, struct dvt_span line);
+/* Lines for which there was none count, with the change under way. */
+void gw_ledger_lost(struct gw_ledger *l, uint64_t lines);
 struct dvt_span gw_ledger_lines(const struct gw_ledger *l, size_t from);
 struct dvt_span gw_ledger_counts(const struct gw_ledger *l);
 

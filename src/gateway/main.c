@@ -9,6 +9,7 @@
 #include "proc/args.h"
 #include "proc/children.h"
 #include "proc/listen.h"
+#include "proc/output.h"
 #include "proc/sandbox.h"
 #include "proc/service.h"
 #include "proc/user.h"
@@ -243,6 +244,9 @@ start(struct gw_program *p, struct dvt_err *err)
 	enum dvt_code rc;
 
 	(void)dvt_files_max();
+	/* who reads log or records holds up no denial */
+	dvt_output_unblock(STDOUT_FILENO);
+	dvt_output_unblock(STDERR_FILENO);
 	if ((rc = ticket_key_read(p, err)) != DVT_OK ||
 	    (rc = dvt_edge_memory_new(
 		 DVT_EDGE_MEMORY_LINES, &p->memory, err)) != DVT_OK ||
