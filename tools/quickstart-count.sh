@@ -12,7 +12,7 @@ not_new() {
 		s=$dir/fleet/$d
 		chain=$s/generations/$(cat "$s/current" 2>/dev/null)/chain.pem
 		# the issuing CAs the device was told of help, and are not trusted
-		issuing=$s/trust/$(ls "$s/trust" | sort -n | tail -1)/issuing.pem
+		issuing=$s/trust/$(ls "$s/trust" 2>/dev/null | sort -n | tail -1)/issuing.pem
 		openssl verify -x509_strict -purpose sslclient -CAfile "$root" \
 			-untrusted "$issuing" "$chain" >/dev/null 2>&1 ||
 			echo "$d certificate is not under the new root"
@@ -55,12 +55,38 @@ missing_messages() {
 		{ for (i = 1; i <= $2; i++) if (!(($1 " " i) in seen)) print $1, "message", i, "is missing" }'
 }
 
+# How the run in the folder came to its end, where that matters to what is
+# counted. Non-zero: it still runs.
+tell_end() {
+	local word="" pid step
+	[ ! -f "$dir/run" ] || read -r word pid step <"$dir/run"
+	case $word in
+	runs)
+		if kill -0 "$pid" 2>/dev/null; then
+			echo "quickstart: the run in $dir still goes on (process $pid, in \"$step\")" >&2
+			return 1
+		fi
+		echo "The run was cut off in \"$step\". Certificates, trust and messages are counted as they" \
+			"were left;"
+		echo "connections, handshakes and failures are those its devices wrote down last."
+		told_last=1
+		;;
+	stopped)
+		echo "The run was stopped in \"$step\", before its end. What is left is counted: a device on"
+		echo "the old chain, or one that was not connected yet, had not had its turn."
+		;;
+	esac
+}
+
 # What the folder says, with what was found at the edges; the last line.
 count_files() { # complaints about edges
 	local edge=$1 lost bad missing handshakes failed messages new
 	bad=$(not_new)
 	missing=$(missing_messages)
-	lost=$(jq -r '.devices[] | select(.connected_at_end | not) | .device' "$dir/fleet/status.json")
+	# only a fleet that ended in order knows who was connected at its end
+	lost=""
+	[ "${told_last:-0}" = 1 ] ||
+		lost=$(jq -r '.devices[] | select(.connected_at_end | not) | .device' "$dir/fleet/status.json")
 	handshakes=$(fleet_field .handshakes)
 	failed=$(fleet_field .failed)
 	messages=$(sort -u "$dir/messages.txt" | wc -l)
@@ -80,12 +106,7 @@ count_files() { # complaints about edges
 count_all() {
 	local edge
 	edge=$(old_at_edge)
-	kill -TERM "$fleet"
-	for _ in $(seq 300); do
-		kill -0 "$fleet" 2>/dev/null || break
-		sleep 0.1
-	done
-	sleep 0.5
+	end_fleet
 	count_files "$edge"
 }
 

@@ -9,6 +9,13 @@ began=$SECONDS
 bold="" plain=""
 [ -t 1 ] && bold=$'\033[1m' plain=$'\033[0m'
 say() { printf '\n%s%s%s\n' "$bold" "$*" "$plain"; }
+# How far it is, for --count: a word, our id, the step.
+mark() { printf '%s %s %s\n' "$1" $$ "$step" >"$dir/run"; }
+begin() {
+	step=$*
+	mark runs
+	say "$step"
+}
 note() { printf '  %s\n' "$*"; }
 # What a terminal shows on one line; status.json and the log have the whole.
 brief() {
@@ -26,18 +33,35 @@ die() {
 	exit 1
 }
 
+await_end() { # id, tenths of a second
+	for _ in $(seq "$2"); do
+		kill -0 "$1" 2>/dev/null || return
+		sleep 0.1
+	done
+}
+
+# The fleet goes first, so that what it writes last is how it was.
+end_fleet() {
+	[ -n "$fleet" ] || return
+	kill -TERM "$fleet" 2>/dev/null
+	await_end "$fleet" 300
+	fleet=""
+	sleep 0.5
+}
+
 stop_all() {
 	local p
+	trap '' INT TERM
+	end_fleet
 	for p in "${pids[@]}"; do kill -TERM "$p" 2>/dev/null; done
 	for p in "${pids[@]}"; do
-		for _ in $(seq 100); do
-			kill -0 "$p" 2>/dev/null || break
-			sleep 0.1
-		done
+		await_end "$p" 100
 		kill -KILL "$p" 2>/dev/null
 	done
 	pids=()
+	mark "$ending"
 }
+fleet="" step="0. The beginning" ending=stopped
 trap stop_all EXIT
 trap 'exit 130' INT TERM
 
@@ -48,6 +72,7 @@ start() { # log name, command...
 	setsid "$@" >>"$dir/log/$log.log" 2>&1 </dev/null &
 	pids+=($!)
 	last=$!
+	disown # the shell has nothing to say when it ends
 }
 
 # wait_for SECONDS "what" command...
@@ -125,7 +150,7 @@ mkdir -p "$dir"/log "$dir"/gw-1 "$dir"/gw-2 "$dir"/fleet "$dir"/mosquitto
 pace=$((devices > 100 ? 50 : 20))
 read -r mqtt_port device_port gw1_port gw2_port < <(free_ports 4)
 
-say "1. The old world: one root made by openssl, 2 gateways, $devices devices"
+begin "1. The old world: one root made by openssl, 2 gateways, $devices devices"
 "$here/tools/old-world" "$dir/old" "$devices" edge.test next.edge.test trial.edge.test \
 	>"$dir/log/old-world.log" 2>&1 || die "openssl did not make the old world"
 note "$dir/old/ca/index.txt: $(wc -l <"$dir/old/ca/index.txt") certificates"
@@ -142,10 +167,10 @@ wait_for 10 "the broker" mosquitto_pub -p "$mqtt_port" -t up -m 1
 # Counted from outside: whatever the broker gave to a plain subscriber.
 setsid mosquitto_sub -p "$mqtt_port" -q 1 -i quickstart-count -t 'dovetail/#' -F '%t %p' \
 	>"$dir/messages.txt" 2>>"$dir/log/mosquitto_sub.log" </dev/null &
-sub=$!
-pids+=($sub)
+pids+=($!)
+disown
 
-say "2. The control plane: init, import, two gateways, two fronts"
+begin "2. The control plane: init, import, two gateways, two fronts"
 "$bin/dovetail" init "$dir/dovetail" --fleet quickstart --listen "127.0.0.1:$device_port" \
 	--edge-name edge.test --next-name next.edge.test --trial-name trial.edge.test \
 	--front-name control.test --fronts 2 --checkin 2 --tokens "$dir/tokens" \
@@ -196,7 +221,7 @@ gateways_heard() {
 }
 wait_for 20 "both gateways" gateways_heard
 
-say "3. The fleet: $devices agents, each publishing through a gateway"
+begin "3. The fleet: $devices agents, each publishing through a gateway"
 for i in $(seq 1 "$devices"); do
 	d=$(printf 'dev-%04d' "$i")
 	printf '{"device":"%s","state":"%s","server":"127.0.0.1:%s","server_name":"control.test",' \
@@ -215,7 +240,7 @@ wait_for $((30 + devices / 4)) "all $devices devices to check in" checked_in
 note "$(fleet_field .connected) of $devices connected; $(wc -l <"$dir/messages.txt") messages so far"
 op status | sed 's/^/  /'
 
-say "4. The accident, prevented: a gateway certificate under a CA that devices do not trust"
+begin "4. The accident, prevented: a gateway certificate under a CA that devices do not trust"
 note "dovetail gateway rotate --authority server-ca --mode strict"
 if op gateway rotate --authority server-ca --mode strict >"$dir/accident.txt" 2>&1; then
 	die "the rotation that would have cut the fleet off was not refused"
@@ -224,12 +249,12 @@ sed 's/^/  /' "$dir/accident.txt" | head -24
 grep -q 'unable to get local issuer certificate' "$dir/accident.txt" ||
 	die "the refusal does not say why"
 
-say "5. The joint: server-ca, from old-root to root"
+begin "5. The joint: server-ca, from old-root to root"
 rotate server-ca old-root root
-say "6. The joint: device-ca, from old-root to root"
+begin "6. The joint: device-ca, from old-root to root"
 rotate device-ca old-root root
 
-say "7. One device's update"
+begin "7. One device's update"
 op device updates dev-0001 | sed 's/^/  /'
 update=$(op --json device updates dev-0001 | jq -r '.items[0].id // empty')
 [ -n "$update" ] && op device updates dev-0001 "$update" | sed 's/^/  /'
@@ -237,9 +262,12 @@ update=$(op --json device updates dev-0001 | jq -r '.items[0].id // empty')
 if [ "$once" = 1 ]; then
 	printf '\n'
 	note "Left to look at, and to be removed by you: $dir"
+	ending=ended
 	count_all
 	exit $?
 fi
+step="It stays up" ending=ended
+mark runs
 count_so_far
 say "It stays up. To look around:"
 note "export DOVETAIL_DIR=$dir/dovetail DOVETAIL_TOKEN=\$(cat $dir/operator.token)"

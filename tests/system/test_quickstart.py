@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The README's first command, run as a newcomer would, and counted again."""
 import json
+import os
 import pathlib
 import re
 import shutil
+import signal
 import subprocess
 
 import pytest
@@ -92,6 +94,56 @@ def test_a_dropped_message_is_found_by_name(ended, tmp_path):
     (copy / "messages.txt").write_text("\n".join(lines) + "\n")
     again = quickstart("--count", "--dir", copy)
     assert again.returncode != 0 and "dev-0002 message 3 is missing" in again.stdout
+
+
+@pytest.fixture(scope="module")
+def stopped(tmp_path_factory):
+    """(folder, what it said) of a run that was ended with Ctrl-C half way."""
+    folder = tmp_path_factory.mktemp("stopped") / "run"
+    with subprocess.Popen([world.ROOT / "quickstart", "--devices", "6", "--dir", folder], stdin=subprocess.DEVNULL,
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+        said = ""
+        for line in run.stdout:
+            said += line
+            if line.startswith("4. "):
+                run.send_signal(signal.SIGINT)
+        assert run.wait(60) == 130, said
+    return folder, said
+
+
+def test_ctrl_c_ends_it_in_order_without_a_word_of_the_shell(stopped):
+    folder, said = stopped
+    assert "line " not in said and "Terminated" not in said and "Killed" not in said, said
+    status = json.loads((folder / "fleet/status.json").read_text())
+    assert [d["device"] for d in status["devices"] if not d["connected_at_end"]] == []
+    left = subprocess.run(["pgrep", "-f", str(folder)], capture_output=True, text=True).stdout
+    assert left == "", "nothing of it runs any more"
+
+
+def test_the_count_of_a_stopped_run_says_so_and_counts_what_is_left(stopped):
+    folder, _ = stopped
+    again = quickstart("--count", "--dir", folder)
+    assert again.returncode == 1 and again.stderr == "", again.stderr
+    assert 'The run was stopped in "4. The accident, prevented' in again.stdout
+    found = LAST.fullmatch(again.stdout.strip().splitlines()[-1])
+    new, of, lost, handshakes, failed, messages, missing = map(int, found.groups())
+    assert (new, of, lost, failed, missing) == (0, 6, 0, 0, 0) and handshakes > 0 and messages > 0
+
+
+def test_the_count_tells_a_run_that_was_cut_off_from_one_that_goes_on(stopped, tmp_path):
+    copy = copy_of(stopped[0], tmp_path)
+    gone = subprocess.Popen(["true"])
+    gone.wait()
+    (copy / "run").write_text(f"runs {gone.pid} 5. The joint\n")
+    status = json.loads((copy / "fleet/status.json").read_text())
+    for device in status["devices"]:
+        device["connected_at_end"] = False  # as it is while they run
+    (copy / "fleet/status.json").write_text(json.dumps(status))
+    again = quickstart("--count", "--dir", copy)
+    assert 'The run was cut off in "5. The joint"' in again.stdout and "not connected" not in again.stdout
+    (copy / "run").write_text(f"runs {os.getpid()} 5. The joint\n")
+    again = quickstart("--count", "--dir", copy)
+    assert again.returncode == 73 and "still goes on" in again.stderr
 
 
 def copy_of(folder, tmp_path):
