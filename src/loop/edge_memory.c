@@ -16,6 +16,7 @@
 #define STUCK_S  2 /* a writer that needs longer has died */
 #define WINDOW_S 600
 #define SOON_S   60 /* a client that was refused is back by then */
+#define LUCK_IN  4  /* attempts, when no turns are left */
 #define DEVICE_N 36
 #define SEEN     (DEVICE_N * 8)
 #define PROVEN   0x80000000u /* put before any half time of our age */
@@ -25,10 +26,12 @@ enum { KIND_FREE, KIND_CLIENT, KIND_ADDRESS };
 struct verdict {
 	uint16_t tag;     /* of the chain: root, form, generation */
 	uint8_t order;    /* counts up in its line; 0: none */
-	uint8_t accepted; /* LAST, EVER */
+	uint8_t accepted; /* LAST, EVER, times LEFT */
 };
-#define LAST 1u
-#define EVER 2u /* a client of this key, though perhaps another one */
+#define LAST     1u
+#define EVER     2u /* a client of this key, though perhaps another one */
+#define LEFT     4u /* refused, then a turn with another one ended well */
+#define LEFT_MAX 3u /* in a row: it takes this one no more */
 
 /* The turn that a refusal gave: to the next attempt, then to its end. */
 enum { NO_TURN, TURN_WAITS, TURN_TAKEN };
@@ -193,7 +196,8 @@ is_proven(const struct news *n)
 	return any;
 }
 
-/* Own line, else a free or ended one, else the oldest that may be taken. */
+/* Own line, else a free or ended one, else the oldest that may be taken, of
+ * those first that were never let in. */
 static struct line *
 place(const struct who *w, int64_t now, struct news *old)
 {
@@ -204,6 +208,7 @@ place(const struct who *w, int64_t now, struct news *old)
 	for (size_t i = 0; i < WAYS; i++) {
 		struct line *l = &w->set[i];
 		struct news n;
+		uint32_t value;
 
 		if (!read_line(l, &n))
 			continue;
@@ -216,16 +221,16 @@ place(const struct who *w, int64_t now, struct news *old)
 			empty = l;
 			continue;
 		}
-		if (n.touched <= least) {
-			least = n.touched;
+		value = n.touched / 2 + (is_proven(&n) ? PROVEN : 0);
+		if (value <= least) {
+			least = value;
 			oldest = l;
 		}
 		if (n.address != w->address)
 			continue;
 		own++;
-		if (n.touched / 2 + (is_proven(&n) ? PROVEN : 0) <= own_least) {
-			own_least = n.touched / 2 +
-				    (is_proven(&n) ? PROVEN : 0);
+		if (value <= own_least) {
+			own_least = value;
 			own_oldest = l;
 		}
 	}
@@ -286,7 +291,7 @@ is_crowded(const struct dvt_edge_client *c)
 	return c->devices > DVT_EDGE_MEMORY_CROWD && c->device[0] == '\0';
 }
 
-/* A chain that others took was refused: the next attempt may see another. */
+/* A chain that was taken there is refused: the next attempt may see another. */
 static void
 give_turn(struct news *n, int64_t now)
 {
@@ -312,6 +317,31 @@ end_turn(struct news *n)
 	n->turn = NO_TURN;
 }
 
+/*
+ * While strangers use up the turns, those are not shut out that need another
+ * chain than most: one attempt in some is shown a chain that was taken there.
+ */
+static bool
+has_luck(const struct news *n, int64_t now, uint16_t *tag)
+{
+	uint8_t dice[2];
+	unsigned taken = 0, at;
+
+	if (n->window != (uint16_t)(now / WINDOW_S) ||
+	    n->turns < DVT_EDGE_MEMORY_TURNS)
+		return false;
+	for (size_t v = 0; v < VERDICTS; v++)
+		taken += (n->verdict[v].accepted & EVER) != 0;
+	if (taken < 2 || RAND_bytes(dice, sizeof(dice)) != 1 ||
+	    dice[0] % LUCK_IN != 0)
+		return false;
+	at = dice[1] % taken;
+	for (size_t v = 0; v < VERDICTS; v++)
+		if ((n->verdict[v].accepted & EVER) != 0 && at-- == 0)
+			*tag = n->verdict[v].tag;
+	return true;
+}
+
 /* The turn of a shared client, if one waits and is not stale. */
 static bool
 take_turn(struct line *l, struct news *n, int64_t now)
@@ -332,13 +362,17 @@ dvt_edge_memory_recall(struct dvt_edge_memory *m,
 	struct news news;
 	struct line *l = is_crowded(c) ? NULL : find(&w, now, &news);
 	unsigned what;
+	uint16_t lucky = 0;
+	bool luck;
 	size_t found = 0;
 
 	*turn = false;
 	if (l == NULL)
 		return 0;
-	*turn = take_turn(l, &news, now) && c->devices > 1;
-	what = c->devices > 1 && !*turn ? EVER : LAST;
+	*turn = take_turn(l, &news, now) && c->devices > 0;
+	what = c->devices > 0 && !*turn ? EVER : LAST;
+	luck = c->devices > 0 && !*turn && has_luck(&news, now, &lucky);
+	*turn |= luck;
 	for (size_t i = 0; i < n; i++)
 		for (size_t v = 0; v < VERDICTS; v++) {
 			const struct verdict *x = &news.verdict[v];
@@ -349,7 +383,8 @@ dvt_edge_memory_recall(struct dvt_edge_memory *m,
 			    .root = offers[i].root,
 			    .form = offers[i].form,
 			    .generation = offers[i].generation,
-			    .accepted = (x->accepted & what) != 0,
+			    .accepted = (x->accepted & what) != 0 &&
+					(!luck || x->tag == lucky),
 			    .at = x->order,
 			};
 			break;
@@ -405,6 +440,34 @@ verdict_of(struct news *n, uint16_t tag)
 	return to;
 }
 
+/*
+ * The only device there, which comes in with @to after what it took before was
+ * refused: once may be somebody else's word, several times in a row it is not.
+ */
+static void
+leave(struct news *n, const struct verdict *to)
+{
+	for (size_t v = 0; v < VERDICTS; v++) {
+		struct verdict *x = &n->verdict[v];
+
+		if (x == to || (x->accepted & (LAST | EVER)) != EVER)
+			continue;
+		x->accepted += LEFT;
+		if (x->accepted / LEFT >= LEFT_MAX)
+			x->accepted = 0;
+	}
+}
+
+/* Its own refusals of what it never took need none: they are believed. */
+static bool
+needs_turn(const struct dvt_edge_client *c, const struct news *n,
+    const struct verdict *refused)
+{
+	return c->devices > 1 ||
+	       (c->devices == 1 &&
+		   ((refused->accepted & EVER) != 0 || n->turn == TURN_TAKEN));
+}
+
 void
 dvt_edge_memory_learn(struct dvt_edge_memory *m,
     const struct dvt_edge_client *c, const struct dvt_offer *shown,
@@ -419,11 +482,16 @@ dvt_edge_memory_learn(struct dvt_edge_memory *m,
 		return;
 	to = verdict_of(&news, tag_of(shown));
 	to->order = (uint8_t)++news.order;
-	to->accepted = (uint8_t)(accepted ? LAST | EVER : to->accepted & EVER);
-	if (accepted)
+	if (accepted) {
+		to->accepted = LAST | EVER;
+		if (news.turn == TURN_TAKEN && c->devices == 1)
+			leave(&news, to);
 		end_turn(&news);
-	else if (c->devices > 1)
-		give_turn(&news, now);
+	} else {
+		to->accepted &= (uint8_t)~LAST;
+		if (needs_turn(c, &news, to))
+			give_turn(&news, now);
+	}
 	write_line(l, &news);
 }
 

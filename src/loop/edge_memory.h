@@ -37,13 +37,15 @@ struct dvt_edge_client {
 	const char *print;  /* of the ClientHello */
 	const char *device; /* of its ticket, or "" */
 	/*
-	 * Devices seen there lately that this key cannot tell apart; 0 or 1:
-	 * it is alone. When there are several, a chain that one of them
-	 * accepted stays the one shown although another refuses it (or
-	 * somebody who only says so); a refusal then gives the next attempt a
-	 * turn, if that comes soon: DVT_EDGE_MEMORY_TURNS in ten minutes, and
-	 * one back for each turn that ended well. Over DVT_EDGE_MEMORY_CROWD
-	 * nothing is remembered of who has no ticket.
+	 * Devices seen there lately that this key cannot tell apart; 0: none.
+	 * When there are some, a chain that one of them accepted stays the one
+	 * shown although another refuses it (or somebody who only says so); a
+	 * refusal then gives the next attempt a turn, if that comes soon:
+	 * DVT_EDGE_MEMORY_TURNS in ten minutes, and one back for each turn
+	 * that ended well. Without turns left, one attempt in some is shown
+	 * another chain that was accepted there. Who is alone and comes in by
+	 * its turns alone, three times in a row, is believed. Over
+	 * DVT_EDGE_MEMORY_CROWD nothing is remembered of who has no ticket.
 	 */
 	unsigned devices;
 };

@@ -276,22 +276,23 @@ def test_4_real_stacks_behind_one_address_while_a_rotation_switches(world):
             d.come()
     flood.join()
     print(f"{flood.done} forged in {flood.took:.1f} s: {came(world.others)}")
-    stolen = 0
+    stolen = alike = 0
     for d in roots:
         if d.stack == "python" and (not d.ticket or d is victim):
             # nothing tells these from the forger: a few turns, no more
             stolen += sum(n != 1 for n in d.tries)
+            alike += len(d.tries)
             assert 0 not in d.tries and max(d.tries) <= LADDER, (d, d.tries)
         else:
             assert set(d.tries) == {1}, (d, d.tries)
-    assert stolen <= TURNS, stolen
+    # one in eight beyond them, so that pinned ones like these are not shut out
+    assert stolen <= TURNS + alike / 4, (stolen, alike)
     for d in pinned:
         if d.ticket:
             assert set(d.tries) == {1}, (d, d.tries)
     # beyond so many in a minute, records that agree are one with a count
     def forged():
-        rows = [h for h in world.handshakes()[records:]
-                if h["outcome"] == "device-refused" and h.get("why") != "turn"]
+        rows = [h for h in world.handshakes()[records:] if h["outcome"] == "device-refused"]
         return sum(h.get("n", 1) for h in rows) >= flood.done * 0.99 and rows
     told = wait_for("the records", forged, 15)
     assert {h.get("device", "") for h in told if h["confidence"] == "ticket"} <= {victim.device}
