@@ -1,29 +1,26 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * TLS of the operators' listener: the chain that is shown by default, and no
+ * TLS of the operators' listener: the one chain of dvt_chain_plain(), and no
  * client certificate asked for (browsers would prompt).
  */
 #include "dovetaild/front_priv.h"
+#include "fleet/chain_plain.h"
 #include "loop/edge_set.h"
 #include "pki/ssl_err.h"
 
-/* The pure chain of the default root, or the first pure chain there is. */
 static const struct dvt_edge_chain *
 chosen(const struct dvt_edge_set *set)
 {
 	struct dvt_choice_policy policy = dvt_edge_set_choice_policy(set);
+	int64_t not_after[DVT_OFFERS_MAX];
 	const struct dvt_offer *offers;
 	size_t n, best;
 
 	offers = dvt_edge_set_offers(set, &n);
-	best = n;
-	for (size_t i = 0; i < n; i++) {
-		bool fits = policy.default_root != NULL &&
-			    strcmp(offers[i].root, policy.default_root) == 0;
-
-		if (offers[i].form == DVT_FORM_PURE && (best == n || fits))
-			best = i;
-	}
+	for (size_t i = 0; i < n; i++)
+		not_after[i] = dvt_edge_set_chain(set, i)->not_after;
+	best = dvt_chain_plain(
+	    offers, not_after, n, &policy, dvt_time_now().wall_s);
 	return best == n ? NULL : dvt_edge_set_chain(set, best);
 }
 
