@@ -14,8 +14,9 @@
 #define DVT_KEY_PEM_MAX   16384 /* bytes; RSA-8192: 6.4 KiB */
 #define DVT_SPKI_MAX      2048  /* bytes of a public key; RSA-8192: 1062 */
 #define DVT_TRUST_PEM_MAX                                                      \
-	1048576 /* bytes of a trust file; Debian's: 220 KiB                    \
-		 */
+	1048576                   /* bytes of a trust file; Debian's: 220 KiB  \
+				   */
+#define DVT_EDGE_FLIGHT_MAX 32768 /* bytes of a client's certificates */
 #define DVT_CRL_DER_MAX                                                        \
 	67108864                 /* bytes of a CRL; a million entries: 40 MiB  \
 				  */

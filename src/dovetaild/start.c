@@ -47,27 +47,6 @@ program_configure(struct program *p, const char *path, const char *const *set,
 	return DVT_OK;
 }
 
-/* One socket per front on the same address, so that the kernel spreads. */
-static enum dvt_code
-listen_fronts(const char *where, unsigned fronts, int *fd,
-    struct dvt_addr *bound, struct dvt_err *err)
-{
-	char text[DVT_ADDR_TEXT];
-	enum dvt_code rc;
-
-	rc = dvt_listen_tcp(where, DVT_LISTEN_REUSEPORT, &fd[0], bound, err);
-	if (rc != DVT_OK)
-		return rc;
-	(void)dvt_addr_format(bound, text);
-	for (unsigned i = 1; i < fronts; i++) {
-		rc = dvt_listen_tcp(
-		    text, DVT_LISTEN_REUSEPORT, &fd[i], NULL, err);
-		if (rc != DVT_OK)
-			return rc;
-	}
-	return DVT_OK;
-}
-
 /* Root's socket is the account's group's too: who is in it may ask. */
 static enum dvt_code
 listen_operators(struct program *p, struct dvt_err *err)
@@ -100,10 +79,10 @@ open_sockets(struct program *p, struct dvt_err *err)
 
 	for (unsigned i = 0; i < DVT_FRONTS_MAX; i++)
 		p->device_fd[i] = p->operator_fd[i] = -1;
-	rc = listen_fronts(dvt_config_text(p->config, "device.listen"), fronts,
+	rc = dvt_listen_tcp(dvt_config_text(p->config, "device.listen"), fronts,
 	    p->device_fd, &p->device_addr, err);
 	if (rc == DVT_OK && operators != NULL)
-		rc = listen_fronts(
+		rc = dvt_listen_tcp(
 		    operators, fronts, p->operator_fd, &bound, err);
 	if (rc == DVT_OK)
 		rc = listen_operators(p, err);

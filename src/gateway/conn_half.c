@@ -178,6 +178,17 @@ peek(struct gw_conn *c, struct dvt_span *hello, size_t *need)
 	return rc == DVT_E_LATER && *need > GW_RECORD ? DVT_E_LIMIT : rc;
 }
 
+/* A ticket is renewed at each use; one that comes again and again was copied
+ * off the wire. */
+static bool
+is_spared(const struct gw_conn *c, struct dvt_span hello)
+{
+	struct dvt_span ticket = dvt_edge_ticket_in(c->w->edge, hello);
+
+	return ticket.n > 0 && gw_rate_take_of(c->w->program->spared, ticket,
+				   dvt_loop_time(c->w->loop).mono_ms);
+}
+
 bool
 gw_conn_half_look(struct gw_conn *c)
 {
@@ -198,8 +209,7 @@ gw_conn_half_look(struct gw_conn *c)
 	}
 	wake_at(c, 1);
 	c->look = false;
-	if (c->suspect &&
-	    (rc != DVT_OK || !dvt_edge_has_ticket(c->w->edge, hello))) {
+	if (c->suspect && (rc != DVT_OK || !is_spared(c, hello))) {
 		tell(c->w, "address-rate");
 		gw_conn_drop_as(c, DVT_EDGE_LOCAL);
 		return false;

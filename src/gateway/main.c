@@ -24,6 +24,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define TICKET_RATE                                                            \
+	1 /* per second, of one ticket at an address over its rate */
 #define STOP_MS     6000
 #define TICKET_FILE "ticket.key"
 
@@ -204,21 +206,12 @@ ticket_key_read(struct gw_program *p, struct dvt_err *err)
 static enum dvt_code
 listen_all(struct gw_program *p, struct dvt_err *err)
 {
-	char where[DVT_ADDR_TEXT];
-	enum dvt_code rc;
+	enum dvt_code rc = dvt_listen_tcp(p->settings.listen,
+	    p->settings.workers, p->listen_fd, &p->listen, err);
 
-	(void)dvt_copy_str(where, sizeof(where), p->settings.listen);
-	for (unsigned i = 0; i < p->settings.workers; i++) {
-		rc = dvt_listen_tcp(where, DVT_LISTEN_REUSEPORT,
-		    &p->listen_fd[i], &p->listen, err);
-		if (rc != DVT_OK) {
-			dvt_err_prefix(err, "gateway.listen");
-			return rc;
-		}
-		/* port 0 took a free one: all share it */
-		dvt_addr_format(&p->listen, where);
-	}
-	return DVT_OK;
+	if (rc != DVT_OK)
+		dvt_err_prefix(err, "gateway.listen");
+	return rc;
 }
 
 /* Its users are those who may write to the socket, or this host's. */
@@ -232,7 +225,7 @@ admin_listen(struct gw_program *p, struct dvt_err *err)
 		return DVT_OK;
 	rc = where[0] == '/'
 		 ? dvt_listen_unix(where, 0660, &p->admin_fd, err)
-		 : dvt_listen_tcp(where, 0, &p->admin_fd, NULL, err);
+		 : dvt_listen_tcp(where, 1, &p->admin_fd, NULL, err);
 	if (rc != DVT_OK)
 		dvt_err_prefix(err, "gateway.admin");
 	return rc;
@@ -253,6 +246,7 @@ start(struct gw_program *p, struct dvt_err *err)
 	    (rc = gw_rate_new(
 		 (unsigned)dvt_config_int(p->config, "gateway.address-rate"),
 		 &p->rate, err)) != DVT_OK ||
+	    (rc = gw_rate_new(TICKET_RATE, &p->spared, err)) != DVT_OK ||
 	    (rc = gw_half_count_new(
 		 p->settings.workers, &p->half_count, err)) != DVT_OK ||
 	    (rc = gw_ledger_new(&p->ledger, err)) != DVT_OK)
@@ -341,6 +335,7 @@ program_fini(struct gw_program *p)
 		close(p->admin_fd);
 	dvt_edge_memory_free(p->memory);
 	gw_rate_free(p->rate);
+	gw_rate_free(p->spared);
 	gw_half_count_free(p->half_count);
 	gw_ledger_free(p->ledger);
 	dvt_cleanse(p->ticket_key, sizeof(p->ticket_key));

@@ -24,6 +24,7 @@ struct gw_program {
 	uint8_t ticket_key[DVT_EDGE_TICKET_KEY];
 	struct dvt_edge_memory *memory;
 	struct gw_rate *rate;
+	struct gw_rate *spared; /* uses of a ticket beyond it */
 	struct gw_half_count *half_count;
 	/* What a feed process leaves to its successor. */
 	struct gw_ledger *ledger;

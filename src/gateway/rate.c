@@ -134,10 +134,10 @@ place_of(
 	return &line->place[at];
 }
 
-bool
-gw_rate_take(struct gw_rate *l, const struct dvt_addr *peer, int64_t now_ms)
+static bool
+take(struct gw_rate *l, uint64_t key, int64_t now_ms)
 {
-	uint64_t key = key_of(l, peer), now_us = (uint64_t)now_ms * 1000, was;
+	uint64_t now_us = (uint64_t)now_ms * 1000, was;
 	bool own;
 
 	if (l->step_us == 0 || key == 0)
@@ -155,4 +155,20 @@ gw_rate_take(struct gw_rate *l, const struct dvt_addr *peer, int64_t now_ms)
 			return true;
 	}
 	return true;
+}
+
+bool
+gw_rate_take(struct gw_rate *l, const struct dvt_addr *peer, int64_t now_ms)
+{
+	return take(l, key_of(l, peer), now_ms);
+}
+
+bool
+gw_rate_take_of(struct gw_rate *l, struct dvt_span what, int64_t now_ms)
+{
+	uint64_t h = l->salt;
+
+	for (size_t i = 0; i < what.n; i++)
+		h = mix(h ^ what.p[i]);
+	return take(l, h | UINT64_C(1) << TIME_BITS, now_ms);
 }

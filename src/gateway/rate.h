@@ -10,6 +10,7 @@
 #define DVT_GATEWAY_RATE_H
 
 #include "base/err.h"
+#include "base/span.h"
 #include "loop/addr.h"
 
 #include <stdbool.h>
@@ -37,5 +38,7 @@ void gw_rate_free(struct gw_rate *l); /* in this process alone; NULL-safe */
  */
 bool gw_rate_take(
     struct gw_rate *l, const struct dvt_addr *peer, int64_t now_ms);
+/* The same of anything else that has a table of its own, as a ticket. */
+bool gw_rate_take_of(struct gw_rate *l, struct dvt_span what, int64_t now_ms);
 
 #endif

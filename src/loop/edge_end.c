@@ -133,6 +133,9 @@ dvt_edge_alert_out(struct dvt_edge_conn *c, int level, int number)
 	else if (ERR_GET_LIB(e) == ERR_LIB_SSL &&
 		 ERR_GET_REASON(e) == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE)
 		emit(c, DVT_HS_EDGE_REFUSED, DVT_HR_NO_CERTIFICATE);
+	else if (ERR_GET_LIB(e) == ERR_LIB_SSL &&
+		 ERR_GET_REASON(e) == SSL_R_EXCESSIVE_MESSAGE_SIZE)
+		emit(c, DVT_HS_EDGE_REFUSED, DVT_HR_BAD_CERTIFICATE);
 	else
 		emit(c, DVT_HS_EDGE_REFUSED, DVT_HR_PROTOCOL);
 }

@@ -215,6 +215,7 @@ ctx_new(struct dvt_edge *e, const uint8_t *ticket_key, struct dvt_err *err)
 					SSL_OP_NO_RENEGOTIATION |
 					SSL_OP_NO_COMPRESSION);
 	SSL_CTX_set_read_ahead(e->ctx, 0);
+	SSL_CTX_set_max_cert_list(e->ctx, DVT_EDGE_FLIGHT_MAX);
 	if ((rc = ctx_lists(e->ctx, err)) != DVT_OK ||
 	    (rc = ctx_tickets(e, ticket_key, err)) != DVT_OK)
 		return rc;
@@ -297,16 +298,17 @@ dvt_edge_set_used(const struct dvt_edge *e)
 	return e->set;
 }
 
-bool
-dvt_edge_has_ticket(struct dvt_edge *e, struct dvt_span hello)
+struct dvt_span
+dvt_edge_ticket_in(struct dvt_edge *e, struct dvt_span hello)
 {
 	struct dvt_hello h;
 
-	return e->ticket != NULL &&
-	       dvt_hello_parse(hello, &h, NULL) == DVT_OK &&
-	       h.first_ticket.n > 0 &&
-	       dvt_edge_ticket_is_ours(
-		   e->ticket, h.first_ticket.p, h.first_ticket.n);
+	if (e->ticket != NULL && dvt_hello_parse(hello, &h, NULL) == DVT_OK &&
+	    h.first_ticket.n > 0 &&
+	    dvt_edge_ticket_is_ours(
+		e->ticket, h.first_ticket.p, h.first_ticket.n))
+		return h.first_ticket;
+	return (struct dvt_span){0};
 }
 
 SSL_CTX *

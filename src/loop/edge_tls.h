@@ -82,10 +82,11 @@ SSL_CTX *dvt_edge_ctx(struct dvt_edge *e); /* borrowed */
 void dvt_edge_attach(struct dvt_edge *e, SSL *ssl, const struct dvt_addr *peer);
 
 /*
- * Does this ClientHello (without its record's header) show an identity ticket
- * of ours, in either form? A hint for limits.
+ * The identity ticket of ours that this ClientHello (without its record's
+ * header) shows, in either form; empty: none. Borrowed from @hello. It travels
+ * in clear: good for limits, not for more.
  */
-bool dvt_edge_has_ticket(struct dvt_edge *e, struct dvt_span hello);
+struct dvt_span dvt_edge_ticket_in(struct dvt_edge *e, struct dvt_span hello);
 
 /**
  * dvt_edge_pass() - this client is for another server, which ends its TLS

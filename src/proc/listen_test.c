@@ -27,33 +27,59 @@ static void
 port_0_is_a_free_one_and_told(void **state)
 {
 	char text[DVT_ADDR_TEXT];
-	struct dvt_addr a, b;
+	struct dvt_addr a;
 	int fd, again, value = 0;
 	socklen_t len = sizeof(value);
 
 	(void)state;
 	assert_int_equal(
-	    dvt_listen_tcp("127.0.0.1:0", DVT_LISTEN_REUSEPORT, &fd, &a, NULL),
-	    DVT_OK);
+	    dvt_listen_tcp("127.0.0.1:0", 1, &fd, &a, NULL), DVT_OK);
 	assert_true(dvt_addr_port(&a) > 0);
 	assert_true(fcntl(fd, F_GETFL) & O_NONBLOCK);
 	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
 	assert_int_equal(
 	    getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &value, &len), 0);
 	assert_int_equal(value, 1);
-	assert_int_equal(dvt_listen_tcp(dvt_addr_format(&a, text),
-			     DVT_LISTEN_REUSEPORT, &again, &b, NULL),
-	    DVT_OK);
-	assert_int_equal(dvt_addr_port(&b), dvt_addr_port(&a));
-	close(again);
+	(void)dvt_addr_format(&a, text);
 	assert_int_equal(
-	    dvt_listen_tcp(text, 0, &again, NULL, NULL), DVT_E_SYSTEM);
+	    dvt_listen_tcp(text, 1, &again, NULL, NULL), DVT_E_SYSTEM);
 	assert_int_equal(again, -1);
 	assert_int_equal(
-	    dvt_listen_tcp("x", 0, &again, NULL, NULL), DVT_E_INPUT);
+	    dvt_listen_tcp("x", 1, &again, NULL, NULL), DVT_E_INPUT);
 	assert_int_equal(
-	    dvt_listen_tcp("/x", 0, &again, NULL, NULL), DVT_E_INPUT);
+	    dvt_listen_tcp("/x", 1, &again, NULL, NULL), DVT_E_INPUT);
 	close(fd);
+}
+
+/* The kernel lets one account share an address at will: not with us. */
+static void
+workers_share_an_address_and_programs_do_not(void **state)
+{
+	char text[DVT_ADDR_TEXT];
+	struct dvt_addr a;
+	int fd[3], again[3];
+
+	(void)state;
+	assert_int_equal(
+	    dvt_listen_tcp("127.0.0.1:0", 3, fd, &a, NULL), DVT_OK);
+	(void)dvt_addr_format(&a, text);
+	for (size_t i = 0; i < 3; i++) {
+		struct dvt_addr own;
+
+		dvt_addr_of_self(fd[i], &own);
+		assert_int_equal(dvt_addr_port(&own), dvt_addr_port(&a));
+	}
+	for (size_t n = 1; n <= 3; n += 2) {
+		assert_int_equal(
+		    dvt_listen_tcp(text, n, again, NULL, NULL), DVT_E_SYSTEM);
+		for (size_t i = 0; i < n; i++)
+			assert_int_equal(again[i], -1);
+	}
+	for (size_t i = 0; i < 3; i++)
+		close(fd[i]);
+	assert_int_equal(dvt_listen_tcp(text, 3, again, NULL, NULL), DVT_OK);
+	for (size_t i = 0; i < 3; i++)
+		close(again[i]);
 }
 
 static void
@@ -138,6 +164,7 @@ main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(port_0_is_a_free_one_and_told),
+	    cmocka_unit_test(workers_share_an_address_and_programs_do_not),
 	    cmocka_unit_test(a_stale_socket_is_replaced_a_live_one_is_not),
 	    cmocka_unit_test(a_pid_file_is_held_by_one),
 	    cmocka_unit_test(the_service_manager_hears_ready),

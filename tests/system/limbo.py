@@ -4,6 +4,7 @@ import calendar
 import csv
 import json
 import pathlib
+import ssl
 import time
 
 FOLDER = pathlib.Path(__file__).parents[1] / "vectors" / "x509-limbo"
@@ -22,6 +23,9 @@ class Case:
         self.at = seconds(raw["validation_time"])
         # an edge refuses what the tier says, whatever the case allows
         self.good = raw["expected_result"] == "SUCCESS" and tier != "strict-reject"
+
+    def flight_bytes(self):
+        return sum(len(ssl.PEM_cert_to_DER_cert(pem)) for pem in (self.leaf, *self.rest))
 
     def write(self, folder):
         """Its files: {"roots", "rest", "crls", "leaf"}, those that it has."""

@@ -295,6 +295,15 @@ def test_bad_settings_are_refused_with_a_reason(world):
     assert done.returncode == 0 and "gateway.listen" in done.stdout, done.stderr
 
 
+def test_an_address_that_another_gateway_has_is_not_shared(world, tmp_path):
+    """One account may share it by SO_REUSEPORT: half of the devices would meet the other one."""
+    settings = {**world.gw.settings, "listen": f"127.0.0.1:{world.gw.port}"}
+    (tmp_path / "gw.ini").write_text("[gateway]\n" + "".join(f"{k.replace('_', '-')} = {v}\n" for k, v in settings.items()))
+    done = subprocess.run([BUILD / "dovetail-gateway", "--config", tmp_path / "gw.ini"], capture_output=True,
+                          text=True, timeout=20)
+    assert done.returncode == 71 and "Address already in use" in done.stderr, done.stderr
+
+
 def test_mosquitto_clients_work_through_it(world, tmp_path):
     port = free_port()
     conf = tmp_path / "mosquitto.conf"
