@@ -139,29 +139,21 @@ by_name(const void *a, const void *b)
 	return strcmp(a, b);
 }
 
-/* In byte order, this device's own before the others. */
+/* In byte order, without this device's own, which was looked for by name: of
+ * a medium with very many files not all names are read. */
 static void
 list_names(DIR *d, const char *own, struct names *out)
 {
 	const struct dirent *e;
-	size_t first;
 
-	for (size_t i = 0; i < NAMES_MAX && (e = readdir(d)) != NULL; i++) {
-		if (!is_ours(e->d_name))
-			continue;
-		if (strcmp(e->d_name, own) == 0) {
-			memmove(out->name[1], out->name[0],
-			    (FILES_MAX - 1) * sizeof(out->name[0]));
-			out->n -= out->n == FILES_MAX;
-			memcpy(out->name[0], own, strlen(own) + 1);
-			out->n++;
-		} else if (out->n < FILES_MAX) {
+	for (size_t i = 0;
+	     i < NAMES_MAX && out->n < FILES_MAX && (e = readdir(d)) != NULL;
+	     i++) {
+		if (is_ours(e->d_name) && strcmp(e->d_name, own) != 0)
 			(void)dvt_copy_str(out->name[out->n++],
 			    sizeof(out->name[0]), e->d_name);
-		}
 	}
-	first = out->n > 0 && strcmp(out->name[0], own) == 0;
-	qsort(out->name[first], out->n - first, sizeof(out->name[0]), by_name);
+	qsort(out->name, out->n, sizeof(out->name[0]), by_name);
 }
 
 static void
@@ -183,6 +175,7 @@ try_folder(struct search *s, const char *folder)
 	struct names *names;
 	int fd = open(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 	DIR *d = fd < 0 ? NULL : fdopendir(fd);
+	struct stat st;
 
 	if (d == NULL) {
 		if (errno != ENOENT) {
@@ -195,7 +188,10 @@ try_folder(struct search *s, const char *folder)
 	}
 	names = dvt_alloc(sizeof(*names));
 	own_name(s->p, own);
-	list_names(d, own, names);
+	if (own[0] != '\0' && fstatat(fd, own, &st, AT_SYMLINK_NOFOLLOW) == 0)
+		try_file(s, fd, folder, own);
+	if (!s->taken)
+		list_names(d, own, names);
 	for (size_t i = 0; i < names->n && !s->taken; i++)
 		try_file(s, fd, folder, names->name[i]);
 	free(names);

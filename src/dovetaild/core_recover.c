@@ -231,15 +231,21 @@ put_mail(struct core_op *op, const struct dvt_row_device *d, bool renew,
 	return dvt_store_mail_put(core_tx(op->c), &mail, err);
 }
 
-/* One whose certificate has ended renews by its grant, and once is enough. */
+/*
+ * One whose certificate has ended renews by its grant, and once is enough. One
+ * that gets its file by another way does what that says: where it is well,
+ * nothing; no order waits for it beside.
+ */
 static enum dvt_code
 is_reached(
-    struct core *c, const char *device, bool *reached, struct dvt_err *err)
+    struct core_op *op, const char *device, bool *reached, struct dvt_err *err)
 {
 	struct dvt_row_credential has;
-	enum dvt_code rc = certificate_of(c, device, &has, err);
+	enum dvt_code rc = certificate_of(op->c, device, &has, err);
 
-	*reached = rc == DVT_OK && has.not_after > core_now(c).wall_s;
+	*reached = rc == DVT_OK && has.not_after > core_now(op->c).wall_s &&
+		   strcmp(core_op_text(op, "method", ""), "FALLBACK_CHANNEL") !=
+		       0;
 	return rc == DVT_E_CONFLICT ? DVT_OK : rc;
 }
 
@@ -260,7 +266,7 @@ recover_one(
 		rc = dvt_fail(err, DVT_E_CONFLICT, "device %s is %s", device,
 		    dvt_device_state_name(row.state));
 	if (rc == DVT_OK)
-		rc = is_reached(op->c, device, &reached, err);
+		rc = is_reached(op, device, &reached, err);
 	if (rc == DVT_OK && reached)
 		rc = put_mail(op, &row, renew, err);
 	if (rc == DVT_OK && strcmp(core_op_text(op, "method", ""), "SMS") == 0)
@@ -275,8 +281,9 @@ recover_one(
 	return rc;
 }
 
-/* BUNDLE and FALLBACK_CHANNEL differ in how the file travels, which is the
- * operator's: GET /v1/devices/{device}/recovery has it. */
+/* BUNDLE leaves word for those that still check in as well, FALLBACK_CHANNEL
+ * only makes the file; how that travels is the operator's: GET
+ * /v1/devices/{device}/recovery has it. */
 enum dvt_code
 core_op_recovery(struct core_op *op, struct dvt_err *err)
 {

@@ -243,7 +243,7 @@ def test_the_lease_of_an_update_and_a_failed_one_live(site):
         site.world.op("device", "config", "unlock", DEVICE)  # there is none
     site.write("127.0.0.1:1")
     known = {u["id"] for u in site.world.op("device", "updates", DEVICE)["items"]}
-    site.world.op("device", "recover", DEVICE)  # leaves word to renew
+    site.world.tell_to_renew(DEVICE)
     child = subprocess.Popen(site.command("run", "--once"), stderr=subprocess.DEVNULL)
     watch = None
     try:

@@ -39,15 +39,6 @@ def start_device(world, device):
     return home
 
 
-def tell_to_renew(world, device):
-    """Its first certificate is of the new CA already: nothing else renews it."""
-    body = {"deviceIds": [device], "method": "BUNDLE", "action": "RENEW"}
-    subprocess.run(["curl", "-sSf", "--unix-socket", world.home / "run/api.sock", "-H",
-                    f"Authorization: Bearer {world.tokens['operator']}", "-H", "Content-Type: application/json",
-                    "-d", json.dumps(body), "http://localhost/devices/recovery/initiate"],
-                   check=True, capture_output=True)
-
-
 def newest(world, device):
     rows = [line.split()[1] for line in world.messages.read_text().splitlines()
             if line.startswith(f"dovetail/{device}/")]
@@ -62,7 +53,7 @@ def test_4_a_key_that_never_leaves_its_store_goes_through_both_rotations(world):
     wait_for("messages of lib-1", lambda: newest(world, "lib-1") > 3, 30)
     for kind in ("server-ca", "device-ca"):
         world.run_rotation(world.plan(kind, "old-root", "root"))
-    tell_to_renew(world, "lib-1")
+    world.tell_to_renew("lib-1")
     wait_for("its renewal", lambda: "CertRotationCompleted(2) -> Succeed" in world.log("lib-1"), 40)
     before = newest(world, "lib-1")
     wait_for("messages after the rotations", lambda: newest(world, "lib-1") > before + 3, 30)

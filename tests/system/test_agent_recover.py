@@ -369,6 +369,38 @@ def test_3_a_medium_is_read_flat(locked_once, name):
     assert w.device.status()["trust"]["version"] == 1
 
 
+def test_3_media_that_are_set_are_looked_at_in_turn_and_none_is_trusted(locked):
+    """One that is not mounted, one of a stranger, one for the whole fleet with
+    more names than are read: the device's own file is found by its name."""
+    w, sticks = locked, [locked.folder / n for n in ("absent", "hostile", "forged", "fleet")]
+    hostile, forged, fleet = sticks[1:]
+    outside = w.folder / "outside"
+    for folder in (hostile, forged, fleet, outside):
+        folder.mkdir()
+    (outside / "dev-1.jsonl").write_bytes(w.good())
+    os.mkfifo(hostile / "dev-1.jsonl")
+    (hostile / "link.jsonl").symlink_to(outside / "dev-1.jsonl")
+    (hostile / "up.jsonl").symlink_to("..")
+    (hostile / "huge.jsonl").touch()
+    os.truncate(hostile / "huge.jsonl", 1 << 34)
+    (forged / "dev-1.jsonl").write_bytes(w.good()[:-40] + w.good()[-39:])
+    stranger = Keys(w.folder, "stranger")
+    (forged / "other.jsonl").write_text(line_of(payload_of(stranger, 9, [w.new]), [(stranger, 2)]) + "\n")
+    w.device.write(recovery_media=", ".join(map(str, sticks[:3])))
+    before = tree_hash(outside), tree_hash(forged), generations(w.device.state)
+    w.device.run("recover", status=REFUSED)
+    assert generations(w.device.state) == before[2] and w.device.status()["trust"]["version"] == 1
+    for n in range(20000):
+        (fleet / f"dev-{n + 2}.jsonl").touch()
+    (fleet / "dev-1.jsonl").write_bytes(w.good())
+    w.device.write(recovery_media=", ".join(map(str, sticks)))
+    w.device.run("recover")
+    assert w.device.status()["trust"]["version"] == 2
+    assert (tree_hash(outside), tree_hash(forged)) == before[:2]
+    w.device.run("checkin")
+    assert w.control.reports[-1]["bundle"]["version"] == 2
+
+
 def test_without_signing_keys_nothing_is_pinned_from_a_stick(tmp_path):
     control = Control(tmp_path)
     device = Device(tmp_path, control, Edge(control))
@@ -378,6 +410,17 @@ def test_without_signing_keys_nothing_is_pinned_from_a_stick(tmp_path):
     assert "no-keys-held" in device.run("recover", "--from", path, status=REFUSED)
     control.shutdown()
     control.server_close()
+
+
+def test_recover_renews_nothing_that_is_well(locked):
+    """Trust is what it lacked; reached again, it has what it needs."""
+    device, before = locked.device, locked.device.fingerprint()
+    (locked.folder / "file").write_bytes(locked.good())
+    device.run("recover", "--from", locked.folder / "file")
+    assert device.status()["trust"]["version"] == 2
+    device.run("recover", "--from", locked.folder / "file", status=73)  # reachable, and nothing is newer
+    assert device.fingerprint() == before and locked.control.issued == 0
+    assert ("CertRotationStarted", "Succeed") not in device.steps()
 
 
 def test_cancel_and_selftest(locked):
@@ -497,12 +540,12 @@ once-limit = 5s
         return answer.status, json.loads(answer.read())
 
 
-ENDED = ["url", "medium", "folder", "ended-grant", "foreign-grant"]
+ENDED = ["url", "medium", "folder", "set-medium", "ended-grant", "foreign-grant"]
 
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory):
-    """Five locked-out devices whose certificates have ended, and twins of
+    """Six locked-out devices whose certificates have ended, and twins of
     them as they were before any of them returned."""
     out = Fleet(tmp_path_factory.mktemp("ended"), ends_in=14, devices=len(ENDED))
     try:
@@ -516,7 +559,7 @@ def ended(tmp_path_factory):
         out.world.close()
 
 
-@pytest.mark.parametrize("way", ["url", "medium", "folder"])
+@pytest.mark.parametrize("way", ["url", "medium", "folder", "set-medium"])
 def test_3_an_ended_certificate_returns_once_by(ended, way):
     """Check-in and renewal are refused until an operator's file brings the
     grant, by whatever way; it is good for one key alone."""
@@ -536,6 +579,10 @@ def test_3_an_ended_certificate_returns_once_by(ended, way):
         ended.write()
     elif way == "medium":
         ended.run(name, "recover", "--from", stick)
+    elif way == "set-medium":
+        ended.write(recovery_media=stick)
+        ended.run(name, "recover")
+        ended.write()
     else:
         (ended.state(name) / "recovery").mkdir()
         shutil.copy(file, ended.state(name) / "recovery")
@@ -620,6 +667,7 @@ def test_a_certificate_that_stands_needs_no_grant(tmp_path):
         file = fleet.file(name, tmp_path / "file")
         said = fleet.run(name, "recover", "--from", file, status=73)
         assert "nothing newer" in said and "--renew" in said
+        assert w.query("SELECT id FROM mailbox WHERE device_id = ?", name) == [], "nothing else is ordered"
         assert fleet.generation(name) == before and generations(fleet.state(name)) == trees
         assert w.query("SELECT used_at FROM enrol_grant WHERE device_id = ?", name)[0]["used_at"] == 0
         # where the agent hears nobody, so that no check-in can order it

@@ -181,6 +181,14 @@ class World:
             self.second("approval", "give", why.problem["approval"])
             return self.op(*args)
 
+    def tell_to_renew(self, device):
+        """Word in its mailbox, whatever the state of its certificate."""
+        body = {"deviceIds": [device], "method": "BUNDLE", "action": "RENEW"}
+        subprocess.run(["curl", "-sSf", "--unix-socket", self.home / "run/api.sock", "-H",
+                        f"Authorization: Bearer {self.tokens['operator']}", "-H", "Content-Type: application/json",
+                        "-d", json.dumps(body), "http://localhost/devices/recovery/initiate"],
+                       check=True, capture_output=True)
+
     def database(self):
         """A connection of our own, to count what is really recorded."""
         db = sqlite3.connect(f"file:{self.home}/db/dovetail.db?mode=ro", uri=True, timeout=10)
