@@ -16,7 +16,7 @@
 #define STUCK_S  2 /* a writer that needs longer has died */
 #define WINDOW_S 600
 #define SOON_S   60 /* a client that was refused is back by then */
-#define LUCK_IN  4  /* attempts, when no turns are left */
+#define LUCK_IN  5  /* attempts, when no turns are left */
 #define DEVICE_N 36
 #define SEEN     (DEVICE_N * 8)
 #define PROVEN   0x80000000u /* put before any half time of our age */
@@ -317,27 +317,40 @@ end_turn(struct news *n)
 	n->turn = NO_TURN;
 }
 
+/* A client of this key took it, and it is not @but. */
+static bool
+was_taken(const struct verdict *x, const struct verdict *but)
+{
+	return x != but && (x->accepted & EVER) != 0;
+}
+
 /*
  * While strangers use up the turns, those are not shut out that need another
- * chain than most: one attempt in some is shown a chain that was taken there.
+ * chain than most: one attempt in some is shown one that was taken there, and
+ * not the one that is being refused.
  */
 static bool
 has_luck(const struct news *n, int64_t now, uint16_t *tag)
 {
+	const struct verdict *refused = NULL;
 	uint8_t dice[2];
-	unsigned taken = 0, at;
+	unsigned others = 0, at;
 
 	if (n->window != (uint16_t)(now / WINDOW_S) ||
 	    n->turns < DVT_EDGE_MEMORY_TURNS)
 		return false;
 	for (size_t v = 0; v < VERDICTS; v++)
-		taken += (n->verdict[v].accepted & EVER) != 0;
-	if (taken < 2 || RAND_bytes(dice, sizeof(dice)) != 1 ||
+		if ((n->verdict[v].accepted & (LAST | EVER)) == EVER &&
+		    (refused == NULL || n->verdict[v].order > refused->order))
+			refused = &n->verdict[v];
+	for (size_t v = 0; v < VERDICTS; v++)
+		others += was_taken(&n->verdict[v], refused);
+	if (others == 0 || RAND_bytes(dice, sizeof(dice)) != 1 ||
 	    dice[0] % LUCK_IN != 0)
 		return false;
-	at = dice[1] % taken;
+	at = dice[1] % others;
 	for (size_t v = 0; v < VERDICTS; v++)
-		if ((n->verdict[v].accepted & EVER) != 0 && at-- == 0)
+		if (was_taken(&n->verdict[v], refused) && at-- == 0)
 			*tag = n->verdict[v].tag;
 	return true;
 }
@@ -372,7 +385,11 @@ dvt_edge_memory_recall(struct dvt_edge_memory *m,
 	*turn = take_turn(l, &news, now) && c->devices > 0;
 	what = c->devices > 0 && !*turn ? EVER : LAST;
 	luck = c->devices > 0 && !*turn && has_luck(&news, now, &lucky);
-	*turn |= luck;
+	if (luck) { /* as good as a turn: one back when it ends well */
+		*turn = true;
+		news.turn = TURN_TAKEN;
+		write_line(l, &news);
+	}
 	for (size_t i = 0; i < n; i++)
 		for (size_t v = 0; v < VERDICTS; v++) {
 			const struct verdict *x = &news.verdict[v];
