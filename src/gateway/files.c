@@ -259,15 +259,48 @@ gw_files_load(const struct gw_settings *s, int64_t now, struct gw_files *out,
 
 /* --- doubts --- */
 
+#define DATE_TEXT 24
+
+static const char *
+date_text(int64_t at_s, char out[DATE_TEXT])
+{
+	time_t t = (time_t)at_s;
+	struct tm tm;
+
+	(void)strftime(out, DATE_TEXT, "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
+	return out;
+}
+
+static const char *
+anchor_doubt(
+    X509 *anchor, int64_t now, const char **event, char text[DVT_DOUBT_MAX])
+{
+	int64_t end = dvt_x509_not_after(anchor);
+	char name[DVT_DN_TEXT], since[DATE_TEXT];
+
+	*event = dvt_x509_is_ca(anchor) ? "gateway.anchor.ended"
+					: "gateway.anchor.useless";
+	if (!dvt_x509_is_ca(anchor))
+		(void)snprintf(text, DVT_DOUBT_MAX,
+		    "client-ca: %.200s is no CA: no device's certificate can "
+		    "be issued by it",
+		    dvt_x509_subject(anchor, name));
+	else if (end < now)
+		(void)snprintf(text, DVT_DOUBT_MAX,
+		    "client-ca: %.200s ended at %s: nobody comes in by it",
+		    dvt_x509_subject(anchor, name), date_text(end, since));
+	else
+		return NULL;
+	return text;
+}
+
 static const char *
 crl_doubt(const struct gw_files *f, X509_CRL *crl, int64_t now,
     const char **event, char text[DVT_DOUBT_MAX])
 {
 	const char *why = dvt_crl_unusable(crl, f->anchor, f->anchor_n);
 	int64_t end = dvt_crl_next_update(crl);
-	char name[DVT_DN_TEXT], since[32];
-	struct tm tm;
-	time_t t;
+	char name[DVT_DN_TEXT], since[DATE_TEXT];
 
 	*event = why != NULL ? "gateway.crl.unusable" : "gateway.crl.stale";
 	if (why != NULL) {
@@ -279,12 +312,9 @@ crl_doubt(const struct gw_files *f, X509_CRL *crl, int64_t now,
 	}
 	if (end >= now)
 		return NULL;
-	t = (time_t)end;
-	(void)strftime(
-	    since, sizeof(since), "%Y-%m-%dT%H:%M:%SZ", gmtime_r(&t, &tm));
 	(void)snprintf(text, DVT_DOUBT_MAX,
 	    "CRL of %.200s: out of date since %s; what it names stays refused",
-	    dvt_crl_issuer(crl, name), since);
+	    dvt_crl_issuer(crl, name), date_text(end, since));
 	return text;
 }
 
@@ -305,6 +335,10 @@ const char *
 gw_files_doubt(const struct gw_files *f, int64_t now, size_t i,
     const char **event, char text[DVT_DOUBT_MAX])
 {
+	for (size_t k = 0; k < f->anchor_n; k++)
+		if (anchor_doubt(f->anchor[k], now, event, text) != NULL &&
+		    i-- == 0)
+			return text;
 	for (size_t k = 0; k < f->crl_n; k++)
 		if (crl_doubt(f, f->crl[k], now, event, text) != NULL &&
 		    i-- == 0)

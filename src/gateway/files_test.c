@@ -15,6 +15,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -207,6 +208,35 @@ doubts_are_told_and_do_not_refuse(void **state)
 }
 
 static void
+an_anchor_that_lets_nobody_in_is_told(void **state)
+{
+	struct gw_files f;
+	struct dvt_buf pem;
+	const char *event;
+	char text[DVT_DOUBT_MAX];
+
+	(void)state;
+	dvt_buf_init(&pem, DVT_CHAIN_PEM_MAX);
+	assert_int_equal(dvt_x509_to_pem(dev.cert, &pem, NULL), DVT_OK);
+	assert_int_equal(dvt_x509_to_pem(devices.cert, &pem, NULL), DVT_OK);
+	write_file("mixed.pem", dvt_buf_span(&pem));
+	dvt_buf_fini(&pem);
+	assert_int_equal(load("[gateway]\nupstream = 127.0.0.1:1\n"
+			      "certificate = edge.pem\nkey = edge.key\n"
+			      "client-ca = mixed.pem\n",
+			     &f, NULL),
+	    DVT_OK);
+	assert_non_null(gw_files_doubt(&f, TESTCA_NOW, 0, &event, text));
+	assert_string_equal(event, "gateway.anchor.useless");
+	assert_non_null(strstr(text, "is no CA"));
+	assert_null(gw_files_doubt(&f, TESTCA_NOW, 1, &event, text));
+	assert_non_null(gw_files_doubt(
+	    &f, dvt_x509_not_after(devices.cert) + 1, 1, &event, text));
+	assert_non_null(strstr(text, "ended at"));
+	gw_files_fini(&f);
+}
+
+static void
 a_faulty_set_is_refused_with_its_file(void **state)
 {
 	static const struct {
@@ -321,6 +351,7 @@ main(void)
 	    cmocka_unit_test(a_worker_gets_what_the_files_say),
 	    cmocka_unit_test(a_broken_message_of_a_list_is_refused),
 	    cmocka_unit_test(doubts_are_told_and_do_not_refuse),
+	    cmocka_unit_test(an_anchor_that_lets_nobody_in_is_told),
 	    cmocka_unit_test(a_faulty_set_is_refused_with_its_file),
 	    cmocka_unit_test(counts_reach_the_feed_process_and_add_up),
 	};

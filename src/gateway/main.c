@@ -59,8 +59,8 @@ gw_log_start(const struct gw_program *p, const char *name)
 
 /*
  * What does not stop a gateway that runs, but an operator who asks wants to
- * hear: a late CRL as a warning, one that cannot be used and a staple that
- * would not be shown as faults.
+ * hear: a late CRL and an anchor that ended as a warning, one that cannot be
+ * used and a staple that would not be shown as faults.
  */
 static enum dvt_code
 doubts_print(const struct gw_files *files, int64_t now, struct dvt_err *err)
@@ -70,7 +70,8 @@ doubts_print(const struct gw_files *files, int64_t now, struct dvt_err *err)
 
 	for (size_t i = 0; gw_files_doubt(files, now, i, &event, text) != NULL;
 	     i++) {
-		if (strcmp(event, "gateway.crl.stale") != 0)
+		if (strcmp(event, "gateway.crl.stale") != 0 &&
+		    strcmp(event, "gateway.anchor.ended") != 0)
 			return dvt_fail(err, DVT_E_INPUT, "%s", text);
 		fprintf(stderr, "dovetail-gateway: warning: %s\n", text);
 	}
