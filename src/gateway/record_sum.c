@@ -72,6 +72,12 @@ common(const struct dvt_handshake *h, enum gw_grain grain)
 {
 	struct dvt_handshake c = *h;
 
+	if (grain == GW_OUTCOME) {
+		dvt_handshake_init(&c);
+		c.outcome = h->outcome;
+		c.reason = h->reason;
+		(void)dvt_copy_str(c.confidence, sizeof(c.confidence), "none");
+	}
 	c.at = h->at / HOUR_S;
 	c.n = 1;
 	c.duration_us = 0;

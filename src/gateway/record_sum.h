@@ -12,9 +12,10 @@
 
 /* How finely records are told apart; by how full the spool is. */
 enum gw_grain {
-	GW_WHOLE,  /* each for itself, up to the limit of a minute */
-	GW_DEVICE, /* by device, hour, chain shown, print, outcome, reason */
-	GW_TOTAL,  /* the same without device, address and name */
+	GW_WHOLE,   /* each for itself, up to the limit of a minute */
+	GW_DEVICE,  /* by device, hour, chain shown, print, outcome, reason */
+	GW_TOTAL,   /* the same without device, address and name */
+	GW_OUTCOME, /* by hour, outcome and reason alone */
 };
 
 struct gw_sums;

@@ -28,35 +28,33 @@
 #define TELL_MS         1000
 #define PACE_MS         100
 #define RECORDS_MS      20
-#define RECORDS_BYTES   49152   /* of records in one message */
-#define WAITING_MAX     4194304 /* bytes of records while the feed is away */
+#define END_MS          2500  /* for the last ones, of 3 s that we have */
+#define RECORDS_BYTES   49152 /* of records in one message */
 #define AWAY_S          60    /* without an answer the control plane is away */
 #define MAX_STALE_S     86400 /* until a policy says otherwise */
 
 /* --- records --- */
 
-/* The lines under way, or as many as one message takes; false: not now. */
+/* The lines under way, or as many as one message takes; false: none, or not
+ * now. */
 static bool
 records_send_some(struct gw_worker *w)
 {
 	struct dvt_msg m = {.type = DVT_MSG_EDGE_RECORD, .fd = -1};
+	struct dvt_span lines;
 	struct dvt_buf body;
+	uint64_t number;
 	enum dvt_code rc;
 
-	if (w->sent_n == 0) {
-		size_t n = w->waiting.n;
-
-		if (n > RECORDS_BYTES)
-			n = RECORDS_BYTES;
-		while (n > 0 && w->waiting.p[n - 1] != '\n')
-			n--;
-		w->sent_n = n;
-		w->sent++;
-	}
+	if (w->feed_channel == NULL)
+		return false;
+	lines = gw_queue_next(w->queue, RECORDS_BYTES, &number);
+	if (lines.n == 0)
+		return false;
 	dvt_buf_init(&body, dvt_msg_max(DVT_MSG_EDGE_RECORD));
 	dvt_put_u64(&body, w->life);
-	dvt_put_u64(&body, w->sent);
-	dvt_put_bytes(&body, (struct dvt_span){w->waiting.p, w->sent_n});
+	dvt_put_u64(&body, number);
+	dvt_put_bytes(&body, lines);
 	m.body = dvt_buf_span(&body);
 	rc = dvt_channel_send(w->feed_channel, &m, NULL);
 	dvt_buf_fini(&body);
@@ -69,48 +67,68 @@ records_send(void *worker)
 {
 	struct gw_worker *w = worker;
 
-	if (w->waiting.n > 0 && w->sent_n == 0 && w->feed_channel != NULL)
+	if (!gw_queue_is_under_way(w->queue))
 		(void)records_send_some(w);
-}
-
-static void
-records_drop_sent(struct gw_worker *w)
-{
-	dvt_buf_drop(&w->waiting, w->sent_n);
-	w->sent_n = 0;
-	if (w->waiting.n == 0 && w->waiting.cap > RECORDS_BYTES) {
-		dvt_buf_fini(&w->waiting);
-		dvt_buf_init(&w->waiting, WAITING_MAX);
-	}
-}
-
-void
-gw_worker_records_taken(struct gw_worker *w, uint64_t seq)
-{
-	if (w->sent_n == 0 || seq != w->sent)
-		return;
-	records_drop_sent(w);
-	if (w->waiting.n >= RECORDS_BYTES)
-		records_send(w);
-	else if (w->waiting.n > 0 && !dvt_timer_running(w->recorder))
-		dvt_timer_start(w->recorder, RECORDS_MS);
-}
-
-/* At the end nobody waits for an answer. */
-static void
-records_send_all(struct gw_worker *w)
-{
-	if (w->sent_n > 0)
-		records_drop_sent(w);
-	while (
-	    w->waiting.n > 0 && w->feed_channel != NULL && records_send_some(w))
-		records_drop_sent(w);
 }
 
 /*
  * One message for all of some milliseconds: to wake the feed process for each
  * one costs more than all the rest of a record.
  */
+static void
+records_send_soon(struct gw_worker *w)
+{
+	if (gw_queue_bytes(w->queue) >= RECORDS_BYTES)
+		records_send(w);
+	else if (gw_queue_bytes(w->queue) > 0 &&
+		 !dvt_timer_running(w->recorder))
+		dvt_timer_start(w->recorder, RECORDS_MS);
+}
+
+/* The last connection is gone: so are we, with the last record. */
+static void
+end_when_done(struct gw_worker *w)
+{
+	if (!w->stopping || w->conns > 0)
+		return;
+	(void)gw_queue_finish(w->queue);
+	if (gw_queue_bytes(w->queue) == 0 || w->feed_channel == NULL)
+		dvt_loop_stop(w->loop);
+	else
+		records_send(w);
+}
+
+void
+gw_worker_records_taken(struct gw_worker *w, uint64_t number)
+{
+	if (gw_queue_taken(w->queue, number))
+		records_send_soon(w);
+	end_when_done(w);
+}
+
+/* At the end nobody waits for an answer; what is under way has been sent. */
+static void
+records_send_all(struct gw_worker *w)
+{
+	uint64_t number, lost = gw_queue_finish(w->queue);
+	struct dvt_span left;
+
+	if (gw_queue_is_under_way(w->queue)) {
+		(void)gw_queue_next(w->queue, RECORDS_BYTES, &number);
+		(void)gw_queue_taken(w->queue, number);
+	}
+	while (records_send_some(w)) {
+		(void)gw_queue_next(w->queue, RECORDS_BYTES, &number);
+		(void)gw_queue_taken(w->queue, number);
+	}
+	left = gw_queue_left(w->queue);
+	for (size_t i = 0; i < left.n; i++)
+		lost += left.p[i] == '\n';
+	if (lost > 0)
+		log_event(LOG_ERR, "gateway.record.lost", LI("records", lost),
+		    LS("why", "the feed process took none at the end"));
+}
+
 static void
 on_record(void *user, const struct dvt_handshake *h)
 {
@@ -119,16 +137,8 @@ on_record(void *user, const struct dvt_handshake *h)
 	w->stats.handshakes[h->outcome][h->reason]++;
 	if (!w->recording)
 		return;
-	dvt_buf_reset(&w->line);
-	dvt_handshake_format(h, &w->line);
-	dvt_buf_putc(&w->line, '\n');
-	if (w->waiting.n + w->line.n > WAITING_MAX)
-		return;
-	dvt_buf_put_span(&w->waiting, dvt_buf_span(&w->line));
-	if (w->waiting.n >= RECORDS_BYTES)
-		records_send(w);
-	else if (!dvt_timer_running(w->recorder))
-		dvt_timer_start(w->recorder, RECORDS_MS);
+	gw_queue_add(w->queue, h);
+	records_send_soon(w);
 }
 
 /* --- accepting --- */
@@ -204,8 +214,7 @@ gw_worker_unlinked(struct gw_worker *w, struct gw_conn *c)
 	w->conns--;
 	if (w->conns + 1 == w->conns_max)
 		listen_update(w);
-	if (w->stopping && w->conns == 0)
-		dvt_loop_stop(w->loop);
+	end_when_done(w);
 }
 
 /* --- who is not listed --- */
@@ -384,6 +393,7 @@ on_channel_end(void *user, struct dvt_channel *ch, const struct dvt_err *why)
 	if (w->names_channel == ch)
 		w->names_channel = NULL;
 	dvt_channel_free(ch);
+	end_when_done(w);
 }
 
 static void
@@ -407,7 +417,7 @@ on_peer(void *user, int role, unsigned index, int fd)
 	dvt_channel_free(w->feed_channel);
 	w->told = (struct gw_stats){0};
 	w->feed_channel = dvt_channel_new(w->loop, fd, &config);
-	if (w->sent_n > 0)
+	if (gw_queue_is_under_way(w->queue))
 		(void)records_send_some(w); /* once more: it may be another */
 	else
 		records_send(w);
@@ -424,8 +434,17 @@ on_stop(void *user)
 		next = gw_conn_next(c);
 		gw_conn_close(c);
 	}
-	if (w->conns == 0)
-		dvt_loop_stop(w->loop);
+	dvt_timer_start(w->ender, END_MS);
+	end_when_done(w);
+}
+
+/* Whoever is left: a client that does not go, a feed process that hangs. */
+static void
+on_end(void *ctx)
+{
+	struct gw_worker *w = ctx;
+
+	dvt_loop_stop(w->loop);
 }
 
 /* --- start and end --- */
@@ -477,6 +496,7 @@ start(struct gw_worker *w, struct dvt_child *me, struct dvt_err *err)
 	dvt_timer_repeat(w->pacer, PACE_MS);
 	w->teller = dvt_timer_new(w->loop, on_tell, w);
 	w->recorder = dvt_timer_new(w->loop, records_send, w);
+	w->ender = dvt_timer_new(w->loop, on_end, w);
 	dvt_timer_repeat(w->teller, TELL_MS);
 	w->memory_fd = gw_memory_open();
 	gw_conn_half_tell(w); /* none: whoever had this number before is gone */
@@ -501,6 +521,7 @@ stop(struct gw_worker *w)
 	dvt_timer_free(w->pacer);
 	dvt_timer_free(w->teller);
 	dvt_timer_free(w->recorder);
+	dvt_timer_free(w->ender);
 	dvt_edge_free(w->edge);
 	gw_index_free(w->index_of);
 	dvt_feed_free(w->feed);
@@ -511,8 +532,7 @@ stop(struct gw_worker *w)
 		EVP_PKEY_free(w->keys[i].key);
 	free(w->keys);
 	free(w->scratch);
-	dvt_buf_fini(&w->waiting);
-	dvt_buf_fini(&w->line);
+	gw_queue_free(w->queue);
 	dvt_loop_free(w->loop);
 	free(w);
 }
@@ -531,8 +551,7 @@ gw_worker_run(struct dvt_child *me, void *program)
 	w->feed = dvt_feed_new();
 	w->index_of = gw_index_new();
 	w->scratch = dvt_alloc(GW_SCRATCH + DVT_MQTT_BYE_MAX);
-	dvt_buf_init(&w->waiting, WAITING_MAX);
-	dvt_buf_init(&w->line, DVT_RECORD_MAX);
+	w->queue = gw_queue_new();
 	if (RAND_bytes((unsigned char *)&w->life, sizeof(w->life)) != 1)
 		w->life = (uint64_t)getpid();
 	rc = start(w, me, &err);

@@ -8,6 +8,7 @@
 
 #include "gateway/conn_index.h"
 #include "gateway/program.h"
+#include "gateway/record_queue.h"
 #include "gateway/stats.h"
 #include "ipc/channel.h"
 #include "loop/loop.h"
@@ -40,7 +41,7 @@ struct gw_worker {
 	struct dvt_channel *names_channel; /* the same */
 	struct dvt_edge *edge;
 	struct dvt_watch *listening;
-	struct dvt_timer *accept_again, *sweeper, *pacer, *teller;
+	struct dvt_timer *accept_again, *sweeper, *pacer, *teller, *ender;
 	bool told_ready, stopping;
 
 	/* state */
@@ -75,12 +76,11 @@ struct gw_worker {
 	int memory_fd;
 	uint8_t *scratch; /* GW_SCRATCH bytes and a goodbye, within one call */
 
-	/* records that wait for the next message, or for the feed process */
+	/* records that wait for the next message, or for the feed process;
+	 * those under way go again when it is another */
 	bool recording; /* somebody wants them */
-	struct dvt_buf waiting, line;
-	size_t sent_n; /* bytes of waiting that the feed process has not said
-			* to have taken; they go again when it is another */
-	uint64_t life, sent; /* this worker; number of that message */
+	struct gw_queue *queue;
+	uint64_t life; /* this worker; with the number of a message */
 	struct dvt_timer *recorder;
 };
 

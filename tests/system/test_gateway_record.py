@@ -4,6 +4,7 @@ hangs nor a full disk. What could not be written is counted, lines are whole."""
 import json
 import os
 import re
+import signal
 import socket
 import ssl
 import subprocess
@@ -61,7 +62,7 @@ class World:
         log = open(self.gw.log_path, "a")
         self.gw.process = subprocess.Popen([BUILD / "dovetail-gateway", "--config", self.gw.config],
                                            stdin=subprocess.DEVNULL, **{"stdout": log, "stderr": log, **streams})
-        wait_for("gateway", lambda: self.health().get("workers_ready") == 2)
+        wait_for("gateway", lambda: self.health().get("workers_ready") == self.gw.settings["workers"])
 
     def ask(self, path):
         with urllib.request.urlopen(f"http://{self.gw.settings['admin']}{path}", timeout=5) as answer:
@@ -166,3 +167,23 @@ def test_on_a_full_disk_lines_are_whole_and_the_lost_ones_counted(world):
         lost = re.findall(r"event=gateway.record.lost .*records=(\d+)", world.gw.log())
         assert len(lost) == 1 and written + int(lost[0]) == 900 + 3
         assert world.gw.log().count("event=gateway.record.failed") == 1
+
+
+def test_what_a_stopped_feed_process_does_not_take_is_counted_and_comes_afterwards(world):
+    world.gw.settings["workers"] = 1
+    world.start()
+    feed = int(re.search(r"child=feed pid=(\d+)", world.gw.log())[1])
+    os.kill(feed, signal.SIGSTOP)
+    try:
+        world.strangers(9600)
+        for i in range(20):
+            assert world.client(i % 2).echo()
+    finally:
+        os.kill(feed, signal.SIGCONT)
+    assert world.gw.stop() == 0
+    records = world.gw.records()
+    assert sum(r.get("n", 1) for r in records) == 9620
+    assert any(r.get("n", 1) > 1 for r in records)
+    for i in range(2):
+        assert sum(r.get("n", 1) for r in records if r.get("device") == f"dev-{i}") == 10
+    assert "event=gateway.record.lost" not in world.gw.log()
