@@ -118,8 +118,7 @@ doubts(const struct gw_feed *f, int64_t now)
 	const char *event;
 	char text[DVT_DOUBT_MAX];
 
-	for (size_t i = 0;
-	     gw_files_doubt(&f->files, now, i, &event, text) != NULL; i++)
+	for (size_t i = 0; gw_feed_doubt(f, now, i, &event, text) != NULL; i++)
 		json_array_append_new(list, json_string(text));
 	if (gw_file_why(f) != NULL) {
 		(void)snprintf(

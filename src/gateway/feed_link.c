@@ -383,7 +383,7 @@ add_doubts(struct gw_feed *f, struct dvt_report *r)
 
 	f->report_doubts = f->doubts_untold;
 	for (size_t i = 0; f->doubts_untold && i < DVT_FEED_LIST_MAX; i++) {
-		if (gw_files_doubt(&f->files, now, i, &event, text) == NULL)
+		if (gw_feed_doubt(f, now, i, &event, text) == NULL)
 			break;
 		dvt_feed_list_add(&r->doubts, text);
 	}

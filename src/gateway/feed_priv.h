@@ -109,6 +109,7 @@ struct gw_feed {
 	bool doubts_untold; /* to the control plane */
 	bool report_doubts; /* the report under way tells them */
 	uint64_t reloads, reloads_refused;
+	char refused[DVT_DOUBT_MAX]; /* why the last reload was, or "" */
 	struct gw_admin *admin;
 	int memory_fd;
 
@@ -119,6 +120,9 @@ struct gw_feed {
 /* feed_reload.c */
 void gw_reload_start(struct gw_feed *f);
 void gw_reload_end(struct gw_feed *f);
+/* As gw_files_doubt(), and that what is on the disk was refused. */
+const char *gw_feed_doubt(const struct gw_feed *f, int64_t now, size_t i,
+    const char **event, char text[DVT_DOUBT_MAX]);
 /*
  * Read settings and files again and put them into use, or keep the old ones:
  * the reason is logged, and in @err (or NULL).

@@ -121,6 +121,22 @@ use(struct gw_feed *f, struct dvt_config *config, struct gw_settings *want,
 
 /* --- doubts --- */
 
+const char *
+gw_feed_doubt(const struct gw_feed *f, int64_t now, size_t i,
+    const char **event, char text[DVT_DOUBT_MAX])
+{
+	size_t n = 0;
+
+	for (; gw_files_doubt(&f->files, now, n, event, text) != NULL; n++)
+		if (n == i)
+			return text;
+	if (i != n || f->refused[0] == '\0')
+		return NULL;
+	*event = "gateway.reload.refused";
+	memcpy(text, f->refused, sizeof(f->refused));
+	return text;
+}
+
 static void
 tell_doubts(struct gw_feed *f)
 {
@@ -130,7 +146,7 @@ tell_doubts(struct gw_feed *f)
 	char text[DVT_DOUBT_MAX];
 	size_t n = 0;
 
-	while (gw_files_doubt(&f->files, now, n, &event, text) != NULL)
+	while (gw_feed_doubt(f, now, n, &event, text) != NULL)
 		n++;
 	if (n == 0 ||
 	    (n == r->doubts && now - r->doubts_told_at < DOUBT_AGAIN_S)) {
@@ -140,9 +156,23 @@ tell_doubts(struct gw_feed *f)
 	r->doubts = n;
 	r->doubts_told_at = now;
 	f->doubts_untold = true;
-	for (size_t i = 0;
-	     gw_files_doubt(&f->files, now, i, &event, text) != NULL; i++)
+	for (size_t i = 0; gw_feed_doubt(f, now, i, &event, text) != NULL; i++)
 		log_event(LOG_WARNING, event, LS("why", text));
+	gw_link_report(f);
+}
+
+/* The old set serves on; a start with what is on the disk would fail. */
+static void
+note_refused(struct gw_feed *f, const struct dvt_err *why)
+{
+	log_event(LOG_ERR, "gateway.reload.refused", LE(why));
+	f->reloads_refused++;
+	if (f->refused[0] == '\0')
+		f->reload->doubts++; /* told already */
+	(void)snprintf(f->refused, sizeof(f->refused),
+	    "settings or files of the disk are not in force: %.250s",
+	    why->text);
+	f->doubts_untold = true;
 	gw_link_report(f);
 }
 
@@ -164,8 +194,7 @@ gw_reload(struct gw_feed *f, struct dvt_err *err)
 		    &want, dvt_loop_time(f->loop).wall_s, &fresh, &why);
 	}
 	if (rc != DVT_OK) {
-		log_event(LOG_ERR, "gateway.reload.refused", LE(&why));
-		f->reloads_refused++;
+		note_refused(f, &why);
 		dvt_config_free(config);
 		look(&f->program->settings, f->reload->used);
 		if (err != NULL)
@@ -175,6 +204,7 @@ gw_reload(struct gw_feed *f, struct dvt_err *err)
 	use(f, config, &want, &fresh);
 	memcpy(f->reload->used, mark, sizeof(mark));
 	f->reload->doubts = 0;
+	f->refused[0] = '\0';
 	f->reloads++;
 	log_event(LOG_NOTICE, "gateway.reloaded",
 	    LI("credentials", f->files.pairs_n), LI("crls", f->files.crl_n),

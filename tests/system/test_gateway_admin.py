@@ -160,9 +160,14 @@ def test_a_bad_set_is_refused_with_its_reason(world):
     assert c.echo()
     c.close()
     assert world.metrics()['reloads_total{result="refused"}'] == 1
+    health = json.loads(world.ask("GET", "/healthz")[1])
+    assert health["status"] == "degraded" and len(health["doubts"]) == 1, health
+    assert "not in force" in health["doubts"][0] and "key" in health["doubts"][0], health
     world.gw.settings["key"] = good
     world.gw.write_settings()
     assert world.ask("POST", "/reload")[0] == 200
+    health = json.loads(world.ask("GET", "/healthz")[1])
+    assert health["status"] == "ok" and health["doubts"] == [], health
 
 
 def test_nothing_else_is_answered(world):
