@@ -49,6 +49,12 @@ pick_edges(struct core_op *op, struct change *x, struct dvt_err *err)
 	if (rc == DVT_OK && x->edges_n == 0)
 		rc = dvt_fail(err, DVT_E_ABSENT, "there is no gateway %s",
 		    only[0] == '\0' ? "at all" : only);
+	if (rc == DVT_OK && rows[0].kind != DVT_EDGE_GATEWAY)
+		rc = dvt_fail(err, DVT_E_CONFLICT,
+		    "%s is a front: \"gateway csr %s --authority A --slot "
+		    "current\" gives it a new certificate under the same "
+		    "root, a server-ca rotation moves it to another",
+		    only, only);
 	return rc;
 }
 

@@ -32,6 +32,11 @@ a_gateway_is_not_rotated_while_devices_would_go_dark(void **state)
 		"reason")),
 	    "unable to get local issuer certificate");
 	json_decref(a.extra);
+	a = fleet_ask(&x, "gateway.rotate",
+	    "{\"authority\":\"old\",\"gateway\":\"front-1\"}");
+	assert_int_equal(a.code, DVT_E_CONFLICT);
+	assert_non_null(strstr(a.why, "gateway csr front-1 --authority A"));
+	json_decref(a.extra);
 	/* under the root they hold it goes, and is watched */
 	fleet_must(&x, "gateway.rotate",
 	    "{\"authority\":\"old\",\"gateway\":\"gw-1\"}");
