@@ -158,6 +158,62 @@ damage_is_set_aside_and_told(void **state)
 	}
 }
 
+/* Nothing tells then that they were whole, but that they belong together. */
+static void
+a_lost_meta_json_costs_no_key(void **state)
+{
+	static const char *const also[] = {"", "current", "journal"};
+	struct testworld *whole = *state, w;
+
+	for (size_t i = 0; i < DVT_COUNT(also); i++) {
+		testworld_copy(&w, whole);
+		must(dvt_memfs.unlink(w.disk, "generations/1/key.pem", NULL),
+		    "predecessor");
+		must(dvt_memfs.unlink(w.disk, "generations/2/meta.json", NULL),
+		    "meta.json");
+		if (also[i][0] != '\0')
+			must(dvt_memfs.unlink(w.disk, also[i], NULL), also[i]);
+		dvt_buf_reset(&w.story);
+		for (int again = 0; again < 2; again++) {
+			testworld_on(&w);
+			assert_int_equal(generation(&w), 2);
+			testworld_check_works(&w, "without meta.json");
+			(void)testworld_run(&w, 200, NULL);
+			testworld_off(&w);
+		}
+		assert_true(testworld_has_told(&w, "made again"));
+		assert_true(is_there(&w, "generations/2/meta.json"));
+		testworld_fini(&w);
+	}
+}
+
+/* All others are gone: it is better than none, and has a certificate. */
+static void
+the_generation_of_an_update_is_used_where_nothing_else_is_left(void **state)
+{
+	struct testworld *w = *state;
+	char found[4096];
+
+	testworld_on(w);
+	w->trial_refused = true;
+	testworld_ask_renew(w, "r3");
+	for (int i = 0; i < 100 && !is_there(w, "generations/3/meta.json"); i++)
+		(void)testworld_run(w, 1, NULL);
+	testworld_off(w);
+	assert_true(is_there(w, "generations/3/meta.json"));
+	for (int i = 1; i < 3; i++) {
+		(void)snprintf(
+		    found, sizeof(found), "generations/%d/key.pem", i);
+		must(dvt_memfs.unlink(w->disk, found, NULL), found);
+	}
+	w->trial_refused = false;
+	testworld_on(w);
+	assert_int_equal(generation(w), 3);
+	assert_true(testworld_run(w, HOUR_S, testworld_is_renewed));
+	testworld_check_works(w, "by the update's own");
+	testworld_off(w);
+}
+
 /* A bad block, a wrong owner: tried again at each start, and not removed. */
 static void
 a_generation_that_does_not_come_off_the_disk_is_kept(void **state)
@@ -286,6 +342,8 @@ main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, testworld_teardown)
 	const struct CMUnitTest tests[] = {
 	    T(damage_is_set_aside_and_told),
+	    T(a_lost_meta_json_costs_no_key),
+	    T(the_generation_of_an_update_is_used_where_nothing_else_is_left),
 	    T(a_generation_that_does_not_come_off_the_disk_is_kept),
 	    T(nothing_is_enrolled_over_generations_that_cannot_be_read),
 	    T(what_is_not_ours_in_the_state_directory_hurts_nothing),

@@ -127,6 +127,7 @@ struct shelf { /* what is there */
 	int64_t unread[DVT_GENERATIONS_MAX]; /* it does not come off the disk */
 	size_t unread_n;
 	struct dvt_err why; /* of the last of these */
+	int64_t named;      /* by "current"; 0: none */
 };
 
 static bool
@@ -181,6 +182,23 @@ load_generation(struct dvt_agent *a, int64_t n,
 	return dvt_agent_or_no_memory(rc, sound, err);
 }
 
+/* A small file is no reason to lose a key: meta.json is written again. */
+static bool
+remade(struct dvt_agent *a, int64_t n)
+{
+	struct dvt_agent_credential cred;
+	struct dvt_generation_meta meta;
+	struct dvt_err why = {0};
+
+	if (dvt_generation_remake(&a->env, n, &cred, &meta, &why) != DVT_OK)
+		return false;
+	dvt_agent_say_aside(a, "its meta.json was lost and is made again", n);
+	dvt_agent_set_credential(a, &cred, &meta);
+	if (dvt_generation_put_meta(&a->env, &meta, &why) != DVT_OK)
+		(void)!dvt_agent_unless_refused(a, DVT_E_SYSTEM, &why);
+	return true;
+}
+
 /* Load one; what is damaged is set aside and said, what is not whole yet (no
  * meta.json) is only passed over. */
 static enum dvt_code
@@ -208,6 +226,9 @@ try_generation(struct dvt_agent *a, struct shelf *s, int64_t n, bool *ok,
 		*ok = true;
 		return DVT_OK;
 	}
+	/* "current" named it, so it has been whole */
+	if (n == s->named && (*ok = remade(a, n)))
+		return DVT_OK;
 	if (rc == DVT_E_ABSENT)
 		return DVT_OK;
 	dvt_agent_say_aside(a, why.text, n);
@@ -230,6 +251,12 @@ choose_generation(struct dvt_agent *a, struct shelf *s, struct dvt_err *err)
 		if (rc != DVT_OK)
 			return rc;
 	}
+	/* nothing else is left: that of an update, if it is whole */
+	if (!ok && a->h.running && a->h.old != 0 &&
+	    (rc = try_generation(a, s, a->h.generation, &ok, err)) != DVT_OK)
+		return rc;
+	for (size_t i = s->count; i > 0 && !ok && s->unread_n == 0; i--)
+		ok = !is_of_update(a, s->n[i - 1]) && remade(a, s->n[i - 1]);
 	if (!ok && s->unread_n > 0) { /* nothing else is there */
 		if (err != NULL)
 			*err = s->why;
@@ -260,30 +287,45 @@ open_current(struct dvt_agent *a, struct shelf *s, struct dvt_err *err)
 			(void)!dvt_agent_unless_refused(a, DVT_E_SYSTEM, &why);
 		rc = DVT_E_ABSENT;
 	}
+	s->named = rc == DVT_OK ? n : 0;
 	if (rc == DVT_OK && (rc = try_generation(a, s, n, &ok, err)) != DVT_OK)
 		return rc;
 	return ok ? DVT_OK : choose_generation(a, s, err);
 }
 
-/* Older ones wait for the end of their hold; what nobody names goes. */
+/* Of very many the oldest goes before its time: certificates that live for an
+ * hour would fill the disk within a hold of days. */
+void
+dvt_agent_hold(struct dvt_agent *a, int64_t n)
+{
+	struct dvt_record r = {
+	    .kind = DVT_REC_HOLD, .generation = n, .at = dvt_agent_now_s(a)};
+	int64_t oldest = a->h.hold_n < DVT_HISTORY_HOLDS
+			     ? 0
+			     : a->h.hold[0].generation;
+
+	if (oldest != 0 && oldest != a->cred.generation &&
+	    !(a->h.running && oldest == a->h.old))
+		dvt_agent_add_orphan(a, oldest);
+	dvt_agent_record(a, &r);
+}
+
+/* Older ones wait for the end of their hold; what nobody names goes, unless
+ * there is nothing else. */
 static void
 sort_generations(struct dvt_agent *a, const struct shelf *s)
 {
 	for (size_t i = 0; i < s->count; i++) {
-		struct dvt_record r = {.kind = DVT_REC_HOLD,
-		    .generation = s->n[i],
-		    .at = dvt_agent_now_s(a)};
-
 		if (s->n[i] > a->h.highest)
 			a->h.highest = s->n[i];
 		if (s->n[i] == a->cred.generation || is_of_update(a, s->n[i]))
 			continue;
-		if (is_unread(s, s->n[i]))
+		if (is_unread(s, s->n[i]) || a->cred.key == NULL)
 			continue;
-		if (a->cred.key == NULL || s->n[i] > a->cred.generation)
+		if (s->n[i] > a->cred.generation)
 			dvt_agent_add_orphan(a, s->n[i]);
 		else if (dvt_history_hold_get(&a->h, s->n[i]) == NULL)
-			dvt_agent_record(a, &r);
+			dvt_agent_hold(a, s->n[i]);
 	}
 }
 

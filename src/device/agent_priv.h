@@ -279,6 +279,8 @@ DVT_MUST_USE enum dvt_code dvt_agent_open_trust(
     struct dvt_agent *a, struct dvt_err *err);
 /* What opening could not mend: before all else that is durable. */
 enum dvt_did dvt_agent_run_mend(struct dvt_agent *a);
+/* @n is kept until its hold ends. */
+void dvt_agent_hold(struct dvt_agent *a, int64_t n);
 /* @n is to be removed when there is time. */
 void dvt_agent_add_orphan(struct dvt_agent *a, int64_t n);
 

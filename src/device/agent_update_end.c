@@ -112,12 +112,10 @@ dvt_agent_on_hook(struct dvt_agent *a, const struct dvt_answer *answer)
 static void
 supersede(struct dvt_agent *a)
 {
-	struct dvt_record r = {.kind = DVT_REC_HOLD,
-	    .generation = a->h.old,
-	    .at = dvt_agent_now_s(a)};
+	struct dvt_record r;
 
 	if (a->h.old != 0)
-		dvt_agent_record(a, &r);
+		dvt_agent_hold(a, a->h.old);
 	if (a->h.instruction[0] == '\0')
 		return;
 	r = (struct dvt_record){.kind = DVT_REC_DONE, .ok = true};

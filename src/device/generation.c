@@ -408,6 +408,39 @@ dvt_generation_set_aside(
 	return rc == DVT_OK ? env->fs->sync_dir(env->fs_ctx, DIR, err) : rc;
 }
 
+enum dvt_code
+dvt_generation_remake(const struct dvt_agent_env *env, int64_t number,
+    struct dvt_agent_credential *out, struct dvt_generation_meta *meta,
+    struct dvt_err *err)
+{
+	enum dvt_code rc;
+
+	memset(out, 0, sizeof(*out));
+	if ((rc = get_meta(env, number, meta, err)) == DVT_OK)
+		return dvt_fail(
+		    err, DVT_E_CONFLICT, "its meta.json is not the reason");
+	if (rc == DVT_E_SYSTEM)
+		return rc;
+	memset(meta, 0, sizeof(*meta));
+	meta->number = number;
+	rc = dvt_generation_get_chain(env, number, &out->chain, err);
+	if (rc == DVT_OK)
+		rc = dvt_generation_get_key_uri(
+		    env, number, meta->key_uri, err);
+	if (rc == DVT_OK)
+		rc = env->keys->open(
+		    env->keys_ctx, meta->key_uri, &out->key, err);
+	if (rc == DVT_OK)
+		rc = dvt_key_matches(out->key, out->chain.cert[0], err);
+	if (rc != DVT_OK) {
+		dvt_credential_fini(out);
+		return rc;
+	}
+	dvt_x509_fingerprint(out->chain.cert[0], meta->leaf);
+	out->generation = number;
+	return DVT_OK;
+}
+
 bool
 dvt_generation_is_unreadable(const struct dvt_agent_env *env, int64_t number)
 {

@@ -83,6 +83,19 @@ DVT_MUST_USE enum dvt_code dvt_generation_remove(
 DVT_MUST_USE enum dvt_code dvt_generation_set_aside(
     const struct dvt_agent_env *env, int64_t number, struct dvt_err *err);
 
+/**
+ * dvt_generation_remake() - load one whose meta.json is lost or damaged
+ * @meta: out: what can be told without it; to be put
+ *
+ * Key and chain must be there and belong together. For a generation that is
+ * known to have been whole, or where nothing else is left.
+ * Return: as dvt_generation_load(); DVT_E_CONFLICT (meta.json reads well).
+ */
+DVT_MUST_USE enum dvt_code dvt_generation_remake(
+    const struct dvt_agent_env *env, int64_t number,
+    struct dvt_agent_credential *out, struct dvt_generation_meta *meta,
+    struct dvt_err *err);
+
 /* A file of it is there and does not come off the disk (EIO, EACCES): that says
  * nothing of what is in it. */
 bool dvt_generation_is_unreadable(

@@ -151,9 +151,9 @@ static void
 hold(struct dvt_history *h, const struct dvt_record *r)
 {
 	release(h, r->generation);
-	if (h->hold_n < DVT_HISTORY_HOLDS)
-		h->hold[h->hold_n++] = (struct dvt_history_hold){
-		    r->generation, r->at};
+	if (h->hold_n == DVT_HISTORY_HOLDS) /* the oldest makes room */
+		release(h, h->hold[0].generation);
+	h->hold[h->hold_n++] = (struct dvt_history_hold){r->generation, r->at};
 	if (r->generation > h->highest)
 		h->highest = r->generation;
 }

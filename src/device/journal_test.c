@@ -281,6 +281,25 @@ a_rewrite_adds_up_to_the_same(void **state)
 }
 
 static void
+of_too_many_held_generations_the_oldest_is_forgotten(void **state)
+{
+	struct dvt_history h = {0};
+
+	(void)state;
+	for (int64_t n = 1; n <= DVT_HISTORY_HOLDS + 8; n++) {
+		struct dvt_record r = {
+		    .kind = DVT_REC_HOLD, .generation = n, .at = 100 + n};
+
+		dvt_history_apply(&h, &r);
+		assert_non_null(dvt_history_hold_get(&h, n));
+	}
+	assert_int_equal(h.hold_n, DVT_HISTORY_HOLDS);
+	assert_null(dvt_history_hold_get(&h, 8));
+	assert_int_equal(dvt_history_hold_get(&h, 9)->since, 109);
+	dvt_history_fini(&h);
+}
+
+static void
 too_many_unreported_events_lose_the_oldest(void **state)
 {
 	struct dvt_history h = {0};
@@ -310,6 +329,8 @@ main(void)
 	    T(rubbish_instead_of_a_journal_is_damage),
 	    T(damage_in_the_middle_costs_one_line_and_is_kept_aside),
 	    T(a_rewrite_adds_up_to_the_same),
+	    cmocka_unit_test(
+		of_too_many_held_generations_the_oldest_is_forgotten),
 	    cmocka_unit_test(too_many_unreported_events_lose_the_oldest),
 	};
 

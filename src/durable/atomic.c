@@ -220,7 +220,10 @@ dvt_tree_remove(const struct dvt_fs *fs, void *ctx, const char *dir,
 		return rc;
 	if ((rc = join(temporary, dir, name, DVT_ATOMIC_OLD, err)) != DVT_OK)
 		return rc;
-	if ((rc = clear(fs, ctx, temporary, err)) != DVT_OK)
+	/* one of before, whose rename may not be sure either */
+	if (fs->list(ctx, temporary, ignore_name, NULL, NULL) == DVT_OK &&
+	    ((rc = fs->sync_dir(ctx, dir, err)) != DVT_OK ||
+		(rc = clear(fs, ctx, temporary, err)) != DVT_OK))
 		return rc;
 	if ((rc = fs->rename(ctx, path, temporary, err)) != DVT_OK)
 		return rc;
@@ -281,6 +284,20 @@ recover_one(const struct dvt_fs *fs, void *ctx, const char *dir, char *name,
 	return rc;
 }
 
+/* A directory that was being removed. */
+static bool
+has_old(const struct dvt_buf *names)
+{
+	for (size_t i = 0; i < names->n;) {
+		const char *name = (const char *)names->p + i;
+
+		if (ends_with(name, DVT_ATOMIC_OLD "/"))
+			return true;
+		i += strlen(name) + 1;
+	}
+	return false;
+}
+
 enum dvt_code
 dvt_dir_recover(
     const struct dvt_fs *fs, void *ctx, const char *dir, struct dvt_err *err)
@@ -290,6 +307,10 @@ dvt_dir_recover(
 
 	dvt_buf_init(&names, DVT_FS_FILE_MAX);
 	rc = fs->list(ctx, dir, collect_name, &names, err);
+	/* before the first unlink, as in dvt_tree_remove(): who made the
+	 * rename was perhaps killed before it synced */
+	if (rc == DVT_OK && has_old(&names))
+		rc = fs->sync_dir(ctx, dir, err);
 	for (size_t i = 0; i < names.n && rc == DVT_OK;) {
 		char *name = (char *)names.p + i;
 

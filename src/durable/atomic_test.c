@@ -248,6 +248,35 @@ what_is_read_after_recovery_stays(void **state)
 	}
 }
 
+/*
+ * Killed, or refused, in the middle of a removal; then it is begun again, or
+ * the next process recovers, and the power goes at each call of that: never
+ * half of it, whatever of it the disk kept.
+ */
+static void
+a_removal_that_is_begun_again_leaves_it_whole_or_gone(void **state)
+{
+	(void)state;
+	for (uint64_t n = 0; n < 6 * 8 * 40 * 2; n++) {
+		uint64_t first = n % 6, k = n / 6 % 8, seed = n / 48 % 40;
+		struct dvt_memfs *fs = dvt_memfs_new();
+
+		prepare_remove(fs);
+		dvt_memfs_fail(fs, first, n % 2 == 0 ? 1 : UINT64_MAX, EIO);
+		(void)run_remove(fs);
+		dvt_memfs_fail(fs, 0, 0, 0);
+		dvt_memfs_cut(fs, k, DVT_CUT_MIX, seed + 1);
+		if (n >= 6 * 8 * 40)
+			(void)run_remove(fs);
+		else
+			(void)!dvt_dir_recover(&dvt_memfs, fs, "d", NULL);
+		dvt_memfs_power_on(fs);
+		must(dvt_dir_recover(&dvt_memfs, fs, "d", NULL));
+		(void)tree_is_whole(fs); /* fails where it is half */
+		dvt_memfs_free(fs);
+	}
+}
+
 static void
 a_full_disk_changes_nothing(void **state)
 {
@@ -298,6 +327,8 @@ main(void)
 	    cmocka_unit_test(promise_5_a_cut_at_any_call_leaves_it_whole),
 	    cmocka_unit_test(promise_5_two_cuts_leave_it_whole),
 	    cmocka_unit_test(what_is_read_after_recovery_stays),
+	    cmocka_unit_test(
+		a_removal_that_is_begun_again_leaves_it_whole_or_gone),
 	    cmocka_unit_test(a_full_disk_changes_nothing),
 	    cmocka_unit_test(
 		what_exists_is_not_put_twice_and_what_does_not_is_absent),

@@ -78,7 +78,7 @@ dvt_chain_from_pem(
 		return dvt_fail(err, DVT_E_LIMIT,
 		    "chain: %zu bytes of PEM, at most %d", pem.n,
 		    DVT_CHAIN_PEM_MAX);
-	if (memmem(pem.p, pem.n, "PRIVATE KEY-----", 16) != NULL)
+	if (pem.n > 0 && memmem(pem.p, pem.n, "PRIVATE KEY-----", 16) != NULL)
 		return dvt_fail(err, DVT_E_INPUT,
 		    "chain: a private key is in it; send certificates only");
 	dvt_buf_init(&der, DVT_CERT_DER_MAX);

@@ -9,43 +9,25 @@
 #define FIRST "generations/1/"
 #define NEXT  "generations/2/"
 
+static const struct fault *planted; /* one for a process */
+
+/* Is @path the place of the planted fault? "x*" is all that begins with x. */
+static bool
+is_there(const char *path)
+{
+	size_t n = strlen(planted->where);
+
+	return n > 0 && planted->where[n - 1] == '*'
+		   ? strncmp(path, planted->where, n - 1) == 0
+		   : strcmp(path, planted->where) == 0;
+}
+
 /* --- a sync that is missing --- */
 
 static enum dvt_code
-no_sync_root(void *ctx, const char *dir, struct dvt_err *err)
+no_sync(void *ctx, const char *dir, struct dvt_err *err)
 {
-	return dir[0] == '\0' ? DVT_OK : dvt_memfs.sync_dir(ctx, dir, err);
-}
-
-static enum dvt_code
-no_sync_generations(void *ctx, const char *dir, struct dvt_err *err)
-{
-	return strcmp(dir, "generations") == 0
-		   ? DVT_OK
-		   : dvt_memfs.sync_dir(ctx, dir, err);
-}
-
-static enum dvt_code
-no_sync_generation(void *ctx, const char *dir, struct dvt_err *err)
-{
-	return strncmp(dir, "generations/", 12) == 0
-		   ? DVT_OK
-		   : dvt_memfs.sync_dir(ctx, dir, err);
-}
-
-static enum dvt_code
-no_sync_trust(void *ctx, const char *dir, struct dvt_err *err)
-{
-	return strncmp(dir, "trust", 5) == 0
-		   ? DVT_OK
-		   : dvt_memfs.sync_dir(ctx, dir, err);
-}
-
-static enum dvt_code
-no_sync_config(void *ctx, const char *dir, struct dvt_err *err)
-{
-	return strcmp(dir, "config") == 0 ? DVT_OK
-					  : dvt_memfs.sync_dir(ctx, dir, err);
+	return is_there(dir) ? DVT_OK : dvt_memfs.sync_dir(ctx, dir, err);
 }
 
 static size_t
@@ -72,18 +54,9 @@ no_sync_file(void *ctx, const char *path, struct dvt_span bytes, unsigned mode,
 	struct dvt_memfs *fs = ctx;
 	enum dvt_code rc = dvt_memfs.write_new(ctx, path, bytes, mode, err);
 
-	if (rc == DVT_OK)
+	if (rc == DVT_OK && is_there(path))
 		dvt_buf_reset(&fs->nodes[node_of(fs, path)].disk);
 	return rc;
-}
-
-static enum dvt_code
-no_sync_value(void *ctx, const char *path, struct dvt_span bytes, unsigned mode,
-    struct dvt_err *err)
-{
-	return strncmp(path, "config/", 7) == 0
-		   ? no_sync_file(ctx, path, bytes, mode, err)
-		   : dvt_memfs.write_new(ctx, path, bytes, mode, err);
 }
 
 /* --- in place --- */
@@ -123,14 +96,14 @@ two_switches(void *ctx, const char *from, const char *to, struct dvt_err *err)
 	return rc;
 }
 
-/* The old key is wiped with the switch, not when its hold is over. */
+/* The other file goes with the switch: an old key, a value in clear. */
 static enum dvt_code
-wiped_early(void *ctx, const char *from, const char *to, struct dvt_err *err)
+wiped(void *ctx, const char *from, const char *to, struct dvt_err *err)
 {
 	enum dvt_code rc = dvt_memfs.rename(ctx, from, to, err);
 
-	if (rc == DVT_OK && strcmp(to, "current") == 0)
-		(void)dvt_memfs.unlink(ctx, FIRST "key.pem", NULL);
+	if (rc == DVT_OK && is_there(to))
+		(void)dvt_memfs.unlink(ctx, planted->other, NULL);
 	return rc;
 }
 
@@ -138,116 +111,86 @@ wiped_early(void *ctx, const char *from, const char *to, struct dvt_err *err)
 static enum dvt_code
 not_replaced(void *ctx, const char *from, const char *to, struct dvt_err *err)
 {
-	if (strcmp(to, "current") == 0) {
-		(void)dvt_memfs.unlink(ctx, to, NULL);
-		(void)dvt_memfs.sync_dir(ctx, "", NULL);
-		(void)dvt_memfs.unlink(ctx, FIRST "meta.json", NULL);
-	}
+	const char *slash = strrchr(to, '/');
+	char dir[DVT_FS_PATH_MAX + 1];
+
+	if (!is_there(to))
+		return dvt_memfs.rename(ctx, from, to, err);
+	(void)snprintf(dir, sizeof(dir), "%.*s",
+	    slash == NULL ? 0 : (int)(slash - to), to);
+	(void)dvt_memfs.unlink(ctx, to, NULL);
+	(void)dvt_memfs.sync_dir(ctx, dir, NULL);
+	if (planted->other != NULL)
+		(void)dvt_memfs.unlink(ctx, planted->other, NULL);
 	return dvt_memfs.rename(ctx, from, to, err);
 }
 
-/* A copy of the key where it does not belong. */
+/* A copy where it does not belong. */
 static enum dvt_code
 strewn(void *ctx, const char *path, struct dvt_span bytes, unsigned mode,
     struct dvt_err *err)
 {
-	if (strcmp(path, NEXT "key.pem.new") == 0)
+	if (is_there(path))
 		(void)dvt_memfs.write_new(
-		    ctx, "generations/backup.pem", bytes, mode, NULL);
+		    ctx, planted->other, bytes, mode, NULL);
 	return dvt_memfs.write_new(ctx, path, bytes, mode, err);
-}
-
-/* Values in clear are taken for done with once the switch stands. */
-static enum dvt_code
-value_wiped(void *ctx, const char *from, const char *to, struct dvt_err *err)
-{
-	enum dvt_code rc = dvt_memfs.rename(ctx, from, to, err);
-
-	if (rc == DVT_OK && strcmp(to, "current") == 0)
-		(void)dvt_memfs.unlink(ctx, "config/wifi.psk", NULL);
-	return rc;
-}
-
-static enum dvt_code
-value_strewn(void *ctx, const char *path, struct dvt_span bytes, unsigned mode,
-    struct dvt_err *err)
-{
-	if (strncmp(path, "config/", 7) == 0)
-		(void)dvt_memfs.write_new(
-		    ctx, "generations/value", bytes, mode, NULL);
-	return dvt_memfs.write_new(ctx, path, bytes, mode, err);
-}
-
-/* It is removed and written anew, not replaced. */
-static enum dvt_code
-value_not_replaced(
-    void *ctx, const char *from, const char *to, struct dvt_err *err)
-{
-	if (strncmp(to, "config/", 7) == 0) {
-		(void)dvt_memfs.unlink(ctx, to, NULL);
-		(void)dvt_memfs.sync_dir(ctx, "config", NULL);
-	}
-	return dvt_memfs.rename(ctx, from, to, err);
 }
 
 /* --- all of them --- */
 
-static size_t
-faults_of_values(struct fault out[FAULTS_MAX], size_t n)
+#define RENEWAL "renewal"
+#define REMOVES "trust bundle that removes"
+#define VERSION "new version of a value"
+#define VALUES  "renewal with values"
+#define BACK    "renewal with values that goes back"
+#define PSK     "config/wifi.psk"
+
+/* name, life, where, other, what takes the place of the true call */
+const struct fault faults[] = {
+    {"none",					   RENEWAL, "",                 NULL,            {.read = NULL}          },
+    {"no fsync of the state directory",                RENEWAL, "",                 NULL,
+     {.sync_dir = no_sync}												   },
+    {"no fsync of generations/",                       RENEWAL, "generations",      NULL,
+     {.sync_dir = no_sync}												   },
+    {"no fsync of generations/N/",                     RENEWAL, "generations/*",    NULL,
+     {.sync_dir = no_sync}												   },
+    {"no fsync of trust/",			     REMOVES, "trust*",           NULL,            {.sync_dir = no_sync}   },
+    {"no fsync of a file before its rename",           RENEWAL, "*",                NULL,
+     {.write_new = no_sync_file}											     },
+    {"key and chain written in two switches",          RENEWAL, "",                 NULL,
+     {.rename = two_switches}												},
+    {"the old key wiped early",                        RENEWAL, "current",          FIRST "key.pem",
+     {.rename = wiped}												       },
+    {"\"current\" removed before it is written",       RENEWAL, "current",
+     FIRST "meta.json",									      {.rename = not_replaced}},
+    {"a copy of the key outside its generation",       RENEWAL, NEXT "key.pem.new",
+     "generations/backup.pem",								       {.write_new = strewn}   },
+    {"no fsync of config/",			    VERSION, "config",           NULL,            {.sync_dir = no_sync}   },
+    {"no fsync of a value before its rename",          VERSION, "config/*",         NULL,
+     {.write_new = no_sync_file}											     },
+    {"a value removed before it is written",           VERSION, "config/*",         NULL,
+     {.rename = not_replaced}												},
+    {"a copy of a value outside config/",              VERSION, "config/*",
+     "generations/value",									    {.write_new = strewn}   },
+    {"no fsync of generations/N/ (values)",            VALUES,  "generations/*",    NULL,
+     {.sync_dir = no_sync}												   },
+    {"key and chain written in two switches (values)", VALUES,  "",                 NULL,
+     {.rename = two_switches}												},
+    {"a value wiped at the switch",                    VALUES,  "current",          PSK,             {.rename = wiped}       },
+    {"the old key wiped early (values)",               BACK,    "current",          FIRST "key.pem",
+     {.rename = wiped}												       },
+};
+const size_t faults_n = sizeof(faults) / sizeof(faults[0]);
+
+void
+fault_plant(const struct fault *f, struct dvt_fs *out)
 {
-	size_t first = n;
-
-	out[n].fs.sync_dir = no_sync_config;
-	out[n++].name = "no fsync of config/";
-	out[n].fs.write_new = no_sync_value;
-	out[n++].name = "no fsync of a value before its rename";
-	out[n].fs.rename = value_not_replaced;
-	out[n++].name = "a value removed before it is written";
-	out[n].fs.write_new = value_strewn;
-	out[n++].name = "a copy of a value outside config/";
-	for (size_t i = first; i < n; i++)
-		out[i].life = "new version of a value";
-	first = n;
-	out[n].fs.sync_dir = no_sync_generation;
-	out[n++].name = "no fsync of generations/N/ (values)";
-	out[n].fs.rename = two_switches;
-	out[n++].name = "key and chain written in two switches (values)";
-	out[n].fs.rename = value_wiped;
-	out[n++].name = "a value wiped at the switch";
-	for (size_t i = first; i < n; i++)
-		out[i].life = "renewal with values";
-	out[n].fs.rename = wiped_early;
-	out[n].life = "renewal with values that goes back";
-	out[n++].name = "the old key wiped early (values)";
-	return n;
-}
-
-size_t
-faults_make(struct fault out[FAULTS_MAX])
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < FAULTS_MAX; i++)
-		out[i] = (struct fault){.fs = dvt_memfs, .life = "renewal"};
-	out[n++].name = "none";
-	out[n].fs.sync_dir = no_sync_root;
-	out[n++].name = "no fsync of the state directory";
-	out[n].fs.sync_dir = no_sync_generations;
-	out[n++].name = "no fsync of generations/";
-	out[n].fs.sync_dir = no_sync_generation;
-	out[n++].name = "no fsync of generations/N/";
-	out[n].fs.sync_dir = no_sync_trust;
-	out[n].life = "trust bundle that removes";
-	out[n++].name = "no fsync of trust/";
-	out[n].fs.write_new = no_sync_file;
-	out[n++].name = "no fsync of a file before its rename";
-	out[n].fs.rename = two_switches;
-	out[n++].name = "key and chain written in two switches";
-	out[n].fs.rename = wiped_early;
-	out[n++].name = "the old key wiped early";
-	out[n].fs.rename = not_replaced;
-	out[n++].name = "\"current\" removed before it is written";
-	out[n].fs.write_new = strewn;
-	out[n++].name = "a copy of the key outside its generation";
-	return faults_of_values(out, n);
+	planted = f;
+	*out = dvt_memfs;
+	if (f->over.sync_dir != NULL)
+		out->sync_dir = f->over.sync_dir;
+	if (f->over.write_new != NULL)
+		out->write_new = f->over.write_new;
+	if (f->over.rename != NULL)
+		out->rename = f->over.rename;
 }

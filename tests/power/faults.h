@@ -10,13 +10,17 @@
 
 struct fault {
 	const char *name;
-	const char *life; /* of lives.h, in which it must be found */
-	struct dvt_fs fs; /* over a struct dvt_memfs */
+	const char *life;   /* of lives.h, in which it must be found */
+	const char *where;  /* path; "x*": all that begin with x */
+	const char *other;  /* path of another file it is about, or NULL */
+	struct dvt_fs over; /* calls that do it; NULL: as they should be */
 };
 
-#define FAULTS_MAX 24
+/* The first is no fault at all. */
+extern const struct fault faults[];
+extern const size_t faults_n;
 
-/* Fill @out, the first with no fault at all. @return: how many. */
-size_t faults_make(struct fault out[FAULTS_MAX]);
+/* @out: the table over a struct dvt_memfs. One fault in a process at a time. */
+void fault_plant(const struct fault *f, struct dvt_fs *out);
 
 #endif

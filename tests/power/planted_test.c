@@ -32,13 +32,15 @@ life_of(const char *name)
 
 /* All cuts of one life; what they find ends the process. */
 static void
-cut_all(const struct life *l, const struct dvt_fs *fs)
+cut_all(const struct life *l, const struct fault *f)
 {
 	struct testworld ready;
+	struct dvt_fs fs;
 	uint64_t calls;
 
+	fault_plant(f, &fs);
 	l->prepare(&ready);
-	ready.fs = fs;
+	ready.fs = &fs;
 	calls = life_calls(l, &ready);
 	for (uint64_t k = 0; k <= calls; k++) {
 		life_cut(l, &ready, k, DVT_CUT_DROP, 0);
@@ -65,7 +67,7 @@ is_found(const struct fault *f, char *said, size_t size)
 		(void)signal(SIGABRT, SIG_DFL);
 		(void)signal(SIGSEGV, SIG_DFL);
 		(void)dup2(ends[1], STDERR_FILENO);
-		cut_all(l, &f->fs);
+		cut_all(l, f);
 		_exit(0);
 	}
 	close(ends[1]);
@@ -87,19 +89,16 @@ is_found(const struct fault *f, char *said, size_t size)
 static void
 each_planted_fault_is_found_and_nothing_where_there_is_none(void **state)
 {
-	struct fault f[FAULTS_MAX];
-	size_t n = faults_make(f);
-
 	(void)state;
 	(void)testpki_get(); /* one for all processes */
-	for (size_t i = 0; i < n; i++) {
+	for (size_t i = 0; i < faults_n; i++) {
 		char said[400];
-		bool found = is_found(&f[i], said, sizeof(said));
+		bool found = is_found(&faults[i], said, sizeof(said));
 
-		print_message(
-		    "# %s: %s\n", f[i].name, found ? said : "nothing found");
+		print_message("# %s: %s\n", faults[i].name,
+		    found ? said : "nothing found");
 		if (found != (i > 0))
-			fail_msg("%s: %s", f[i].name,
+			fail_msg("%s: %s", faults[i].name,
 			    found ? "there is no fault" : "not found");
 	}
 }
