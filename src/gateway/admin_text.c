@@ -71,7 +71,8 @@ gw_workers_ready(const struct gw_feed *f)
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < f->program->settings.workers; i++)
-		n += f->peer[i].channel != NULL && f->peer[i].serial > 0;
+		n += f->peer[i].channel != NULL && f->peer[i].serial > 0 &&
+		     !gw_pulse_is_silent(f->program->pulse, i);
 	return n;
 }
 
@@ -126,6 +127,18 @@ doubts(const struct gw_feed *f, int64_t now)
 		json_array_append_new(list, json_string(text));
 	}
 	return list;
+}
+
+static void
+pulse_doubts(const struct gw_feed *f, json_t *list, int64_t now)
+{
+	char text[GW_PULSE_TEXT];
+
+	for (unsigned i = 0;
+	     gw_pulse_doubt(f->program->pulse, f->program->settings.workers, i,
+		 now, text) != NULL;
+	     i++)
+		json_array_append_new(list, json_string(text));
 }
 
 static json_t *
@@ -197,6 +210,7 @@ gw_health_format(const struct gw_feed *f, struct dvt_buf *out)
 	enum gw_health health = GW_HEALTHY;
 	json_t *o;
 
+	pulse_doubts(f, why, now);
 	each_shown(f, add_end, &ends);
 	if (ready < s->workers || json_array_size(why) > 0 ||
 	    ends.good < json_array_size(ends.list) || failing != 0 ||
@@ -382,6 +396,22 @@ put_upstreams(const struct gw_feed *f, struct dvt_buf *out, uint64_t failing)
 }
 
 static void
+put_replaced(const struct gw_feed *f, struct dvt_buf *out)
+{
+	static const char *const names[] = {
+	    [GW_PROCESS_FEED] = "feed", [GW_PROCESS_WORKER] = "worker"};
+
+	metric(out, "replaced_total", "counter",
+	    "Processes that gave no answer and were replaced.");
+	for (int i = 0; i < GW_PROCESS_N; i++)
+		dvt_buf_printf(out,
+		    "dovetail_gateway_replaced_total{process=\"%s\"} %" PRIu64
+		    "\n",
+		    names[i],
+		    gw_pulse_count(f->program->pulse, (enum gw_process)i));
+}
+
+static void
 put_memory(const struct gw_feed *f, struct dvt_buf *out)
 {
 	metric(out, "resident_bytes", "gauge", "Resident memory by process.");
@@ -430,5 +460,6 @@ gw_metrics_format(const struct gw_feed *f, struct dvt_buf *out)
 	    "dovetail_gateway_reloads_total{result=\"ok\"} %" PRIu64 "\n"
 	    "dovetail_gateway_reloads_total{result=\"refused\"} %" PRIu64 "\n",
 	    f->reloads, f->reloads_refused);
+	put_replaced(f, out);
 	put_memory(f, out);
 }

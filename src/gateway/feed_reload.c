@@ -80,13 +80,14 @@ differ(const char *a, const char *b)
 
 /* What needs other sockets or processes needs a start. */
 static void
-note_unchanged(const struct gw_settings *now, const struct gw_settings *want)
+note_unchanged(const struct gw_settings *now, const struct gw_settings *want,
+    bool other_watchdog)
 {
 	static const char
 	    why[] = "name, listen, upstream, pass-through, pass-to, workers, "
-		    "admin and control need a restart";
+		    "watchdog, admin and control need a restart";
 
-	if (differ(now->pass_text, want->pass_text) ||
+	if (other_watchdog || differ(now->pass_text, want->pass_text) ||
 	    differ(now->pass_to_text, want->pass_to_text) ||
 	    strcmp(now->listen, want->listen) != 0 ||
 	    now->workers != want->workers ||
@@ -104,7 +105,9 @@ use(struct gw_feed *f, struct dvt_config *config, struct gw_settings *want,
 {
 	struct gw_program *p = f->program;
 
-	note_unchanged(&p->settings, want);
+	note_unchanged(&p->settings, want,
+	    dvt_config_int(p->config, "gateway.watchdog") !=
+		dvt_config_int(config, "gateway.watchdog"));
 	want->workers = p->settings.workers;
 	dvt_config_free(p->config);
 	p->config = config;

@@ -250,7 +250,8 @@ start(struct gw_program *p, struct dvt_err *err)
 	    (rc = gw_rate_new(TICKET_RATE, &p->spared, err)) != DVT_OK ||
 	    (rc = gw_half_count_new(
 		 p->settings.workers, &p->half_count, err)) != DVT_OK ||
-	    (rc = gw_ledger_new(&p->ledger, err)) != DVT_OK)
+	    (rc = gw_ledger_new(&p->ledger, err)) != DVT_OK ||
+	    (rc = gw_pulse_new(&p->pulse, err)) != DVT_OK)
 		return rc;
 	if ((rc = admin_listen(p, err)) != DVT_OK)
 		return rc;
@@ -267,6 +268,20 @@ on_ready(void *ctx)
 	    LS("listen", dvt_addr_format(&p->listen, where)),
 	    LI("workers", p->settings.workers));
 	dvt_service_ready("serving");
+}
+
+/* One of those that are watched. */
+static void
+on_silent(void *ctx, int role, unsigned index, int64_t silent_ms, bool killed)
+{
+	const struct gw_program *p = ctx;
+	enum gw_process which = role == DVT_ROLE_EDGE_FEED ? GW_PROCESS_FEED
+							   : GW_PROCESS_WORKER;
+
+	gw_pulse_silent(p->pulse, which, index, silent_ms);
+	if (killed)
+		gw_pulse_replaced(
+		    p->pulse, which, index, dvt_time_now().wall_s);
 }
 
 /* Upstreams that are told by names: somebody has to look them up again. */
@@ -290,6 +305,7 @@ run(struct gw_program *p)
              .name = "feed",
              .count = 1,
              .stop_stage = 1,
+             .watched = true,
              .user = dvt_config_text(p->config, "user"),
              .fds = &p->admin_fd,
              .fds_n = p->admin_fd > 0,
@@ -298,6 +314,7 @@ run(struct gw_program *p)
              .name = "worker",
              .count = p->settings.workers,
              .stop_stage = 0,
+             .watched = true,
              .fds = p->listen_fd,
              .fds_n = p->settings.workers,
              .user = worker_user(p),
@@ -307,7 +324,7 @@ run(struct gw_program *p)
              .count = has_names(&p->settings),
              .stop_stage = 0,
              .user = worker_user(p),
-             .run = gw_resolver_run},
+             .run = gw_resolver_run             },
 	};
 	struct dvt_child_pair pairs[] = {
 	    {DVT_ROLE_EDGE_FEED,     DVT_ROLE_EDGE_WORKER},
@@ -321,6 +338,8 @@ run(struct gw_program *p)
 	    .stop_ms = STOP_MS,
 	    .ctx = p,
 	    .ready = on_ready,
+	    .watch_ms = 1000 * dvt_config_int(p->config, "gateway.watchdog"),
+	    .silent = on_silent,
 	};
 
 	return dvt_parent_run(&plan);
@@ -339,6 +358,7 @@ program_fini(struct gw_program *p)
 	gw_rate_free(p->spared);
 	gw_half_count_free(p->half_count);
 	gw_ledger_free(p->ledger);
+	gw_pulse_free(p->pulse);
 	dvt_cleanse(p->ticket_key, sizeof(p->ticket_key));
 	dvt_config_free(p->config);
 	free(p->config_path);

@@ -9,6 +9,7 @@
 #include "gateway/files.h"
 #include "gateway/half_count.h"
 #include "gateway/ledger.h"
+#include "gateway/pulse.h"
 #include "gateway/rate.h"
 #include "gateway/settings.h"
 #include "loop/edge_tls.h"
@@ -26,6 +27,7 @@ struct gw_program {
 	struct gw_rate *rate;
 	struct gw_rate *spared; /* uses of a ticket beyond it */
 	struct gw_half_count *half_count;
+	struct gw_pulse *pulse; /* by the parent for the feed process */
 	/* What a feed process leaves to its successor. */
 	struct gw_ledger *ledger;
 };

@@ -34,6 +34,9 @@ const struct dvt_setting gw_settings[] = {
     S("gateway.address-rate", DVT_SET_INT, NULL, 0, 1000000, "500",
 	"Connections per second from one address, four times as many at once; "
 	"beyond, only devices with an identity ticket. 0: no limit."),
+    S("gateway.watchdog", DVT_SET_SECONDS, "s", 0, 3600, "10s",
+	"How long a worker or the feed process may give no answer before it "
+	"is replaced; 0: for ever."),
     S("gateway.stall-timeout", DVT_SET_SECONDS, "s", 0, 86400, "60s",
 	"A session ends when bytes wait for the client or upstream, which "
 	"takes none for so long. 0: never."),

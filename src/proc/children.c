@@ -11,6 +11,7 @@
 #include "loop/pair.h"
 #include "proc/control.h"
 #include "proc/control_wire.h"
+#include "proc/pulse.h"
 #include "proc/user.h"
 
 #include <errno.h>
@@ -45,6 +46,7 @@ struct child {
 	int64_t started_ms;
 	int64_t due_ms; /* start again then; 0: not due */
 	int64_t delay_ms;
+	struct dvt_pulse_child pulse;
 };
 
 struct parent {
@@ -58,6 +60,7 @@ struct parent {
 	bool stopping;
 	unsigned stage;
 	int64_t stage_end_ms;
+	struct dvt_pulse pulse;
 };
 
 static int64_t
@@ -184,6 +187,24 @@ pair_with_all(struct parent *p, struct child *c)
 }
 
 static void
+tell_silent(struct parent *p, const struct child *c, bool killed)
+{
+	if (p->plan->silent != NULL)
+		p->plan->silent(p->plan->ctx, c->kind->role, c->index,
+		    c->pulse.silent * p->pulse.beat_ms, killed);
+}
+
+static void
+answered(struct parent *p, struct child *c)
+{
+	bool was_silent = c->pulse.silent > 0;
+
+	dvt_pulse_answered(&c->pulse);
+	if (was_silent)
+		tell_silent(p, c, false);
+}
+
+static void
 start(struct parent *p, struct child *c)
 {
 	pid_t self = getpid(), pid;
@@ -212,6 +233,7 @@ start(struct parent *p, struct child *c)
 	c->pid = pid;
 	c->control = fd[0];
 	c->ready = c->hung = false;
+	answered(p, c); /* whatever was asked */
 	c->started_ms = now_ms();
 	log_event(LOG_NOTICE, "proc.started", LS("child", c->name),
 	    LI("pid", c->pid));
@@ -334,6 +356,38 @@ on_signals(struct parent *p)
 	reap(p);
 }
 
+/* --- those that hang --- */
+
+static void
+look_at(struct parent *p, struct child *c)
+{
+	static const struct dvt_ctl ask = {.type = DVT_CTL_ASK};
+	enum dvt_pulse_state state = dvt_pulse_look(&p->pulse, &c->pulse);
+
+	if (state == DVT_PULSE_ASK) {
+		tell(c, &ask, -1);
+		return;
+	}
+	tell_silent(p, c, state == DVT_PULSE_HANGS);
+	if (state != DVT_PULSE_HANGS)
+		return;
+	log_event(LOG_ERR, "proc.hangs", LS("child", c->name),
+	    LI("pid", c->pid), LI("ms", c->pulse.silent * p->pulse.beat_ms));
+	(void)kill(c->pid, SIGKILL);
+}
+
+/* Its death is to come, and it is started again as any that died. */
+static void
+look_at_all(struct parent *p)
+{
+	if (p->stopping || !dvt_pulse_beat(&p->pulse, now_ms()))
+		return;
+	for (size_t i = 0; i < p->all_n; i++)
+		if (p->all[i].pid != 0 && p->all[i].ready &&
+		    p->all[i].kind->watched)
+			look_at(p, &p->all[i]);
+}
+
 static void
 on_child(struct parent *p, struct child *c)
 {
@@ -347,6 +401,8 @@ on_child(struct parent *p, struct child *c)
 		return;
 	if (fd >= 0)
 		close(fd);
+	if (m.type == DVT_CTL_ANSWER)
+		answered(p, c);
 	if (m.type != DVT_CTL_READY)
 		return;
 	c->ready = c->was_ready = true;
@@ -371,6 +427,8 @@ until_due(const struct parent *p)
 		if (p->all[i].due_ms != 0 && p->all[i].due_ms < at)
 			at = p->all[i].due_ms;
 	}
+	if (!p->stopping && dvt_pulse_due(&p->pulse) < at)
+		at = dvt_pulse_due(&p->pulse);
 	if (at == INT64_MAX)
 		return -1;
 	return at <= now ? 0 : (int)(at - now);
@@ -403,6 +461,7 @@ serve(struct parent *p)
 	while (!p->stopping || stop_step(p)) {
 		poll_all(p, fds);
 		on_signals(p);
+		look_at_all(p);
 		for (size_t i = 0; i < p->all_n && !p->stopping; i++) {
 			struct child *c = &p->all[i];
 
@@ -455,6 +514,7 @@ dvt_parent_run(const struct dvt_parent_plan *plan)
 	children_list(&p);
 	for (size_t i = 0; i < p.all_n && !p.stopping; i++)
 		start(&p, &p.all[i]);
+	dvt_pulse_init(&p.pulse, plan->watch_ms, now_ms());
 	serve(&p);
 	log_event(LOG_NOTICE, "proc.stopped", LI("status", p.status));
 	close(p.signals);

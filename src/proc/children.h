@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,7 @@ struct dvt_child_kind {
 	unsigned stop_stage; /* at a stop: stage 0 ends first, then 1 ... */
 	const int *fds; /* descriptors this kind keeps; all others are closed */
 	size_t fds_n;
+	bool watched; /* it has a loop whose turns are short: see watch_ms */
 	/* What the child does; returns its exit status. */
 	int (*run)(struct dvt_child *me, void *ctx);
 };
@@ -44,6 +46,13 @@ struct dvt_parent_plan {
 	void *ctx;       /* handed to run() */
 	/* All children have said ready, first time. May be NULL. */
 	void (*ready)(void *ctx);
+	/* A watched child that was ready and gives no answer for so long is
+	 * killed, and so started again; 0: never. */
+	int64_t watch_ms;
+	/* It has been silent for @silent_ms, 0: it answers again; @killed: it
+	 * hangs, and is killed now. May be NULL. */
+	void (*silent)(void *ctx, int role, unsigned index, int64_t silent_ms,
+	    bool killed);
 };
 
 /**
@@ -52,9 +61,9 @@ struct dvt_parent_plan {
  * Until SIGTERM or SIGINT (stop in stages), or until a child ends before it
  * ever was ready (bad configuration: all are stopped, its status is ours).
  * SIGHUP is passed on as "reload". A child that dies later is started again:
- * the first time at once, then after 100 ms, doubled up to 10 s, or up to half a
- * second when it had been ready; a child that lived 30 s starts afresh.
- * Return: exit status of the program.
+ * the first time at once, then after 100 ms, doubled up to 10 s, or up to half
+ * a second when it had been ready; a child that lived 30 s starts afresh. One
+ * that hangs (watch_ms) is killed for that. Return: exit status of the program.
  */
 int dvt_parent_run(const struct dvt_parent_plan *plan);
 

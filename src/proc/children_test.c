@@ -22,7 +22,9 @@
 #include <cmocka.h>
 
 enum { ASKER, ECHO };
-enum mode { NORMAL, FAILS_AT_START, IGNORES_STOP };
+enum mode { NORMAL, FAILS_AT_START, IGNORES_STOP, WATCHED };
+
+#define WATCH_MS 600
 
 /* What the children do, seen from the test. */
 struct seen {
@@ -35,6 +37,7 @@ struct seen {
 	_Atomic bool echo_has_secret, asker_has_secret;
 	_Atomic unsigned stops; /* order: echo must hear it last */
 	_Atomic unsigned echo_stop_after;
+	_Atomic unsigned silent, killed, again; /* of askers, as is told */
 };
 
 static struct seen *seen;
@@ -158,6 +161,20 @@ on_all_ready(void *ctx)
 	seen->ready++;
 }
 
+static void
+on_silent(void *ctx, int role, unsigned index, int64_t silent_ms, bool killed)
+{
+	(void)ctx;
+	assert_int_equal(role, ASKER);
+	assert_true(index < 2);
+	seen->silent++;
+	seen->again += silent_ms == 0;
+	if (!killed)
+		return;
+	assert_int_equal(silent_ms, WATCH_MS);
+	seen->killed++;
+}
+
 static pid_t
 parent_start(enum mode how)
 {
@@ -168,7 +185,11 @@ parent_start(enum mode how)
 	pid = fork();
 	if (pid == 0) {
 		struct dvt_child_kind kinds[] = {
-		    {.role = ASKER,   .name = "asker", .count = 2, .run = run},
+		    {.role = ASKER,
+                     .name = "asker",
+                     .count = 2,
+                     .watched = true,
+                     .run = run},
 		    { .role = ECHO,
                      .name = "echo",
                      .count = 1,
@@ -185,7 +206,9 @@ parent_start(enum mode how)
 		    .pairs = pairs,
 		    .pairs_n = 1,
 		    .stop_ms = how == IGNORES_STOP ? 200 : 5000,
-		    .ready = on_all_ready};
+		    .ready = on_all_ready,
+		    .watch_ms = how == WATCHED ? WATCH_MS : 0,
+		    .silent = on_silent};
 
 		(void)prctl(PR_SET_PDEATHSIG, SIGTERM); /* a failed test */
 		dvt_log_init("t", LOG_CRIT, 0);
@@ -278,6 +301,44 @@ a_child_that_does_not_stop_is_killed(void **state)
 }
 
 static void
+a_child_that_hangs_is_replaced_and_no_other(void **state)
+{
+	pid_t parent = parent_start(WATCHED), asker, echo;
+
+	(void)state;
+	EVENTUALLY(seen->ready == 1);
+	asker = seen->pid[ASKER][1];
+	echo = seen->pid[ECHO][0];
+	/* a moment is no harm */
+	kill(asker, SIGSTOP);
+	EVENTUALLY(seen->silent > 1);
+	kill(asker, SIGCONT);
+	EVENTUALLY(seen->again == 1);
+	assert_int_equal(seen->killed, 0);
+	/* nor that one hangs which is not watched */
+	kill(echo, SIGSTOP);
+	kill(asker, SIGSTOP);
+	EVENTUALLY(seen->killed == 1);
+	EVENTUALLY(seen->starts[ASKER][1] == 2);
+	assert_int_equal(seen->again, 2);
+	kill(echo, SIGCONT);
+	EVENTUALLY(seen->echoed[1] == 2);
+	/* all were stopped, the parent too: as with a suspended machine */
+	kill(parent, SIGSTOP);
+	kill(seen->pid[ASKER][0], SIGSTOP);
+	usleep(WATCH_MS * 1000);
+	kill(parent, SIGCONT);
+	usleep(WATCH_MS * 1000 / 2);
+	kill(seen->pid[ASKER][0], SIGCONT);
+	EVENTUALLY(seen->again == 3);
+	assert_int_equal(seen->killed, 1);
+	assert_int_equal(seen->starts[ASKER][0], 1);
+	assert_int_equal(seen->starts[ECHO][0], 1);
+	kill(parent, SIGTERM);
+	assert_int_equal(status_of(parent), 0);
+}
+
+static void
 children_do_not_outlive_their_parent(void **state)
 {
 	pid_t parent = parent_start(NORMAL);
@@ -319,6 +380,7 @@ main(void)
 	    cmocka_unit_test(
 		a_child_that_cannot_start_ends_all_with_its_status),
 	    cmocka_unit_test(a_child_that_does_not_stop_is_killed),
+	    cmocka_unit_test(a_child_that_hangs_is_replaced_and_no_other),
 	    cmocka_unit_test(children_do_not_outlive_their_parent),
 	    cmocka_unit_test(
 		a_sealed_file_cannot_be_changed_and_others_are_refused),

@@ -73,6 +73,8 @@ dvt_ctl_receive(int fd, struct dvt_ctl *m, int *passed)
 static void
 act(struct dvt_control *c, const struct dvt_ctl *m, int fd)
 {
+	static const struct dvt_ctl answer = {.type = DVT_CTL_ANSWER};
+
 	switch ((enum dvt_control_type)m->type) {
 	case DVT_CTL_PEER:
 		if (fd >= 0)
@@ -88,7 +90,11 @@ act(struct dvt_control *c, const struct dvt_ctl *m, int fd)
 		else
 			dvt_loop_stop(c->loop);
 		break;
-	case DVT_CTL_READY: /* never to a child */
+	case DVT_CTL_ASK:
+		(void)dvt_ctl_send(c->fd, &answer, -1);
+		break;
+	case DVT_CTL_ANSWER: /* never to a child */
+	case DVT_CTL_READY:
 		break;
 	}
 	if (fd >= 0)

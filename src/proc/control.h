@@ -13,6 +13,8 @@ struct dvt_control;
 	X(DVT_CTL_PEER, "peer")     /* to the child: (role, index), fd */      \
 	X(DVT_CTL_RELOAD, "reload") /* to the child: read settings again */    \
 	X(DVT_CTL_STOP, "stop")     /* to the child: end in order */           \
+	X(DVT_CTL_ASK, "ask")       /* to the child: does it answer? */        \
+	X(DVT_CTL_ANSWER, "answer") /* to the parent */                        \
 	X(DVT_CTL_READY, "ready")   /* to the parent */
 #define DVT_CONTROL_ENUM(id, name) id,
 enum dvt_control_type { DVT_CONTROL_TYPES(DVT_CONTROL_ENUM) };
