@@ -113,13 +113,14 @@ def test_a_reader_of_records_that_hangs_holds_no_denial_up(world):
     world.deny_takes_effect()
     health = wait_for("a doubt", lambda: (h := world.health())["doubts"] and h)
     assert health["status"] == "degraded" and "its reader takes nothing" in health["doubts"][0]
-    assert world.gw.log().count("event=gateway.record.failed") == 1
+    wait_for("the log", lambda: world.gw.log().count("event=gateway.record.failed") == 1)
     assert world.metric("record_waiting_bytes") > 50000 and world.metric("record_lost_total") == 0
     got = []
     reader = threading.Thread(target=lambda: got.extend(lines_of(r)))
     reader.start()
     wait_for("nothing waits", lambda: world.metric("record_waiting_bytes") == 0)
-    assert world.health()["status"] == "ok" and "event=gateway.record.restored" in world.gw.log()
+    wait_for("the log", lambda: "event=gateway.record.restored" in world.gw.log())
+    assert world.health()["status"] == "ok"
     assert world.gw.stop() == 0
     reader.join(10)
     assert sum(json.loads(line).get("n", 1) for line in got) == 400 + 3
