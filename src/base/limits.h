@@ -66,6 +66,7 @@
 #define DVT_FEED_CACHE_MAX     1073741824 /* bytes of an edge's cache file */
 #define DVT_DOUBT_MAX          320  /* bytes of one doubt an edge reports */
 #define DVT_REPORT_RECORDS_MAX 4000 /* handshakes in one report */
+#define DVT_PROXY_IN_MAX       4096  /* bytes of a PROXY header that is read */
 #define DVT_HELLO_MAX          65536 /* bytes of a ClientHello; OpenSSL takes 131 kB */
 
 #define DVT_PLAN_MAX        262144 /* bytes of a rotation plan as JSON */

@@ -26,6 +26,7 @@ serves(struct front *f)
 		f->program->config, "device.connections"),
 	    .request_ms = dvt_config_int(
 		f->program->config, "device.requestTimeout"),
+	    .proxied = front_tls_proxied,
 	    .prepare = front_tls_prepare,
 	    .closing = front_tls_closing,
 	    .user = f,

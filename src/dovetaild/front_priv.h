@@ -167,7 +167,9 @@ SSL_CTX *front_tls_ctx(struct front *f);
 /* What is shown and trusted now; NULL: nothing yet. */
 struct dvt_edge_set;
 const struct dvt_edge_set *front_tls_set(struct front *f);
-void front_tls_prepare(void *front, SSL *ssl);
+void front_tls_prepare(void *front, SSL *ssl, const struct dvt_addr *peer);
+/* A connection from there may begin with a PROXY header. */
+bool front_tls_proxied(void *front, const struct dvt_addr *from);
 void front_tls_closing(void *front, SSL *ssl, enum dvt_edge_how how);
 /* A whole request came: this client took the chain it was shown. */
 void front_tls_served(SSL *ssl);

@@ -87,15 +87,27 @@ front_tls_set(struct front *f)
 }
 
 void
-front_tls_prepare(void *front, SSL *ssl)
+front_tls_prepare(void *front, SSL *ssl, const struct dvt_addr *peer)
 {
 	struct front *f = front;
-	struct dvt_addr peer = {.len = 0};
-	int fd = SSL_get_fd(ssl);
 
-	if (fd >= 0)
-		dvt_addr_of_peer(fd, &peer);
-	dvt_edge_attach(f->tls->edge, ssl, &peer);
+	dvt_edge_attach(f->tls->edge, ssl, peer);
+}
+
+bool
+front_tls_proxied(void *front, const struct dvt_addr *from)
+{
+	const struct front *f = front;
+	const char *item;
+	char host[DVT_ADDR_TEXT];
+
+	(void)dvt_addr_host(from, host);
+	for (size_t i = 0; (item = dvt_config_item(f->program->config,
+				"device.proxyFrom", i)) != NULL;
+	     i++)
+		if (strcmp(item, host) == 0)
+			return true;
+	return false;
 }
 
 void

@@ -21,6 +21,10 @@ const struct dvt_setting settings_table[] = {
 	"Processes that answer lists and dry runs."),
     S("device.listen", DVT_SET_TEXT, NULL, 0, 0, "127.0.0.1:8443",
 	"Address for devices and gateways: EST, check-in, feed."),
+    S("device.proxyFrom", DVT_SET_LIST, NULL, 0, 0, "",
+	"Addresses of gateways and balancers whose connections may begin with "
+	"a PROXY header (version 2), which tells the device's own address. "
+	"They are believed. A gateway sends it with pass-proxy = yes."),
     S("device.connections", DVT_SET_INT, NULL, 16, 100000, "8000",
 	"Open device connections of one front."),
     S("device.requestTimeout", DVT_SET_MS, "ms", 1000, 600000, "30s",

@@ -47,6 +47,30 @@ check_names(const struct dvt_config *c, const char *key, struct dvt_err *err)
 	return rc;
 }
 
+/* They are compared as text: as inet_ntop(3) writes them. */
+static enum dvt_code
+check_proxies(const struct dvt_config *c, struct dvt_err *err)
+{
+	static const char key[] = "device.proxyFrom";
+	const char *item;
+
+	for (size_t i = 0; (item = dvt_config_item(c, key, i)) != NULL; i++) {
+		char host[DVT_ADDR_TEXT], text[DVT_ADDR_TEXT + 8];
+		struct dvt_addr a;
+
+		(void)snprintf(text, sizeof(text),
+		    strchr(item, ':') != NULL ? "[%.100s]:1" : "%.100s:1",
+		    item);
+		if (item[0] == '/' || dvt_addr_parse(text, &a, err) != DVT_OK)
+			return dvt_fail(err, DVT_E_INPUT,
+			    "%s: %.100s is no address", key, item);
+		if (strcmp(dvt_addr_host(&a, host), item) != 0)
+			return dvt_fail(err, DVT_E_INPUT,
+			    "%s: write %.100s as %s", key, item, host);
+	}
+	return DVT_OK;
+}
+
 enum dvt_code
 settings_check(const struct dvt_config *c, struct dvt_err *err)
 {
@@ -56,6 +80,8 @@ settings_check(const struct dvt_config *c, struct dvt_err *err)
 	static const char *const names[] = {"edge.next", "edge.trial"};
 	enum dvt_code rc = policy_check(c, err);
 
+	if (rc == DVT_OK)
+		rc = check_proxies(c, err);
 	for (size_t i = 0; rc == DVT_OK && i < DVT_COUNT(addresses); i++)
 		rc = check_address(c, addresses[i], err);
 	for (size_t i = 0; rc == DVT_OK && i < DVT_COUNT(lists); i++)

@@ -36,7 +36,8 @@ gw_conn_proxy_put(struct gw_conn *c, struct dvt_buf *out)
 							: peer->device,
 	    .authority = peer->name};
 
-	if (!c->w->program->settings.proxy_protocol)
+	if (!c->w->program->settings.proxy_protocol &&
+	    !(c->passed && c->w->program->settings.pass_proxy))
 		return;
 	dvt_addr_of_peer(c->fd, &from);
 	dvt_addr_of_self(c->fd, &to);

@@ -42,6 +42,9 @@ const struct dvt_setting gw_settings[] = {
 	"takes none for so long. 0: never."),
     S("gateway.proxy-protocol", DVT_SET_BOOL, NULL, 0, 0, "no",
 	"Begin with a PROXY header (version 2): address, TLS, device."),
+    S("gateway.pass-proxy", DVT_SET_BOOL, NULL, 0, 0, "no",
+	"Begin with a PROXY header what is passed through, too: pass-to reads "
+	"it (dovetaild: device.proxyFrom)."),
     S("gateway.mqtt-password", DVT_SET_BOOL, NULL, 0, 0, "no",
 	"mqtt: pass the client's password on; its user name is the device."),
     S("gateway.workers", DVT_SET_INT, NULL, 0, GW_WORKERS_MAX, "0",
@@ -128,6 +131,7 @@ upstreams_read(
 	enum dvt_code rc = DVT_OK;
 
 	s->proxy_protocol = dvt_config_bool(c, "gateway.proxy-protocol");
+	s->pass_proxy = dvt_config_bool(c, "gateway.pass-proxy");
 	s->keep_password = dvt_config_bool(c, "gateway.mqtt-password");
 	for (size_t i = 0; rc == DVT_OK; i++) {
 		if ((text = dvt_config_item(c, "gateway.upstream", i)) == NULL)

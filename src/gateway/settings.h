@@ -36,7 +36,7 @@ struct gw_settings {
 	size_t pass_names_n;
 	struct gw_upstreams pass_to; /* where those go */
 	const char *pass_text, *pass_to_text;
-	bool proxy_protocol, keep_password;
+	bool proxy_protocol, pass_proxy, keep_password;
 	unsigned workers;
 	struct gw_pair_setting pair[GW_PAIRS_MAX];
 	size_t pairs_n;

@@ -112,7 +112,7 @@ on_incoming(void *arg, unsigned ready)
 		    l->l.fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd >= 0) {
-			http_conn_new(l, fd);
+			http_ahead_new(l, fd);
 			if (l->conns >= l->l.conns_max)
 				accept_pause(l, true);
 			continue;
@@ -233,6 +233,7 @@ dvt_http_server_new(struct dvt_loop *loop, size_t parked_max,
 		s->slots[i].next_free = i + 1;
 	TAILQ_INIT(&s->conns);
 	LIST_INIT(&s->listeners);
+	LIST_INIT(&s->ahead);
 	return s;
 }
 
@@ -247,6 +248,7 @@ dvt_http_server_quiesce(struct dvt_http_server *s)
 	{
 		accept_pause(l, true);
 	}
+	http_ahead_drop_all(s);
 	for (c = TAILQ_FIRST(&s->conns); c != NULL; c = after) {
 		after = TAILQ_NEXT(c, next);
 		if (c->state == CONN_IDLE && !c->first)
@@ -263,6 +265,7 @@ dvt_http_server_free(struct dvt_http_server *s)
 	if (s == NULL)
 		return;
 	s->quiet = true; /* room is not used any more */
+	http_ahead_drop_all(s);
 	while ((c = TAILQ_FIRST(&s->conns)) != NULL)
 		http_conn_gone(c, DVT_EDGE_LOCAL);
 	while ((l = LIST_FIRST(&s->listeners)) != NULL) {

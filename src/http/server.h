@@ -88,8 +88,11 @@ struct dvt_http_listen {
 	int64_t idle_ms;   /* kept alive without a request; 0: 60000 */
 	int64_t answer_ms; /* parked to 503; 0: 60000 */
 	int64_t write_ms;  /* answer to its last byte taken; 0: 60000 */
+	/* May a connection from there begin with a PROXY header, which tells
+	 * the peer then? NULL: none may. */
+	bool (*proxied)(void *user, const struct dvt_addr *from);
 	/* A new SSL on its socket, before its handshake: to hang state on. */
-	void (*prepare)(void *user, SSL *ssl);
+	void (*prepare)(void *user, SSL *ssl, const struct dvt_addr *peer);
 	/* The end of a TLS connection, before SSL_free(). Both may be NULL. */
 	void (*closing)(void *user, SSL *ssl, enum dvt_edge_how how);
 	void *user;

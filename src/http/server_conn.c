@@ -322,12 +322,12 @@ on_ended(void *arg, const struct dvt_tls_result *r)
 }
 
 static void
-peer_learn(struct http_conn *c, int fd)
+peer_learn(struct http_conn *c, int fd, const struct dvt_addr *peer)
 {
 	struct ucred cred;
 	socklen_t len = sizeof(cred);
 
-	dvt_addr_of_peer(fd, &c->peer);
+	c->peer = *peer;
 	c->is_unix = c->peer.len > 0 && c->peer.ss.ss_family == AF_UNIX;
 	c->peer_uid = (uid_t)-1;
 	if (c->is_unix &&
@@ -336,7 +336,7 @@ peer_learn(struct http_conn *c, int fd)
 }
 
 void
-http_conn_new(struct dvt_http_listener *l, int fd)
+http_conn_new(struct dvt_http_listener *l, int fd, const struct dvt_addr *peer)
 {
 	struct http_conn *c;
 	struct dvt_tls_conn_config config = {.open_ms = l->l.request_ms,
@@ -355,14 +355,14 @@ http_conn_new(struct dvt_http_listener *l, int fd)
 			return; /* never in clear on a TLS port */
 		}
 		if (l->l.prepare != NULL)
-			l->l.prepare(l->l.user, ssl);
+			l->l.prepare(l->l.user, ssl, peer);
 	}
 	c = dvt_alloc(sizeof(*c));
 	c->listener = l;
 	c->first = true;
 	c->how = DVT_EDGE_LOCAL;
 	dvt_buf_init(&c->in, l->l.header_max + 4 * READ_CHUNK);
-	peer_learn(c, fd);
+	peer_learn(c, fd, peer);
 	config.user = c;
 	c->tc = dvt_tls_conn_accept(l->server->loop, fd, ssl, &config);
 	c->timer = dvt_timer_new(l->server->loop, on_timer, c);

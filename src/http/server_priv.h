@@ -65,6 +65,8 @@ struct dvt_http_listener {
 	LIST_ENTRY(dvt_http_listener) next;
 };
 
+struct http_ahead;
+
 struct dvt_http_server {
 	struct dvt_loop *loop;
 	dvt_http_handler *handler;
@@ -75,6 +77,7 @@ struct dvt_http_server {
 	uint64_t generation;
 	struct http_conns conns;
 	LIST_HEAD(, dvt_http_listener) listeners;
+	LIST_HEAD(, http_ahead) ahead; /* not yet connections */
 	struct dvt_http_counts counts;
 	bool quiet; /* quiesced */
 	int64_t date_s;
@@ -98,9 +101,15 @@ struct http_conn *http_slot_find(
 void http_listener_room(struct dvt_http_listener *l);
 
 /* --- server_conn.c --- */
-void http_conn_new(struct dvt_http_listener *l, int fd);
+void http_conn_new(
+    struct dvt_http_listener *l, int fd, const struct dvt_addr *peer);
 void http_conn_state(struct http_conn *c, enum conn_state state);
 void http_conn_gone(struct http_conn *c, enum dvt_edge_how how); /* frees */
+
+/* --- server_ahead.c: PROXY headers --- */
+/* @fd becomes a connection, at once or when its header is read. */
+void http_ahead_new(struct dvt_http_listener *l, int fd);
+void http_ahead_drop_all(struct dvt_http_server *s);
 
 /* --- server_reply.c --- */
 /* An answer of the server's own: a problem document (RFC 9457), then the end

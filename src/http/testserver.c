@@ -106,13 +106,11 @@ handler(void *ctx, const struct dvt_http_req *r)
 }
 
 static void
-on_prepare(void *user, SSL *ssl)
+on_prepare(void *user, SSL *ssl, const struct dvt_addr *peer)
 {
-	struct dvt_addr peer;
-
 	assert_ptr_equal(user, &seen);
-	dvt_addr_of_peer(SSL_get_fd(ssl), &peer); /* known already */
-	assert_true(dvt_addr_is_loopback(&peer));
+	assert_non_null(ssl);
+	assert_true(dvt_addr_is_loopback(peer));
 	seen.prepared++;
 }
 

@@ -5,7 +5,9 @@
 #include <netinet/in.h>
 #include <string.h>
 
+#define HEAD       16 /* bytes up to the addresses */
 #define VERSION_2  0x20
+#define LOCAL      0x00
 #define PROXY      0x01
 #define TCP_UNSPEC 0x00
 #define TCP_4      0x11
@@ -20,6 +22,9 @@
 #define CLIENT_CERT_CONN 0x02
 
 #define TEXT_MAX 255 /* bytes of one value */
+
+static const uint8_t signature[] = {DVT_PROXY_FIRST, 0x0a, 0x0d, 0x0a, 0x00,
+    0x0d, 0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a};
 
 static void
 put_tlv(struct dvt_buf *out, uint8_t type, const char *text)
@@ -90,8 +95,6 @@ put_addresses(struct dvt_buf *out, const struct dvt_proxy *p)
 void
 dvt_proxy_put(struct dvt_buf *out, const struct dvt_proxy *p)
 {
-	static const uint8_t signature[] = {0x0d, 0x0a, 0x0d, 0x0a, 0x00, 0x0d,
-	    0x0a, 0x51, 0x55, 0x49, 0x54, 0x0a};
 	struct dvt_buf body;
 	uint8_t kind;
 
@@ -105,4 +108,71 @@ dvt_proxy_put(struct dvt_buf *out, const struct dvt_proxy *p)
 	dvt_buf_be(out, body.n, 2);
 	dvt_buf_put_span(out, dvt_buf_span(&body));
 	dvt_buf_fini(&body);
+}
+
+/* --- reading --- */
+
+/* Source and destination address, then the ports. */
+static enum dvt_code
+take_addresses(uint8_t kind, struct dvt_span body,
+    struct sockaddr_storage *from, socklen_t *from_len, struct dvt_err *err)
+{
+	struct sockaddr_in v4 = {.sin_family = AF_INET};
+	struct sockaddr_in6 v6 = {.sin6_family = AF_INET6};
+
+	switch (kind) {
+	case TCP_UNSPEC:
+		return DVT_OK;
+	case TCP_4:
+		if (body.n < 12)
+			break;
+		memcpy(&v4.sin_addr, body.p, 4);
+		memcpy(&v4.sin_port, body.p + 8, 2);
+		memcpy(from, &v4, sizeof(v4));
+		*from_len = sizeof(v4);
+		return DVT_OK;
+	case TCP_6:
+		if (body.n < 36)
+			break;
+		memcpy(&v6.sin6_addr, body.p, 16);
+		memcpy(&v6.sin6_port, body.p + 32, 2);
+		memcpy(from, &v6, sizeof(v6));
+		*from_len = sizeof(v6);
+		return DVT_OK;
+	default:
+		break;
+	}
+	return dvt_fail(err, DVT_E_INPUT,
+	    "PROXY header: %zu bytes of addresses of kind 0x%02x", body.n,
+	    kind);
+}
+
+enum dvt_code
+dvt_proxy_parse(struct dvt_span in, size_t *need, struct sockaddr_storage *from,
+    socklen_t *from_len, struct dvt_err *err)
+{
+	size_t n = in.n < sizeof(signature) ? in.n : sizeof(signature);
+
+	*need = HEAD;
+	*from_len = 0;
+	if (n > 0 && memcmp(in.p, signature, n) != 0)
+		return dvt_fail(err, DVT_E_INPUT, "PROXY header: no signature");
+	if (in.n < HEAD)
+		return DVT_E_LATER;
+	if (in.p[12] != (VERSION_2 | PROXY) && in.p[12] != (VERSION_2 | LOCAL))
+		return dvt_fail(err, DVT_E_INPUT,
+		    "PROXY header: version and command 0x%02x", in.p[12]);
+	*need = HEAD + (size_t)in.p[14] * 256 + in.p[15];
+	if (*need > DVT_PROXY_IN_MAX)
+		return dvt_fail(
+		    err, DVT_E_LIMIT, "PROXY header of %zu bytes", *need);
+	if (in.n < *need)
+		return DVT_E_LATER;
+	if (in.n > *need)
+		return dvt_fail(
+		    err, DVT_E_INPUT, "PROXY header: %zu of %zu", *need, in.n);
+	if (in.p[12] == (VERSION_2 | LOCAL))
+		return DVT_OK;
+	return take_addresses(
+	    in.p[13], dvt_span_from(in, HEAD), from, from_len, err);
 }

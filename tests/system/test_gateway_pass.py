@@ -241,6 +241,55 @@ def test_upstream_is_told_the_address_and_the_name_but_no_tls_of_ours(world):
         up.close()
 
 
+def test_the_control_plane_hears_where_a_device_is(world, tmp_path):
+    """Its address in records is the device's, and so is what is remembered of it."""
+    control = Control(tmp_path, devices=0, gateways=0)
+    control.init("--front-name", "localhost")
+    refused = subprocess.run([*control.control_command("device.proxyFrom=127.0.0.1, ::0001"), "-n"],
+                             capture_output=True, text=True)
+    assert refused.returncode == 65 and "write ::0001 as ::1" in refused.stderr, refused
+    control.start_control("device.proxyFrom=127.0.0.1, ::1", "security.logging.tls.handshake=yes")
+    gw = world.gateway("told", pass_to=f"tcp:127.0.0.1:{control.device_port}", pass_proxy="yes")
+    direct = control.device_port
+    try:
+        def seen(address):
+            return f" address={address} " in control.log("dovetaild")
+        control.device_port = gw.port
+        assert control.curl(f"{EST}/cacerts", "--interface", "127.0.0.77")[0] == 200
+        wait_for("its record", lambda: seen("127.0.0.77"))
+        assert not seen("127.0.0.1")
+        # its port alone, without a header: as before
+        control.device_port = direct
+        assert control.curl(f"{EST}/cacerts")[0] == 200
+        wait_for("its record", lambda: seen("127.0.0.1"))
+        # from elsewhere nothing is believed
+        head = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([10, 9, 8, 7, 127, 0, 0, 1, 1, 2, 3, 4])
+        hello = records(hello_message("localhost"))
+        for source, sent, answered in (("127.0.0.1", head, True), ("127.0.0.2", head, False), ("127.0.0.2", b"", True),
+                                       ("127.0.0.1", head[:12] + b"\x31" + head[13:], False),
+                                       ("127.0.0.1", b"\r\n\r\n GET", False)):
+            for piece in (1, 4096):
+                with socket.create_connection(("127.0.0.1", direct), 5, (source, 0)) as s:
+                    s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    try:
+                        for i in range(0, len(sent), piece):
+                            s.sendall(sent[i:i + piece])
+                        s.sendall(hello)
+                        assert (s.recv(3)[:2] == b"\x16\x03") is answered, (source, sent)
+                    except ConnectionError:
+                        assert not answered, (source, sent)
+        wait_for("the record of what was told", lambda: seen("10.9.8.7"))
+        # a header that never ends holds nothing up, nor for long
+        with socket.create_connection(("127.0.0.1", direct), 5) as s:
+            s.sendall(head[:20])
+            assert control.curl(f"{EST}/cacerts")[0] == 200
+            s.settimeout(7)
+            assert s.recv(1) == b""
+    finally:
+        gw.stop()
+        control.close()
+
+
 def test_the_rate_of_an_address_holds_for_what_is_passed(world):
     gw = world.gateway("rate", address_rate=5)
     try:
