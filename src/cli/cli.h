@@ -119,6 +119,15 @@ void cli_table(const json_t *items, const struct cli_column *columns, size_t n,
 /* "name: value" lines of one object. */
 void cli_fields(const json_t *object, const struct cli_column *rows, size_t n);
 /**
+ * cli_show() - one answer of the API, whole as JSON or a list of it as a table
+ * @target:  what to GET
+ * @field:   the list
+ * @nothing: text for a list that is empty
+ */
+DVT_MUST_USE enum dvt_code cli_show(struct cli *c, const char *target,
+    const char *field, const struct cli_column *columns, size_t n,
+    const char *nothing, struct dvt_err *err);
+/**
  * cli_none() - what a list that is empty says
  * @what: "No device"
  * @keys: @n options that filter; the first argument filters as well

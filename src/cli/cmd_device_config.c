@@ -155,21 +155,13 @@ cmd_device_config_list(struct cli *c, struct dvt_err *err)
 	    {"FAILED",    "failed",          CLI_TEXT  },
 	};
 	struct dvt_buf at;
-	json_t *answer;
 	enum dvt_code rc;
 
 	config_target(&at, c->arg[0], NULL);
-	rc = cli_call(c, "GET", dvt_buf_str(&at), NULL, &answer, err);
+	rc = cli_show(c, dvt_buf_str(&at), "items", columns, DVT_COUNT(columns),
+	    "No value.", err);
 	dvt_buf_fini(&at);
-	if (rc != DVT_OK)
-		return rc;
-	if (c->json)
-		cli_print_json(answer);
-	else
-		cli_table(json_object_get(answer, "items"), columns,
-		    DVT_COUNT(columns), "No value.");
-	json_decref(answer);
-	return DVT_OK;
+	return rc;
 }
 
 /* The ciphertext: nobody but the device can open it. */

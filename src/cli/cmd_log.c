@@ -86,7 +86,6 @@ cmd_logs_counts(struct cli *c, struct dvt_err *err)
 	};
 	static const char *const keys[] = {
 	    "since", "gateway", "serial", "model", "limit"}; /* last */
-	json_t *answer = NULL;
 	char none[CLI_NONE];
 	struct dvt_buf at;
 	enum dvt_code rc;
@@ -95,15 +94,10 @@ cmd_logs_counts(struct cli *c, struct dvt_err *err)
 	dvt_buf_puts(&at, "/v1/handshakes/counts");
 	for (size_t i = 0; i < DVT_COUNT(keys); i++)
 		cli_query(&at, keys[i], cli_opt(c, keys[i]));
-	rc = cli_call(c, "GET", dvt_buf_str(&at), NULL, &answer, err);
-	if (rc == DVT_OK && c->json)
-		cli_print_json(answer);
-	else if (rc == DVT_OK)
-		cli_table(json_object_get(answer, "items"), columns,
-		    DVT_COUNT(columns),
-		    cli_none(c, "No handshake counted", keys,
-			DVT_COUNT(keys) - 1, "No handshake counted.", none));
-	json_decref(answer);
+	rc = cli_show(c, dvt_buf_str(&at), "items", columns, DVT_COUNT(columns),
+	    cli_none(c, "No handshake counted", keys, DVT_COUNT(keys) - 1,
+		"No handshake counted.", none),
+	    err);
 	dvt_buf_fini(&at);
 	return rc;
 }

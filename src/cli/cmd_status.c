@@ -98,23 +98,15 @@ cmd_machine_show(struct cli *c, struct dvt_err *err)
 	    {"WHY",    "why",    CLI_TEXT},
 	};
 	struct dvt_buf at;
-	json_t *answer;
 	enum dvt_code rc;
 
 	dvt_buf_init(&at, DVT_URI_MAX);
 	dvt_buf_puts(&at, "/v1/machines/");
 	cli_segment(&at, c->arg[0]);
-	rc = cli_call(c, "GET", dvt_buf_str(&at), NULL, &answer, err);
+	rc = cli_show(c, dvt_buf_str(&at), "edges", columns, DVT_COUNT(columns),
+	    "No edge.", err);
 	dvt_buf_fini(&at);
-	if (rc != DVT_OK)
-		return rc;
-	if (c->json)
-		cli_print_json(answer);
-	else
-		cli_table(json_object_get(answer, "edges"), columns,
-		    DVT_COUNT(columns), "No edge.");
-	json_decref(answer);
-	return DVT_OK;
+	return rc;
 }
 
 enum dvt_code

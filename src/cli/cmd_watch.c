@@ -8,25 +8,6 @@
 
 #define WAIT_S 25 /* an answer to GET /v1/events may take */
 
-/* One page of @target as a table, or as JSON. */
-static enum dvt_code
-page(struct cli *c, const char *target, const struct cli_column *columns,
-    size_t n, const char *nothing, struct dvt_err *err)
-{
-	json_t *answer;
-	enum dvt_code rc = cli_call(c, "GET", target, NULL, &answer, err);
-
-	if (rc != DVT_OK)
-		return rc;
-	if (c->json)
-		cli_print_json(answer);
-	else
-		cli_table(
-		    json_object_get(answer, "items"), columns, n, nothing);
-	json_decref(answer);
-	return DVT_OK;
-}
-
 enum dvt_code
 cmd_logs_device(struct cli *c, struct dvt_err *err)
 {
@@ -53,7 +34,7 @@ cmd_logs_device(struct cli *c, struct dvt_err *err)
 		    strcmp(keys[i], "device-type") == 0 ? "device_type"
 							: keys[i],
 		    cli_opt(c, keys[i]));
-	rc = page(c, dvt_buf_str(&at), columns, DVT_COUNT(columns),
+	rc = cli_show(c, dvt_buf_str(&at), "items", columns, DVT_COUNT(columns),
 	    cli_none(c, "No handshake recorded", keys, DVT_COUNT(keys) - 1,
 		"No handshake recorded.", none),
 	    err);
@@ -157,8 +138,8 @@ cmd_alert_list(struct cli *c, struct dvt_err *err)
 	    {"DETAIL",   "detail",   CLI_TEXT  },
 	};
 
-	return page(
-	    c, "/v1/alerts", columns, DVT_COUNT(columns), "No alert.", err);
+	return cli_show(c, "/v1/alerts", "items", columns, DVT_COUNT(columns),
+	    "No alert.", err);
 }
 
 enum dvt_code

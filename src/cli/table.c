@@ -126,6 +126,24 @@ cli_cell(const json_t *object, const char *field, enum cli_form form, char *out,
 	return out;
 }
 
+enum dvt_code
+cli_show(struct cli *c, const char *target, const char *field,
+    const struct cli_column *columns, size_t n, const char *nothing,
+    struct dvt_err *err)
+{
+	json_t *answer;
+	enum dvt_code rc = cli_call(c, "GET", target, NULL, &answer, err);
+
+	if (rc != DVT_OK)
+		return rc;
+	if (c->json)
+		cli_print_json(answer);
+	else
+		cli_table(json_object_get(answer, field), columns, n, nothing);
+	json_decref(answer);
+	return DVT_OK;
+}
+
 const char *
 cli_none(const struct cli *c, const char *what, const char *const *keys,
     size_t n, const char *otherwise, char out[CLI_NONE])

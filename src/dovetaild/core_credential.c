@@ -6,6 +6,7 @@
 #include "dovetaild/core_priv.h"
 #include "dovetaild/core_rotation.h"
 #include "pki/key.h"
+#include "proto/feed.h"
 #include "store/authority.h"
 #include "store/credential.h"
 #include "store/device.h"
@@ -202,4 +203,25 @@ core_confirm(
 		rc = core_config_unlock(
 		    c, cred->owner, NULL, "the new key is in use", err);
 	return rc;
+}
+
+enum dvt_code
+core_deny_superseded(
+    struct core *c, const struct dvt_row_credential *row, struct dvt_err *err)
+{
+	json_t *body;
+	enum dvt_code rc = dvt_store_credential_denied(
+	    core_tx(c), row->fingerprint, core_now(c).wall_s, err);
+
+	if (rc == DVT_OK)
+		rc = core_audit(
+		    c, "core", "certificate.deny", row->owner, NULL, err);
+	if (rc != DVT_OK || row->owner_kind != DVT_OWNER_DEVICE)
+		return rc;
+	body = json_pack("{s:s, s:s, s:I}", "reason",
+	    dvt_deny_reason_name(DVT_DENY_SUPERSEDED), "device", row->owner,
+	    "not_after", (json_int_t)row->not_after);
+	rc = core_feed_set(c, "deny", row->fingerprint, "", body, NULL, err);
+	json_decref(body);
+	return rc == DVT_OK ? core_feed_device(c, row->owner, err) : rc;
 }

@@ -2,6 +2,7 @@
 /* Actions on many devices, in slices. */
 #include "dovetaild/core_rotation_priv.h"
 
+#include "dovetaild/core_owner.h"
 #include "proto/feed.h"
 #include "store/credential.h"
 #include "store/gate.h"
@@ -154,25 +155,6 @@ core_act_hold_end(struct core *c, struct core_act *a, struct dvt_err *err)
 	return rc;
 }
 
-static enum dvt_code
-deny(struct core *c, const struct dvt_row_credential *row, struct dvt_err *err)
-{
-	json_t *body = json_pack("{s:s, s:s, s:I}", "reason",
-	    dvt_deny_reason_name(DVT_DENY_SUPERSEDED), "device", row->owner,
-	    "not_after", (json_int_t)row->not_after);
-	enum dvt_code rc = core_feed_set(
-	    c, "deny", row->fingerprint, "", body, NULL, err);
-
-	json_decref(body);
-	if (rc == DVT_OK)
-		rc = dvt_store_credential_denied(
-		    core_tx(c), row->fingerprint, core_now(c).wall_s, err);
-	if (rc == DVT_OK)
-		rc = core_audit(
-		    c, "core", "certificate.deny", row->owner, NULL, err);
-	return rc == DVT_OK ? core_feed_device(c, row->owner, err) : rc;
-}
-
 enum dvt_code
 core_act_deny_old(struct core *c, struct core_act *a, struct dvt_err *err)
 {
@@ -183,7 +165,7 @@ core_act_deny_old(struct core *c, struct core_act *a, struct dvt_err *err)
 	    &n, err);
 
 	for (size_t i = 0; rc == DVT_OK && i < n; i++)
-		rc = deny(c, &rows[i], err);
+		rc = core_deny_superseded(c, &rows[i], err);
 	a->again = n == ROTATION_SLICE;
 	return rc == DVT_OK ? core_rot_position(c, a->r->row.id, err) : rc;
 }

@@ -73,4 +73,8 @@ DVT_MUST_USE enum dvt_code core_issue_record(
 DVT_MUST_USE enum dvt_code core_confirm(
     struct core *c, const struct dvt_row_credential *cred, struct dvt_err *err);
 
+/* Superseded, and its hold is over: edges refuse it from now on. */
+DVT_MUST_USE enum dvt_code core_deny_superseded(
+    struct core *c, const struct dvt_row_credential *row, struct dvt_err *err);
+
 #endif

@@ -33,17 +33,11 @@ static enum dvt_code
 trust_facts(struct core *c, const struct core_rot *r, const char *id,
     struct dvt_assignment_facts *f, struct dvt_err *err)
 {
-	struct dvt_row_trust_state state;
 	struct dvt_row_chain_seen *seen;
-	const char *anchors = NULL;
+	const char *anchors;
 	size_t n;
-	enum dvt_code rc = dvt_store_trust_state_get(
-	    core_tx(c), core_arena(c), id, &state, err);
+	enum dvt_code rc = core_trust_of(c, id, &anchors, err);
 
-	if (rc == DVT_OK)
-		rc = core_trust_resolve(c, state.digest, &anchors, err);
-	else if (rc == DVT_E_ABSENT)
-		rc = DVT_OK;
 	if (rc == DVT_OK)
 		rc = dvt_store_chain_seen(
 		    core_tx(c), core_arena(c), id, &seen, &n, err);

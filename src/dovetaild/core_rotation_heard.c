@@ -21,15 +21,9 @@ core_rotation_checkin(struct core *c, const char *device,
 {
 	struct core_asg_event e = {
 	    .event = DVT_EV_CHECKIN, .certificate = certificate};
-	struct dvt_row_trust_state state;
-	const char *anchors;
-	enum dvt_code rc = dvt_store_trust_state_get(
-	    core_tx(c), core_arena(c), device, &state, err);
+	const char *anchors; /* found out, and kept with its digest */
+	enum dvt_code rc = core_trust_of(c, device, &anchors, err);
 
-	if (rc == DVT_OK)
-		rc = core_trust_resolve(c, state.digest, &anchors, err);
-	else if (rc == DVT_E_ABSENT)
-		rc = DVT_OK;
 	if (rc == DVT_OK)
 		core_rotation_wake(c);
 	return rc == DVT_OK ? core_asg_event(c, device, &e, err) : rc;

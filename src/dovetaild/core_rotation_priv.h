@@ -135,6 +135,9 @@ DVT_MUST_USE enum dvt_code core_rot_position(
  * NULL: unknown. JSON list in the turn's arena. */
 DVT_MUST_USE enum dvt_code core_trust_resolve(struct core *c,
     const char *digest, const char **anchors, struct dvt_err *err);
+/* The same of what a device has told last; it may have told nothing. */
+DVT_MUST_USE enum dvt_code core_trust_of(struct core *c, const char *device,
+    const char **anchors, struct dvt_err *err);
 /* Is this fingerprint in a JSON list of them? */
 bool core_trust_has(const char *anchors, const char *fingerprint);
 

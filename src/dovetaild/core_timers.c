@@ -4,6 +4,7 @@
 #include "dovetaild/core_deadline.h"
 #include "dovetaild/core_gateway.h"
 #include "dovetaild/core_outbound.h"
+#include "dovetaild/core_owner.h"
 #include "dovetaild/core_priv.h"
 #include "dovetaild/core_rotation.h"
 #include "proto/feed.h"
@@ -45,19 +46,6 @@ expire(struct core *c, void *ctx, struct dvt_err *err)
 	return rc;
 }
 
-static enum dvt_code
-deny(struct core *c, const struct dvt_row_credential *row, struct dvt_err *err)
-{
-	json_t *body = json_pack("{s:s, s:s, s:I}", "reason",
-	    dvt_deny_reason_name(DVT_DENY_SUPERSEDED), "device", row->owner,
-	    "not_after", (json_int_t)row->not_after);
-	enum dvt_code rc = core_feed_set(
-	    c, "deny", row->fingerprint, "", body, NULL, err);
-
-	json_decref(body);
-	return rc == DVT_OK ? core_feed_device(c, row->owner, err) : rc;
-}
-
 /* Superseded, and its hold is over: edges refuse it from now on. */
 static enum dvt_code
 end_holds(struct core *c, void *ctx, struct dvt_err *err)
@@ -68,15 +56,8 @@ end_holds(struct core *c, void *ctx, struct dvt_err *err)
 	    core_arena(c), core_now(c).wall_s, SLICE, &rows, &n, err);
 
 	(void)ctx;
-	for (size_t i = 0; rc == DVT_OK && i < n; i++) {
-		rc = dvt_store_credential_denied(
-		    core_tx(c), rows[i].fingerprint, core_now(c).wall_s, err);
-		if (rc == DVT_OK)
-			rc = core_audit(c, "core", "certificate.deny",
-			    rows[i].owner, NULL, err);
-		if (rc == DVT_OK && rows[i].owner_kind == DVT_OWNER_DEVICE)
-			rc = deny(c, &rows[i], err);
-	}
+	for (size_t i = 0; rc == DVT_OK && i < n; i++)
+		rc = core_deny_superseded(c, &rows[i], err);
 	return rc;
 }
 

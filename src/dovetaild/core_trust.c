@@ -14,6 +14,20 @@
 
 #define ROOTS_TRIED 12 /* 4,095 digests at most, for a digest never seen */
 
+enum dvt_code
+core_trust_of(struct core *c, const char *device, const char **anchors,
+    struct dvt_err *err)
+{
+	struct dvt_row_trust_state state;
+	enum dvt_code rc = dvt_store_trust_state_get(
+	    core_tx(c), core_arena(c), device, &state, err);
+
+	*anchors = NULL;
+	if (rc == DVT_OK)
+		return core_trust_resolve(c, state.digest, anchors, err);
+	return rc == DVT_E_ABSENT ? DVT_OK : rc;
+}
+
 bool
 core_trust_has(const char *anchors, const char *fingerprint)
 {
