@@ -117,7 +117,8 @@ struct dovetail_keys {
 	    const char *want, char uri[DOVETAIL_KEY_URI],
 	    struct dovetail_error *err);
 	/* For signatures and TLS; the library frees it. It may refer to
-	 * hardware. DOVETAIL_ABSENT. */
+	 * hardware. DOVETAIL_ABSENT; a store that is away, locked or busy is
+	 * asked again at the next start, and its key is not given up. */
 	enum dovetail_code (*open)(void *ctx, const char *uri,
 	    struct evp_pkey_st **key, struct dovetail_error *err);
 	/* Gone for good; DOVETAIL_OK also when it was not there. */

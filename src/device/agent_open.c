@@ -146,6 +146,7 @@ leave_unread(
     struct dvt_agent *a, struct shelf *s, int64_t n, const struct dvt_err *why)
 {
 	s->why = *why;
+	s->why.code = DVT_E_SYSTEM;
 	if (is_unread(s, n) || s->unread_n == DVT_GENERATIONS_MAX)
 		return;
 	s->unread[s->unread_n++] = n;

@@ -252,6 +252,19 @@ missing_is_damage(enum dvt_code rc)
 	return rc == DVT_E_ABSENT ? DVT_E_INPUT : rc;
 }
 
+/*
+ * A key file that is not there, or holds no key, is damage. What a store of
+ * keys says is none: it may be away, locked or busy, and come back.
+ */
+static enum dvt_code
+code_of_key(const char *uri, enum dvt_code rc)
+{
+	if (rc == DVT_OK || rc == DVT_E_INPUT || rc == DVT_E_CONFLICT)
+		return rc;
+	return rc == DVT_E_ABSENT && dvt_keys_is(uri, "file") ? DVT_E_INPUT
+							      : DVT_E_SYSTEM;
+}
+
 static enum dvt_code
 load_checked(const struct dvt_agent_env *env,
     const struct dvt_generation_meta *meta, struct dvt_agent_credential *out,
@@ -265,7 +278,7 @@ load_checked(const struct dvt_agent_env *env,
 		return missing_is_damage(rc);
 	rc = env->keys->open(env->keys_ctx, meta->key_uri, &out->key, err);
 	if (rc != DVT_OK)
-		return missing_is_damage(rc);
+		return code_of_key(meta->key_uri, rc);
 	dvt_x509_fingerprint(out->chain.cert[0], leaf);
 	if (strcmp(leaf, meta->leaf) != 0)
 		return dvt_fail(err, DVT_E_CONFLICT,
@@ -428,8 +441,9 @@ dvt_generation_remake(const struct dvt_agent_env *env, int64_t number,
 		rc = dvt_generation_get_key_uri(
 		    env, number, meta->key_uri, err);
 	if (rc == DVT_OK)
-		rc = env->keys->open(
-		    env->keys_ctx, meta->key_uri, &out->key, err);
+		rc = code_of_key(
+		    meta->key_uri, env->keys->open(env->keys_ctx, meta->key_uri,
+				       &out->key, err));
 	if (rc == DVT_OK)
 		rc = dvt_key_matches(out->key, out->chain.cert[0], err);
 	if (rc != DVT_OK) {
@@ -439,6 +453,22 @@ dvt_generation_remake(const struct dvt_agent_env *env, int64_t number,
 	dvt_x509_fingerprint(out->chain.cert[0], meta->leaf);
 	out->generation = number;
 	return DVT_OK;
+}
+
+/* Its key is in a store that does not give it now. */
+static bool
+is_key_away(const struct dvt_agent_env *env, int64_t number)
+{
+	struct dvt_generation_meta meta;
+	EVP_PKEY *key = NULL;
+	enum dvt_code rc;
+
+	if (get_meta(env, number, &meta, NULL) != DVT_OK ||
+	    dvt_keys_is(meta.key_uri, "file"))
+		return false;
+	rc = env->keys->open(env->keys_ctx, meta.key_uri, &key, NULL);
+	EVP_PKEY_free(key);
+	return code_of_key(meta.key_uri, rc) == DVT_E_SYSTEM;
 }
 
 bool
@@ -458,7 +488,7 @@ dvt_generation_is_unreadable(const struct dvt_agent_env *env, int64_t number)
 		dvt_buf_cleanse(&b);
 		dvt_buf_fini(&b);
 	}
-	return bad;
+	return bad || is_key_away(env, number);
 }
 
 enum dvt_code

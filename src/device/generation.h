@@ -50,7 +50,8 @@ DVT_MUST_USE enum dvt_code dvt_generation_list(const struct dvt_agent_env *env,
  *
  * Return: DVT_OK; DVT_E_ABSENT (no such, or no meta.json yet); DVT_E_INPUT
  *         or DVT_E_CONFLICT (damaged, key and leaf do not match);
- *         DVT_E_SYSTEM.
+ *         DVT_E_SYSTEM (the disk; a store of keys that has it not, or not
+ *         now).
  */
 DVT_MUST_USE enum dvt_code dvt_generation_load(const struct dvt_agent_env *env,
     int64_t number, struct dvt_agent_credential *out,
@@ -96,8 +97,8 @@ DVT_MUST_USE enum dvt_code dvt_generation_remake(
     struct dvt_agent_credential *out, struct dvt_generation_meta *meta,
     struct dvt_err *err);
 
-/* A file of it is there and does not come off the disk (EIO, EACCES): that says
- * nothing of what is in it. */
+/* A file of it is there and does not come off the disk (EIO, EACCES), or a
+ * store does not give its key now: that says nothing of what is in it. */
 bool dvt_generation_is_unreadable(
     const struct dvt_agent_env *env, int64_t number);
 

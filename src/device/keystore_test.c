@@ -23,7 +23,8 @@ struct vault {
 	struct dvt_keys_mem *mem;
 	char label[VAULT_N][DVT_KEY_URI_MAX + 1]; /* [n] is "vault:n" */
 	unsigned made, wiped;
-	bool full; /* no room for one more */
+	bool full;          /* no room for one more */
+	enum dvt_code away; /* what opening comes to; DVT_OK: it is there */
 };
 
 static int
@@ -66,6 +67,8 @@ vault_open(void *ctx, const char *uri, EVP_PKEY **out, struct dvt_err *err)
 {
 	struct vault *v = ctx;
 
+	if (dvt_keys_is(uri, "vault") && v->away != DVT_OK)
+		return dvt_fail(err, v->away, "vault: away");
 	if (dvt_keys_is(uri, "vault"))
 		return dvt_keys_mem_table.open(v->mem, uri, out, err);
 	return dvt_keyfile_table.open(v->files, uri, out, err);
@@ -222,6 +225,44 @@ promise_5_no_cut_leaves_a_key_without_its_name(void **state)
 	assert_in_range(points, 60, 1000);
 }
 
+/* A token that is not plugged in, a store that is locked: no damage. */
+static void
+a_store_that_is_away_costs_no_generation(void **state)
+{
+	static const enum dvt_code codes[] = {DVT_E_ABSENT, DVT_E_LATER,
+	    DVT_E_BUSY, DVT_E_AUTH, DVT_E_DENIED, DVT_E_SYSTEM};
+	struct testworld *w = *state;
+	struct dvt_err err;
+
+	testworld_on(w);
+	testworld_ask_renew(w, "r2-renew");
+	assert_true(testworld_run(w, HOUR_S, testworld_is_renewed));
+	testworld_off(w);
+	for (size_t i = 0; i < 2 * DVT_COUNT(codes); i++) {
+		bool alone = i >= DVT_COUNT(codes);
+
+		if (i == DVT_COUNT(codes)) /* the predecessor is gone */
+			assert_int_equal(dvt_memfs.unlink(w->disk,
+					     "generations/1/key.pem", NULL),
+			    DVT_OK);
+		vault.away = codes[i % DVT_COUNT(codes)];
+		assert_int_equal(
+		    testworld_try_on(w, &err), alone ? DVT_E_SYSTEM : DVT_OK);
+		if (!alone) {
+			assert_int_equal(generation(w), 1);
+			(void)testworld_run(w, 200, NULL);
+			testworld_off(w);
+		}
+		vault.away = DVT_OK;
+		testworld_on(w);
+		assert_int_equal(generation(w), 2);
+		testworld_check_works(w, "the store is back");
+		(void)testworld_run(w, 100, NULL);
+		testworld_off(w);
+	}
+	assert_int_equal(vault.wiped, 0);
+}
+
 static void
 a_damaged_name_is_no_key(void **state)
 {
@@ -265,6 +306,8 @@ main(void)
 	    cmocka_unit_test_setup_teardown(
 		promise_5_no_cut_leaves_a_key_without_its_name, setup,
 		teardown),
+	    cmocka_unit_test_setup_teardown(
+		a_store_that_is_away_costs_no_generation, setup, teardown),
 	    cmocka_unit_test_setup_teardown(
 		a_damaged_name_is_no_key, setup, teardown),
 	};
