@@ -151,27 +151,6 @@ handshake_failed(struct gw_conn *c, int why, int sys)
 		gw_conn_drop(c);
 }
 
-/*
- * The ticket that ends a TLS 1.3 handshake need not travel by itself: it goes
- * with the first bytes to the client, with the end, or after 200 ms.
- */
-void
-gw_conn_cork(struct gw_conn *c, bool on)
-{
-	int value = on;
-
-	c->corked = on;
-	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_CORK, &value, sizeof(value));
-}
-
-/* Our flight is out; TLS 1.2 ends with one that the client waits for. */
-static bool
-may_cork(const struct gw_conn *c)
-{
-	return !c->corked && SSL_version(c->ssl) >= TLS1_3_VERSION &&
-	       dvt_edge_peer(c->ssl)->shown;
-}
-
 /* Denied, whether it has just shaken hands or long ago. */
 static void
 cut(struct gw_conn *c, enum dvt_hs_reason reason)
@@ -213,8 +192,6 @@ handshake(struct gw_conn *c)
 	why = SSL_get_error(c->ssl, n);
 	if (why == SSL_ERROR_WANT_READ) {
 		dvt_watch_want(c->watch, DVT_READ);
-		if (may_cork(c))
-			gw_conn_cork(c, true);
 	} else if (why == SSL_ERROR_WANT_WRITE) {
 		dvt_watch_want(c->watch, DVT_WRITE);
 	} else {

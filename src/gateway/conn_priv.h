@@ -58,7 +58,6 @@ struct gw_conn {
 	bool more;     /* TLS holds bytes of which no descriptor will tell */
 	size_t read_n; /* bytes of the client in this turn */
 	struct dvt_defer *again; /* to read them; NULL until needed */
-	bool corked;   /* the kernel holds small writes back for more */
 	bool unlisted; /* let in by name while the control plane was away */
 	struct gw_pending to_up, to_client;
 	struct dvt_timer *stall; /* NULL until something waited once */
@@ -71,7 +70,6 @@ struct gw_conn {
 };
 
 /* conn.c */
-void gw_conn_cork(struct gw_conn *c, bool on);
 void gw_conn_unlink(struct gw_conn *c);
 void gw_conn_on_client(void *conn, unsigned ready);
 void gw_conn_on_upstream(void *conn, unsigned ready);

@@ -8,6 +8,8 @@
 #include <openssl/err.h>
 
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -65,6 +67,15 @@ up_write(struct gw_conn *c, const uint8_t *p, size_t n)
 	return c->to_up.n > 0 ? 0 : up_send(c, p, n);
 }
 
+/* Several records leave the kernel together. */
+static void
+cork(int fd, bool on)
+{
+	int value = on;
+
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_CORK, &value, sizeof(value));
+}
+
 /* The same towards the client; each SSL_write() takes a record. */
 static ssize_t
 client_write(struct gw_conn *c, const uint8_t *p, size_t n)
@@ -76,15 +87,15 @@ client_write(struct gw_conn *c, const uint8_t *p, size_t n)
 		return 0;
 	if (c->passed)
 		return plain_send(c->fd, p, n);
-	if (n > GW_RECORD && !c->corked) /* its records go together */
-		gw_conn_cork(c, true);
+	if (n > GW_RECORD)
+		cork(c->fd, true);
 	do {
 		ERR_clear_error();
 		done = SSL_write(c->ssl, p + all, (int)(n - all));
 		all += done > 0 ? (size_t)done : 0;
 	} while (done > 0 && all < n);
-	if (all > 0 && c->corked)
-		gw_conn_cork(c, false);
+	if (n > GW_RECORD)
+		cork(c->fd, false);
 	if (done > 0)
 		return (ssize_t)all;
 	why = SSL_get_error(c->ssl, done);
