@@ -37,8 +37,10 @@ gw_files_fini(struct gw_files *f)
 		pair_fini(&f->pair[i]);
 	for (size_t i = 0; i < f->anchor_n; i++)
 		X509_free(f->anchor[i]);
-	for (size_t i = 0; i < f->crl_n; i++)
+	for (size_t i = 0; i < f->crl_n; i++) {
 		X509_CRL_free(f->crl[i]);
+		dvt_crl_head_fini(&f->crl_head[i]);
+	}
 	dvt_shelf_free(f->denied);
 	*f = (struct gw_files){0};
 }
@@ -100,17 +102,46 @@ anchors_read(struct gw_files *f, struct dvt_span pem, struct dvt_err *err)
 	return DVT_OK;
 }
 
+/* A list of which only the head is read; its entries are asked later. */
 static enum dvt_code
-crls_read(struct gw_files *f, struct dvt_span text, struct dvt_err *err)
+head_check(
+    const struct gw_files *f, const struct dvt_crl_head *h, struct dvt_err *err)
 {
-	size_t n = 0;
-	enum dvt_code rc = dvt_crls_read(
-	    text, GW_CRLS_MAX - f->crl_n, f->crl + f->crl_n, &n, err);
+	struct dvt_crl_entries none = {0};
+	X509_CRL *crl;
+	enum dvt_code rc = dvt_crl_lean(h, &none, &crl, err);
 
-	for (size_t i = 0; rc == DVT_OK && i < n; i++)
-		rc = dvt_crl_check(
-		    f->crl[f->crl_n + i], f->anchor, f->anchor_n, err);
-	f->crl_n += n;
+	if (rc == DVT_OK)
+		rc = dvt_crl_check(crl, f->anchor, f->anchor_n, err);
+	X509_CRL_free(crl);
+	return rc;
+}
+
+static enum dvt_code
+crl_read(void *files, struct dvt_span der, struct dvt_err *err)
+{
+	struct gw_files *f = files;
+	size_t i = f->crl_n++, n;
+	enum dvt_code rc;
+
+	if (gw_revoked_put(f->denied, (uint8_t)i, der, &f->crl_head[i]) ==
+	    DVT_OK)
+		return head_check(f, &f->crl_head[i], err);
+	if ((rc = dvt_crls_read(der, 1, &f->crl[i], &n, err)) != DVT_OK)
+		return rc;
+	return dvt_crl_check(f->crl[i], f->anchor, f->anchor_n, err);
+}
+
+/* The shelf has all it will have, and moves no more. */
+static enum dvt_code
+crls_attach(struct gw_files *f, struct dvt_err *err)
+{
+	enum dvt_code rc = DVT_OK;
+
+	for (size_t i = 0; rc == DVT_OK && i < f->crl_n; i++)
+		if (f->crl_head[i].der.n > 0)
+			rc = gw_revoked_list(dvt_shelf_fd(f->denied),
+			    (uint8_t)i, &f->crl_head[i], &f->crl[i], err);
 	return rc;
 }
 
@@ -157,7 +188,7 @@ take(struct gw_files *f, struct gw_pair *p, enum what what,
 	case CRLS:
 		break;
 	}
-	return crls_read(f, text, err);
+	return dvt_crls_each(text, GW_CRLS_MAX - f->crl_n, crl_read, f, err);
 }
 
 /* Read @path (NULL: nothing) and hand its bytes to one of the above. */
@@ -246,10 +277,12 @@ gw_files_load(const struct gw_settings *s, int64_t now, struct gw_files *out,
 	rc = load_one(out, NULL, ANCHORS, s->client_ca, now, err);
 	for (size_t i = 0; rc == DVT_OK && i < s->pairs_n; i++)
 		rc = pair_load(out, &s->pair[i], now, err);
+	if (rc == DVT_OK)
+		rc = gw_denied_load(s->deny, &out->denied, err);
 	for (size_t i = 0; rc == DVT_OK && i < s->crl_n; i++)
 		rc = load_one(out, NULL, CRLS, s->crl[i], now, err);
 	if (rc == DVT_OK)
-		rc = gw_denied_load(s->deny, &out->denied, err);
+		rc = crls_attach(out, err);
 	for (size_t i = 0; rc == DVT_OK && i < out->pairs_n; i++)
 		staple_judge(out, &out->pair[i], now);
 	if (rc != DVT_OK)

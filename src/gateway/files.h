@@ -6,6 +6,7 @@
 #ifndef DVT_GATEWAY_FILES_H
 #define DVT_GATEWAY_FILES_H
 
+#include "gateway/revoked.h"
 #include "gateway/settings.h"
 #include "pki/chain.h"
 #include "proto/feed_report.h"
@@ -35,9 +36,11 @@ struct gw_files {
 	X509 *anchor[GW_CLIENT_CA];
 	size_t anchor_n;
 	X509_CRL *crl[GW_CRLS_MAX];
+	/* of those whose entries are in @denied; else its der is empty */
+	struct dvt_crl_head crl_head[GW_CRLS_MAX];
 	size_t crl_n;
 	int max_depth;            /* as dvt_verify.max_depth */
-	struct dvt_shelf *denied; /* of the deny file, never NULL */
+	struct dvt_shelf *denied; /* by the deny file and lists, never NULL */
 };
 
 void gw_files_fini(struct gw_files *f); /* NULL-safe; empty afterwards */
@@ -68,13 +71,14 @@ const char *gw_files_doubt(const struct gw_files *f, int64_t now, size_t i,
 
 /* --- files_wire.c: to a worker, keys included --- */
 
-/* CRLs come first, in pieces, each one message's fields. */
+/* CRLs that are kept whole come first, in pieces, each one message's fields. */
 struct gw_crl_parts {
 	struct dvt_buf der[GW_CRLS_MAX];
 	size_t n;
 };
 struct dvt_fields;
-/* Bytes of list @i from @from on as a message; how many; 0: no more. */
+/* Bytes of list @i from @from on as a message; how many; 0: no more, or its
+ * entries are in the shelf. */
 size_t gw_crl_part_put(
     const struct gw_files *f, size_t i, size_t from, struct dvt_buf *out);
 DVT_MUST_USE enum dvt_code gw_crl_part_get(

@@ -53,9 +53,20 @@ write_pair(const char *name, const struct testca *of)
 	dvt_buf_fini(&pem);
 }
 
-/* A list of @n serials that ended @late seconds ago. */
+static struct dvt_span
+serial_of(size_t i, uint8_t out[16])
+{
+	const uint8_t serial[16] = {1, 0, 0, (uint8_t)(i >> 16),
+	    (uint8_t)(i >> 8), (uint8_t)i, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7};
+
+	memcpy(out, serial, sizeof(serial));
+	return (struct dvt_span){out, sizeof(serial)};
+}
+
+/* A list of @n serials that ended @late seconds ago; with @back the last is
+ * taken back, which has to be read whole. */
 static void
-write_crl(const char *name, size_t n, int64_t late)
+write_list(const char *name, size_t n, int64_t late, bool back)
 {
 	struct dvt_crl *c;
 	struct dvt_buf der, pem;
@@ -66,12 +77,11 @@ write_crl(const char *name, size_t n, int64_t late)
 			     TESTCA_NOW - late, &c, NULL),
 	    DVT_OK);
 	for (size_t i = 0; i < n; i++) {
-		uint8_t serial[16] = {1, 0, 0, (uint8_t)(i >> 16),
-		    (uint8_t)(i >> 8), (uint8_t)i, 7, 7, 7, 7, 7, 7, 7, 7, 7,
-		    7};
+		uint8_t serial[16];
 
-		dvt_crl_add(c, (struct dvt_span){serial, sizeof(serial)},
-		    TESTCA_NOW - 9999, DVT_CRL_UNSPECIFIED);
+		dvt_crl_add(c, serial_of(i, serial), TESTCA_NOW - 9999,
+		    back && i + 1 == n ? (enum dvt_crl_reason)8
+				       : DVT_CRL_UNSPECIFIED);
 	}
 	assert_int_equal(dvt_crl_finish(c, devices.key, &der, NULL), DVT_OK);
 	dvt_crl_free(c);
@@ -79,6 +89,28 @@ write_crl(const char *name, size_t n, int64_t late)
 	write_file(name, dvt_buf_span(&pem));
 	dvt_buf_fini(&der);
 	dvt_buf_fini(&pem);
+}
+
+static void
+write_crl(const char *name, size_t n, int64_t late)
+{
+	write_list(name, n, late, false);
+}
+
+/* Does it name the number @i of these lists? */
+static bool
+names(X509_CRL *crl, size_t i)
+{
+	uint8_t serial[16];
+	ASN1_INTEGER *number = ASN1_INTEGER_new();
+	X509_REVOKED *found;
+	bool yes;
+
+	assert_int_equal(
+	    ASN1_STRING_set(number, serial_of(i, serial).p, 16), 1);
+	yes = X509_CRL_get0_by_serial(crl, &found, number) == 1;
+	ASN1_INTEGER_free(number);
+	return yes;
 }
 
 static enum dvt_code
@@ -113,13 +145,16 @@ a_worker_gets_what_the_files_say(void **state)
 	size_t messages = 0;
 
 	(void)state;
-	write_crl("big.crl", 130000, -9999); /* 4.4 MB: two messages */
+	write_list("big.crl", 130000, -9999, true); /* two messages */
+	write_list("one.crl", 1, -9999, true);
+	write_crl("many.crl", 30000, -9999); /* in the shelf */
 	write_crl("small.crl", 1, -9999);
 	assert_int_equal(
-	    load(BASE "crl = big.crl small.crl\nverify-depth = 0\n"
-		      "[credential more]\ncertificate = other.pem\n"
-		      "key = other.key\nnames = a.example *.b.example\n"
-		      "root = root.pem\n",
+	    load(BASE
+		"crl = many.crl big.crl small.crl one.crl\nverify-depth = 0\n"
+		"[credential more]\ncertificate = other.pem\n"
+		"key = other.key\nnames = a.example *.b.example\n"
+		"root = root.pem\n",
 		&f, NULL),
 	    DVT_OK);
 	dvt_buf_init(&body, DVT_IPC_BODY_MAX);
@@ -152,11 +187,17 @@ a_worker_gets_what_the_files_say(void **state)
 	assert_int_equal(X509_cmp(got.pair[1].chain.cert[0], other.cert), 0);
 	assert_true(dvt_key_same(got.pair[1].key, other.key));
 	assert_int_equal(got.anchor_n, 1);
-	assert_int_equal(got.crl_n, 2);
-	assert_int_equal(dvt_crl_count(got.crl[0]), 130000);
-	assert_int_equal(dvt_crl_count(got.crl[1]), 1);
+	assert_int_equal(got.crl_n, 4);
+	gw_files_fini(&f); /* what was got stands by itself */
+	assert_int_equal(dvt_crl_count(got.crl[1]), 130000);
+	assert_int_equal(dvt_crl_count(got.crl[3]), 1);
+	assert_true(names(got.crl[0], 0) && names(got.crl[0], 29999));
+	assert_false(names(got.crl[0], 30000));
+	assert_true(names(got.crl[1], 129998) && !names(got.crl[1], 130000));
+	assert_true(names(got.crl[2], 0) && !names(got.crl[2], 1));
+	for (size_t i = 0; i < got.crl_n; i++)
+		assert_int_equal(X509_CRL_verify(got.crl[i], devices.key), 1);
 	gw_files_fini(&got);
-	gw_files_fini(&f);
 	dvt_buf_fini(&body);
 }
 

@@ -13,18 +13,30 @@
 
 /* --- lists --- */
 
+/* Those that are kept whole are counted by themselves. */
+static size_t
+wholes_before(const struct gw_files *f, size_t i)
+{
+	size_t n = 0;
+
+	while (i-- > 0)
+		n += f->crl_head[i].der.n == 0;
+	return n;
+}
+
 size_t
 gw_crl_part_put(
     const struct gw_files *f, size_t i, size_t from, struct dvt_buf *out)
 {
 	uint8_t *der = NULL;
-	int n = i < f->crl_n ? i2d_X509_CRL(f->crl[i], &der) : 0;
+	bool whole = i < f->crl_n && f->crl_head[i].der.n == 0;
+	int n = whole ? i2d_X509_CRL(f->crl[i], &der) : 0;
 	size_t part = n > 0 && (size_t)n > from ? (size_t)n - from : 0;
 
 	if (part > GW_CRL_PART)
 		part = GW_CRL_PART;
 	if (part > 0) {
-		dvt_put_u64(out, i);
+		dvt_put_u64(out, wholes_before(f, i));
 		dvt_put_bytes(out, (struct dvt_span){der + from, part});
 	}
 	OPENSSL_free(der);
@@ -56,19 +68,53 @@ gw_crl_parts_fini(struct gw_crl_parts *parts)
 		dvt_buf_fini(&parts->der[--parts->n]);
 }
 
-static enum dvt_code
-crls_get(struct gw_crl_parts *parts, struct gw_files *out, struct dvt_err *err)
+static void
+crls_put(const struct gw_files *f, struct dvt_buf *out)
 {
+	dvt_put_count(out, f->crl_n);
+	for (size_t i = 0; i < f->crl_n; i++) {
+		const struct dvt_crl_head *h = &f->crl_head[i];
+
+		dvt_put_bytes(out, dvt_buf_span(&h->der)); /* none: whole */
+		dvt_put_bytes(out, (struct dvt_span){h->digest, h->digest_n});
+	}
+}
+
+static void
+head_get(struct dvt_fields *in, struct dvt_crl_head *out)
+{
+	struct dvt_span der = dvt_get_bytes(in, DVT_CRL_HEAD_MAX);
+	struct dvt_span digest = dvt_get_bytes(in, sizeof(out->digest));
+
+	dvt_buf_init(&out->der, DVT_CRL_HEAD_MAX);
+	dvt_buf_put_span(&out->der, der);
+	if (digest.n > 0)
+		memcpy(out->digest, digest.p, digest.n);
+	out->digest_n = digest.n;
+}
+
+static enum dvt_code
+crls_get(struct dvt_fields *in, int denied, struct gw_crl_parts *parts,
+    struct gw_files *out, struct dvt_err *err)
+{
+	size_t n = dvt_get_count(in, GW_CRLS_MAX), whole = 0, one;
 	enum dvt_code rc = DVT_OK;
 
-	for (size_t i = 0; rc == DVT_OK && i < parts->n; i++) {
-		size_t n = 0;
+	for (size_t i = 0; rc == DVT_OK && i < n; i++) {
+		struct dvt_crl_head *h = &out->crl_head[i];
 
-		rc = dvt_crls_read(dvt_buf_span(&parts->der[i]), 1,
-		    &out->crl[out->crl_n], &n, err);
-		out->crl_n += n;
+		out->crl_n++;
+		head_get(in, h);
+		if (h->der.n > 0)
+			rc = gw_revoked_list(
+			    denied, (uint8_t)i, h, &out->crl[i], err);
+		else if (whole < parts->n)
+			rc = dvt_crls_read(dvt_buf_span(&parts->der[whole++]),
+			    1, &out->crl[i], &one, err);
+		else
+			rc = dvt_fail(
+			    err, DVT_E_CONFLICT, "CRL %zu: missing", i);
 	}
-	gw_crl_parts_fini(parts);
 	return rc;
 }
 
@@ -169,17 +215,17 @@ gw_files_put(const struct gw_files *f, struct dvt_buf *out)
 	dvt_put_count(out, f->anchor_n);
 	for (size_t i = 0; i < f->anchor_n; i++)
 		cert_put(f->anchor[i], out);
+	crls_put(f, out);
 }
 
 enum dvt_code
 gw_files_get(struct dvt_fields *in, int denied, struct gw_crl_parts *parts,
     struct gw_files *out, struct dvt_err *err)
 {
-	enum dvt_code rc;
+	enum dvt_code rc = DVT_OK;
 	size_t n;
 
 	*out = (struct gw_files){0};
-	rc = crls_get(parts, out, err);
 	out->max_depth = (int)dvt_get_i64(in);
 	n = dvt_get_count(in, GW_PAIRS_MAX);
 	while (rc == DVT_OK && out->pairs_n < n)
@@ -188,6 +234,9 @@ gw_files_get(struct dvt_fields *in, int denied, struct gw_crl_parts *parts,
 	for (; rc == DVT_OK && out->anchor_n < n; out->anchor_n++)
 		rc = dvt_x509_from_der(dvt_get_bytes(in, DVT_CERT_DER_MAX),
 		    &out->anchor[out->anchor_n], err);
+	if (rc == DVT_OK)
+		rc = crls_get(in, denied, parts, out, err);
+	gw_crl_parts_fini(parts);
 	if (rc == DVT_OK)
 		rc = dvt_fields_end(in, "files", err);
 	if (rc == DVT_OK)

@@ -44,13 +44,14 @@ odd_extension(X509_REVOKED *r, const struct make *m)
 	}
 	if (m->critical) {
 		ASN1_OCTET_STRING *v = ASN1_OCTET_STRING_new();
+		ASN1_OBJECT *id = OBJ_txt2obj("1.2.3.4", 1);
 		X509_EXTENSION *ext;
 
 		assert_int_equal(ASN1_OCTET_STRING_set(v, (void *)"x", 1), 1);
-		ext = X509_EXTENSION_create_by_OBJ(
-		    NULL, OBJ_txt2obj("1.2.3.4", 1), 1, v);
+		ext = X509_EXTENSION_create_by_OBJ(NULL, id, 1, v);
 		assert_int_equal(X509_REVOKED_add_ext(r, ext, -1), 1);
 		X509_EXTENSION_free(ext);
+		ASN1_OBJECT_free(id);
 		ASN1_OCTET_STRING_free(v);
 	}
 	if (m->foreign) {

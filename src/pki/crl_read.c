@@ -31,38 +31,64 @@ from_der(struct dvt_span der, X509_CRL **out, struct dvt_err *err)
 }
 
 enum dvt_code
-dvt_crls_read(struct dvt_span text, size_t max, X509_CRL **out, size_t *n,
-    struct dvt_err *err)
+dvt_crls_each(struct dvt_span text, size_t max,
+    enum dvt_code (*each)(void *arg, struct dvt_span der, struct dvt_err *err),
+    void *arg, struct dvt_err *err)
 {
 	struct dvt_buf der;
 	enum dvt_code rc;
+	size_t n = 0;
 
-	*n = 0;
 	if (text.n > DVT_CRL_DER_MAX)
 		return dvt_fail(err, DVT_E_LIMIT, "CRL: %zu bytes, at most %d",
 		    text.n, DVT_CRL_DER_MAX);
-	if (text.n > 0 && text.p[0] == 0x30 && max > 0) {
-		rc = from_der(text, &out[0], err);
-		*n = rc == DVT_OK;
-		return rc;
-	}
+	if (text.n > 0 && text.p[0] == 0x30 && max > 0)
+		return each(arg, text, err);
 	dvt_buf_init(&der, DVT_CRL_DER_MAX);
 	while ((rc = dvt_pem_take(&text, DVT_PEM_CRL, &der, err)) == DVT_OK) {
-		if (*n == max)
+		if (n == max)
 			rc = dvt_fail(err, DVT_E_LIMIT, "over %zu CRLs", max);
 		else
-			rc = from_der(dvt_buf_span(&der), &out[*n], err);
+			rc = each(arg, dvt_buf_span(&der), err);
 		if (rc != DVT_OK)
 			break;
-		++*n;
+		n++;
 	}
 	dvt_buf_fini(&der);
-	if (rc == DVT_E_ABSENT && *n > 0)
+	if (rc == DVT_E_ABSENT && n > 0)
 		return DVT_OK;
 	if (rc == DVT_E_ABSENT)
 		return dvt_fail(err, DVT_E_INPUT, "no CRL in it");
-	dvt_err_prefix(err, "CRL %zu", *n + 1);
-	drop(out, n);
+	dvt_err_prefix(err, "CRL %zu", n + 1);
+	return rc;
+}
+
+struct reading {
+	X509_CRL **out;
+	size_t *n;
+};
+
+static enum dvt_code
+read_one(void *arg, struct dvt_span der, struct dvt_err *err)
+{
+	struct reading *r = arg;
+	enum dvt_code rc = from_der(der, &r->out[*r->n], err);
+
+	*r->n += rc == DVT_OK;
+	return rc;
+}
+
+enum dvt_code
+dvt_crls_read(struct dvt_span text, size_t max, X509_CRL **out, size_t *n,
+    struct dvt_err *err)
+{
+	struct reading r = {out, n};
+	enum dvt_code rc;
+
+	*n = 0;
+	rc = dvt_crls_each(text, max, read_one, &r, err);
+	if (rc != DVT_OK)
+		drop(out, n);
 	return rc;
 }
 

@@ -9,6 +9,19 @@
 #include "pki/x509.h"
 
 /**
+ * dvt_crls_each() - the bytes of every CRL of a file
+ * @text: as for dvt_crls_read()
+ * @each: told each as DER, borrowed; ends it all by anything but DVT_OK, not by
+ *        DVT_E_ABSENT
+ *
+ * Return: DVT_OK (at least one, at most @max); DVT_E_INPUT; DVT_E_LIMIT; what
+ *         @each said.
+ */
+DVT_MUST_USE enum dvt_code dvt_crls_each(struct dvt_span text, size_t max,
+    enum dvt_code (*each)(void *arg, struct dvt_span der, struct dvt_err *err),
+    void *arg, struct dvt_err *err);
+
+/**
  * dvt_crls_read() - every CRL of a file
  * @text: PEM blocks "X509 CRL" with words between them, or one CRL as DER; at
  *        most DVT_CRL_DER_MAX bytes

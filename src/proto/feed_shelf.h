@@ -11,7 +11,8 @@ enum {
 	DVT_SHELF_DENY = DVT_SHELF_RARE,
 	DVT_SHELF_DEVICE,
 	DVT_SHELF_OWNER,
-	DVT_SHELF_KEY
+	DVT_SHELF_KEY,
+	DVT_SHELF_REVOKED /* gateway/revoked.h */
 };
 
 /* A record as an entry: what dvt_feed_get() lends out. */

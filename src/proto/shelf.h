@@ -20,7 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define DVT_SHELF_KINDS     4      /* kinds of records, counted apart */
+#define DVT_SHELF_KINDS     5      /* kinds of records, counted apart */
 #define DVT_SHELF_RARE      0      /* of this one, most look-ups find none */
 #define DVT_SHELF_KEY_MAX   512    /* bytes of a key */
 #define DVT_SHELF_VALUE_MAX 262144 /* bytes of a value */
