@@ -187,8 +187,10 @@ gw_admin_start(struct gw_feed *f, struct dvt_err *err)
 {
 	struct dvt_http_listen listen = {
 	    .conns_max = CONNS_MAX,
+	    .pushes = true,
 	    .body_max = BODY_MAX,
 	    .request_ms = REQUEST_MS,
+	    .write_ms = REQUEST_MS,
 	    .answer_ms = RELOAD_MS,
 	};
 	struct gw_admin *a;

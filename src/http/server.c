@@ -101,6 +101,26 @@ on_again(void *arg)
 	accept_pause(l, l->conns >= l->l.conns_max);
 }
 
+/* Whoever holds a place longest and has not asked makes room: who asks at once
+ * is read before as many others could push. */
+static bool
+push_one(struct dvt_http_listener *l)
+{
+	struct http_conn *c;
+
+	if (!l->l.pushes)
+		return false;
+	TAILQ_FOREACH(c, &l->server->conns, next)
+	{
+		if (c->listener == l && c->state < CONN_PARKED)
+			break;
+	}
+	if (c == NULL)
+		return false;
+	http_conn_gone(c, DVT_EDGE_LOCAL);
+	return true;
+}
+
 static void
 on_incoming(void *arg, unsigned ready)
 {
@@ -113,7 +133,7 @@ on_incoming(void *arg, unsigned ready)
 
 		if (fd >= 0) {
 			http_ahead_new(l, fd);
-			if (l->conns >= l->l.conns_max)
+			if (l->conns >= l->l.conns_max && !push_one(l))
 				accept_pause(l, true);
 			continue;
 		}

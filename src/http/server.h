@@ -80,6 +80,7 @@ struct dvt_http_listen {
 	int fd; /* listening, TCP or Unix; taken (closed with the server) */
 	SSL_CTX *tls;      /* NULL: plain. Reference taken */
 	size_t conns_max;  /* open connections; 0: 10000. More wait */
+	bool pushes;       /* or push out the oldest that has not asked yet */
 	size_t header_max; /* bytes; 0: DVT_HEADERS_MAX */
 	size_t body_max;   /* bytes; 0: DVT_BODY_MAX */
 	/* From the accept, or the first byte of a later request, to its last;

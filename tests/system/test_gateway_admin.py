@@ -203,3 +203,19 @@ def test_a_unix_socket_serves_as_well(world, tmp_path):
         assert json.loads(done.stdout)["reloaded"] is True, done
     finally:
         assert gw.stop() == 0
+
+
+def test_requests_that_are_never_finished_keep_nobody_out(world):
+    half = [socket.create_connection(("127.0.0.1", world.port), 5) for _ in range(100)]
+    try:
+        for s in half:
+            s.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n")
+        for _ in range(20):
+            began = time.monotonic()
+            status, text = world.ask("GET", "/healthz")
+            assert status == 200 and json.loads(text)["workers_ready"] == 2
+            assert time.monotonic() - began < 2
+            half.append(socket.create_connection(("127.0.0.1", world.port), 5))
+    finally:
+        for s in half:
+            s.close()
