@@ -133,7 +133,10 @@ take_renew(struct dvt_agent *a, const struct dvt_do *todo)
 	struct dvt_record again = {.kind = DVT_REC_DONE, .ok = true};
 
 	if (a->update.phase != UP_NONE) {
-		if (strcmp(a->h.instruction, todo->id) == 0 ||
+		bool stuck = a->h.instruction[0] != '\0' || a->update.tries > 0;
+
+		/* one of its own that goes well is not given up for it */
+		if (strcmp(a->h.instruction, todo->id) == 0 || !stuck ||
 		    !dvt_agent_update_is_early(a))
 			return;
 		dvt_agent_update_fail(a, "replaced by a new instruction");

@@ -517,6 +517,26 @@ a_new_instruction_replaces_a_stuck_update(void **state)
 }
 
 static void
+an_instruction_does_not_end_an_update_that_goes_well(void **state)
+{
+	const struct dvt_command renew = {.kind = DVT_COMMAND_RENEW};
+	struct testworld *w = *state;
+	struct dvt_err err;
+
+	testworld_on(w);
+	(void)testworld_run(w, 10, NULL);
+	assert_int_equal(dvt_agent_command(w->agent, &renew, &err), DVT_OK);
+	testworld_ask_renew(w, "r2-renew");
+	assert_int_equal(
+	    dvt_agent_command(w->agent,
+		&(struct dvt_command){.kind = DVT_COMMAND_CHECKIN}, &err),
+	    DVT_OK);
+	assert_true(testworld_run(w, HOUR_S, testworld_is_renewed));
+	assert_false(testworld_has_told(w, "->Fail"));
+	testworld_off(w);
+}
+
+static void
 a_full_disk_stops_no_check_in(void **state)
 {
 	struct testworld *w = *state;
@@ -585,6 +605,7 @@ main(void)
 	    T(an_old_key_is_wiped_after_its_hold_and_not_before),
 	    T(a_replaced_trust_set_is_removed_when_the_newest_is_confirmed),
 	    T(a_new_instruction_replaces_a_stuck_update),
+	    T(an_instruction_does_not_end_an_update_that_goes_well),
 	    T(a_full_disk_stops_no_check_in),
 	    T(an_early_update_can_be_cancelled),
 	};
