@@ -179,10 +179,10 @@ what_is_no_private_key_is_refused(void **state)
 		const char *text;
 		const char *says;
 	} bad[] = {
-	    {"",							       "unreadable"},
+	    {"",							       "empty"    },
 	    {"-----BEGIN PRIVATE KEY-----\nAA==\n-----END PRIVATE KEY-----\n",
-             "unreadable"								  },
-	    {"-----BEGIN ENCRYPTED PRIVATE KEY-----",                          "encrypted" },
+             "unreadable"								 },
+	    {"-----BEGIN ENCRYPTED PRIVATE KEY-----",                          "encrypted"},
 	};
 	EVP_PKEY *key;
 	struct dvt_err err;
