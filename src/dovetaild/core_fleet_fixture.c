@@ -8,7 +8,6 @@
 #include "pki/key.h"
 #include "wire/base64.h"
 #include "wire/json.h"
-#include "wire/name.h"
 
 #include <inttypes.h>
 #include <setjmp.h>
@@ -210,10 +209,7 @@ shake(struct fleet *x, unsigned edge, size_t d, const char *fp,
 void
 fleet_answer_order(struct fleet *x, unsigned edge)
 {
-	struct dvt_buf subject, der, b64;
-	struct dvt_csr_want want = {
-	    .san = {NULL, 0}
-        };
+	struct dvt_buf der, b64;
 	char order[80], sql[256], *csr;
 	EVP_PKEY *key;
 
@@ -223,21 +219,18 @@ fleet_answer_order(struct fleet *x, unsigned edge)
 	    strlen(fleet_edge[edge]) + 2, fleet_edge[edge]);
 	if (text_of(x, sql, order, sizeof(order))[0] == '\0')
 		return;
-	dvt_buf_init(&subject, 1024);
 	dvt_buf_init(&der, DVT_CSR_DER_MAX);
 	dvt_buf_init(&b64, 65536);
 	assert_int_equal(dvt_key_new(DVT_KEY_P256, 0, &key, NULL), DVT_OK);
 	assert_int_equal(
-	    dvt_name_from_cn(fleet_edge[edge], &subject, NULL), DVT_OK);
-	want.subject = dvt_buf_span(&subject);
-	assert_int_equal(dvt_csr_make(&want, key, &der, NULL), DVT_OK);
+	    dvt_csr_make_named(key, fleet_edge[edge], NULL, 0, &der, NULL),
+	    DVT_OK);
 	dvt_base64_encode(&b64, dvt_buf_span(&der), 0);
 	csr = dvt_asprintf(
 	    "{\"order\":\"%s\",\"csr\":\"%s\"}", order, dvt_buf_str(&b64));
 	fleet_report(x, edge, "", csr);
 	free(csr);
 	EVP_PKEY_free(key);
-	dvt_buf_fini(&subject);
 	dvt_buf_fini(&der);
 	dvt_buf_fini(&b64);
 }

@@ -6,7 +6,6 @@
 #include "base/log.h"
 #include "dovetaild/front_priv.h"
 #include "pki/csr.h"
-#include "pki/issue.h"
 
 #include <stdlib.h>
 
@@ -149,27 +148,13 @@ static enum dvt_code
 make_csr(struct front *f, const struct dvt_feed_csr *order, struct dvt_buf *der,
     struct dvt_err *err)
 {
-	struct dvt_csr_want want = {0};
-	struct dvt_buf subject, san;
 	EVP_PKEY *key;
-	enum dvt_code rc;
+	enum dvt_code rc = front_key_make(f, order->order, &key, err);
 
-	dvt_buf_init(&subject, 1024);
-	dvt_buf_init(&san, 8192);
-	if ((rc = front_key_make(f, order->order, &key, err)) != DVT_OK ||
-	    (rc = dvt_name_from_cn(f->name, &subject, err)) != DVT_OK)
-		goto out;
-	if (order->names.n > 0 &&
-	    (rc = dvt_csr_san_put((const char *const *)order->names.v,
-		 order->names.n, &san, err)) != DVT_OK)
-		goto out;
-	want.subject = dvt_buf_span(&subject);
-	want.san = dvt_buf_span(&san);
-	rc = dvt_csr_make(&want, key, der, err);
-out:
-	dvt_buf_fini(&subject);
-	dvt_buf_fini(&san);
-	return rc;
+	return rc != DVT_OK ? rc
+			    : dvt_csr_make_named(key, f->name,
+				  (const char *const *)order->names.v,
+				  order->names.n, der, err);
 }
 
 /* Every order that still stands, answered (again: it is idempotent). */

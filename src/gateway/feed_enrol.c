@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "gateway/feed_priv.h"
 #include "gateway/secret.h"
+#include "pki/csr.h"
 #include "pki/key.h"
 #include "pki/x509.h"
 #include "proto/est.h"
@@ -161,8 +162,8 @@ request_make(struct gw_feed *f, struct dvt_buf *body, struct dvt_buf *basic,
 		DVT_OK ||
 	    (rc = gw_identity_next_key(f->keys, &f->enrol_key, err)) !=
 		DVT_OK ||
-	    (rc = gw_csr_make(f->enrol_key, f->program->settings.name, NULL, 0,
-		 &der, err)) != DVT_OK)
+	    (rc = dvt_csr_make_named(f->enrol_key, f->program->settings.name,
+		 NULL, 0, &der, err)) != DVT_OK)
 		goto out;
 	dvt_est_body_put(body, dvt_buf_span(&der), DVT_EST_ONE_LINE);
 out:

@@ -4,6 +4,7 @@
 #include "base/mem.h"
 #include "gateway/feed_priv.h"
 #include "loop/tls_client.h"
+#include "pki/csr.h"
 #include "pki/key.h"
 #include "proto/feed_report.h"
 
@@ -323,7 +324,7 @@ add_csr(struct gw_feed *f, struct dvt_report *r, const struct dvt_feed_csr *o)
 
 	dvt_buf_init(&der, DVT_CSR_DER_MAX);
 	if (gw_keyring_order(f->keys, o->order, &key, &made, &err) != DVT_OK ||
-	    gw_csr_make(key, f->program->settings.name,
+	    dvt_csr_make_named(key, f->program->settings.name,
 		(const char *const *)o->names.v, o->names.n, &der,
 		&err) != DVT_OK) {
 		log_event(LOG_ERR, "gateway.order.failed",

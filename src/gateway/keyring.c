@@ -5,8 +5,6 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "durable/atomic.h"
-#include "pki/csr.h"
-#include "pki/issue.h"
 #include "pki/key.h"
 
 #include <stdlib.h>
@@ -387,28 +385,5 @@ gw_identity_store(struct gw_keyring *k, EVP_PKEY *key,
 	dvt_buf_cleanse(&b);
 	if (rc == DVT_OK)
 		(void)k->fs->unlink(k->ctx, IDENTITY_NEXT, NULL);
-	return rc;
-}
-
-enum dvt_code
-gw_csr_make(EVP_PKEY *key, const char *name, const char *const *names,
-    size_t names_n, struct dvt_buf *der, struct dvt_err *err)
-{
-	struct dvt_csr_want want = {0};
-	struct dvt_buf subject, san;
-	enum dvt_code rc;
-
-	dvt_buf_init(&subject, 1024);
-	dvt_buf_init(&san, DVT_CSR_DER_MAX);
-	if ((rc = dvt_name_from_cn(name, &subject, err)) != DVT_OK ||
-	    (names_n > 0 &&
-		(rc = dvt_csr_san_put(names, names_n, &san, err)) != DVT_OK))
-		goto out;
-	want.subject = dvt_buf_span(&subject);
-	want.san = dvt_buf_span(&san);
-	rc = dvt_csr_make(&want, key, der, err);
-out:
-	dvt_buf_fini(&subject);
-	dvt_buf_fini(&san);
 	return rc;
 }

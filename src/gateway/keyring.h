@@ -64,14 +64,4 @@ DVT_MUST_USE enum dvt_code gw_identity_next_key(
 DVT_MUST_USE enum dvt_code gw_identity_store(struct gw_keyring *k,
     EVP_PKEY *key, const struct dvt_chain *chain, struct dvt_err *err);
 
-/**
- * gw_csr_make() - a request for a name
- * @name:  becomes the commonName
- * @names: DNS names and addresses; may be none
- * @der:   appended to
- */
-DVT_MUST_USE enum dvt_code gw_csr_make(EVP_PKEY *key, const char *name,
-    const char *const *names, size_t names_n, struct dvt_buf *der,
-    struct dvt_err *err);
-
 #endif

@@ -144,28 +144,6 @@ the_identity_is_one_file_with_a_matching_pair(void **state)
 	dvt_memfs_free(fs);
 }
 
-static void
-requests_carry_name_and_names(void **state)
-{
-	static const char *const names[] = {"edge.example", "next.example"};
-	struct dvt_csr csr;
-	struct dvt_buf der;
-	EVP_PKEY *key;
-
-	(void)state;
-	assert_int_equal(dvt_key_new(DVT_KEY_P256, 0, &key, NULL), DVT_OK);
-	for (size_t n = 0; n <= 2; n += 2) {
-		dvt_buf_init(&der, DVT_CSR_DER_MAX);
-		assert_int_equal(
-		    gw_csr_make(key, "gw-1", names, n, &der, NULL), DVT_OK);
-		assert_int_equal(
-		    dvt_csr_parse(dvt_buf_span(&der), &csr, NULL), DVT_OK);
-		assert_true((csr.san.n > 0) == (n > 0));
-		dvt_buf_fini(&der);
-	}
-	EVP_PKEY_free(key);
-}
-
 int
 main(void)
 {
@@ -173,7 +151,6 @@ main(void)
 	    cmocka_unit_test(an_order_keeps_its_key_over_power_cuts),
 	    cmocka_unit_test(keys_that_nothing_needs_are_wiped_after_a_while),
 	    cmocka_unit_test(the_identity_is_one_file_with_a_matching_pair),
-	    cmocka_unit_test(requests_carry_name_and_names),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -3,6 +3,7 @@
 #include "pki/csr.h"
 
 #include "base/limits.h"
+#include "pki/issue.h"
 #include "pki/key.h"
 #include "wire/der.h"
 #include "wire/ext.h"
@@ -110,4 +111,27 @@ dvt_csr_san_put(const char *const *names, size_t n, struct dvt_buf *der,
 	}
 	dvt_der_close(der, list);
 	return dvt_buf_ok(der, "names", err);
+}
+
+enum dvt_code
+dvt_csr_make_named(EVP_PKEY *key, const char *name, const char *const *names,
+    size_t names_n, struct dvt_buf *der, struct dvt_err *err)
+{
+	struct dvt_csr_want want = {0};
+	struct dvt_buf subject, san;
+	enum dvt_code rc;
+
+	dvt_buf_init(&subject, 1024);
+	dvt_buf_init(&san, DVT_CSR_DER_MAX);
+	if ((rc = dvt_name_from_cn(name, &subject, err)) != DVT_OK ||
+	    (names_n > 0 &&
+		(rc = dvt_csr_san_put(names, names_n, &san, err)) != DVT_OK))
+		goto out;
+	want.subject = dvt_buf_span(&subject);
+	want.san = dvt_buf_span(&san);
+	rc = dvt_csr_make(&want, key, der, err);
+out:
+	dvt_buf_fini(&subject);
+	dvt_buf_fini(&san);
+	return rc;
 }

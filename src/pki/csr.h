@@ -32,4 +32,13 @@ DVT_MUST_USE enum dvt_code dvt_csr_make(const struct dvt_csr_want *want,
 DVT_MUST_USE enum dvt_code dvt_csr_san_put(const char *const *names, size_t n,
     struct dvt_buf *der, struct dvt_err *err);
 
+/**
+ * dvt_csr_make_named() - the same for a name, without a binding
+ * @name:  becomes the commonName, the whole subject
+ * @names: @names_n DNS names and addresses; may be none
+ */
+DVT_MUST_USE enum dvt_code dvt_csr_make_named(EVP_PKEY *key, const char *name,
+    const char *const *names, size_t names_n, struct dvt_buf *der,
+    struct dvt_err *err);
+
 #endif

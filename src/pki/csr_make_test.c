@@ -67,12 +67,36 @@ names_that_are_none_are_refused(void **state)
 	dvt_buf_fini(&san);
 }
 
+static void
+requests_carry_name_and_names(void **state)
+{
+	static const char *const names[] = {"edge.example", "next.example"};
+	struct dvt_csr csr;
+	struct dvt_buf der;
+	EVP_PKEY *key;
+
+	(void)state;
+	assert_int_equal(dvt_key_new(DVT_KEY_P256, 0, &key, NULL), DVT_OK);
+	for (size_t n = 0; n <= 2; n += 2) {
+		dvt_buf_init(&der, DVT_CSR_DER_MAX);
+		assert_int_equal(
+		    dvt_csr_make_named(key, "gw-1", names, n, &der, NULL),
+		    DVT_OK);
+		assert_int_equal(
+		    dvt_csr_parse(dvt_buf_span(&der), &csr, NULL), DVT_OK);
+		assert_true((csr.san.n > 0) == (n > 0));
+		dvt_buf_fini(&der);
+	}
+	EVP_PKEY_free(key);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(a_request_reads_back_with_its_key_proven),
 	    cmocka_unit_test(names_that_are_none_are_refused),
+	    cmocka_unit_test(requests_carry_name_and_names),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
