@@ -63,6 +63,12 @@ check_authorities(struct core *c, const struct dvt_plan *p,
 	size_t n;
 	enum dvt_code rc;
 
+	if (p->kind == DVT_ROT_RENEWAL &&
+	    (p->from[0] != '\0' || p->to[0] != '\0'))
+		return dvt_fail(err, DVT_E_INPUT,
+		    "renewal takes no 'from' and no 'to': each device renews "
+		    "at the authority that issued its certificate; device-ca "
+		    "moves them to another root");
 	if ((rc = by_name(c, "from", p->from, from, err)) != DVT_OK ||
 	    (rc = by_name(c, "to", p->to, to, err)) != DVT_OK)
 		return rc;

@@ -244,6 +244,7 @@ a_plan_is_refused_for_its_reason(void **state)
              "no root",								       DVT_E_CONFLICT},
 	    {"{\"kind\":\"server-ca\",\"from\":\"old\",\"to\":\"new\","
 	     "\"pilot_gateway\":\"gw-9\"}",		       "gw-9",        DVT_E_ABSENT  },
+	    {"{\"kind\":\"renewal\",\"to\":\"new\"}",                          "no 'to'",     DVT_E_INPUT   },
 	    {"{\"kind\":\"server-cert\",\"to\":\"new\"}",                      "server-cert",
              DVT_E_INPUT										    },
 	};
