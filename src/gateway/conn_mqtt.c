@@ -74,6 +74,11 @@ judge(struct gw_conn *c, const struct dvt_mqtt_opening *o)
 		    "its certificate names no device");
 		return false;
 	}
+	if (!dvt_mqtt_may_be_user(device)) {
+		refuse(c, DVT_MQTT_NOT_AUTHORISED, o->client_id,
+		    "its name cannot be a user name at a broker");
+		return false;
+	}
 	if (!dvt_mqtt_owns(device, o->client_id)) {
 		refuse(c, DVT_MQTT_CLIENT_ID, o->client_id,
 		    "the client id is not the device's");

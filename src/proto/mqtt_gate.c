@@ -284,6 +284,13 @@ dvt_mqtt_owns(const char *device, struct dvt_span client_id)
 	       client_id.p[n] == '/';
 }
 
+bool
+dvt_mqtt_may_be_user(const char *device)
+{
+	return device[0] != '\0' && strpbrk(device, "+#") == NULL &&
+	       dvt_utf8_is_text(dvt_span_str(device));
+}
+
 /* --- borders --- */
 
 bool

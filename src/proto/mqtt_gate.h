@@ -75,6 +75,13 @@ void dvt_mqtt_bye_put(struct dvt_buf *out, uint8_t reason);
  */
 bool dvt_mqtt_owns(const char *device, struct dvt_span client_id);
 
+/*
+ * May a device of this name be a user name at a broker? Text, not empty, and
+ * without the wildcards + and #, which a rule by user name would take for its
+ * own (3.1.1 section 4.7.1).
+ */
+bool dvt_mqtt_may_be_user(const char *device);
+
 /* Where packets begin in a stream that is passed on in pieces. */
 struct dvt_mqtt_border {
 	uint32_t left;    /* bytes of the packet that are still to come */

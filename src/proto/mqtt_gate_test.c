@@ -235,6 +235,20 @@ a_client_id_belongs_to_one_device(void **state)
 }
 
 static void
+what_a_broker_would_take_for_a_rule_is_no_user_name(void **state)
+{
+	static const char *const good[] = {"pump-7", "a/b", "a b", "\xc3\xa9"};
+	static const char *const bad[] = {"", "+", "a+", "#", "a/#", "a\nb",
+	    "a\x7f", "\xff", "\xc3", "\xed\xa0\x80"};
+
+	(void)state;
+	for (size_t i = 0; i < DVT_COUNT(good); i++)
+		assert_true(dvt_mqtt_may_be_user(good[i]));
+	for (size_t i = 0; i < DVT_COUNT(bad); i++)
+		assert_false(dvt_mqtt_may_be_user(bad[i]));
+}
+
+static void
 borders_are_where_packets_end(void **state)
 {
 	static const char stream[] = "\x20\x02\x00\x00"
@@ -269,6 +283,8 @@ main(void)
 	    cmocka_unit_test(it_goes_on_under_the_name_of_the_device),
 	    cmocka_unit_test(refusals_have_the_form_of_the_version),
 	    cmocka_unit_test(a_client_id_belongs_to_one_device),
+	    cmocka_unit_test(
+		what_a_broker_would_take_for_a_rule_is_no_user_name),
 	    cmocka_unit_test(borders_are_where_packets_end),
 	};
 
