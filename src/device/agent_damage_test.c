@@ -279,7 +279,7 @@ what_is_not_ours_in_the_state_directory_hurts_nothing(void **state)
 	}
 	assert_true(is_there(w, "generations.old/1/key.pem"));
 	assert_true(is_there(w, "agent.ini.old"));
-	assert_false(is_there(w, "generations/9.old/sub/file"));
+	assert_true(is_there(w, "generations/9.old/sub/file"));
 }
 
 static void

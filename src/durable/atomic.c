@@ -3,11 +3,10 @@
 #include "durable/atomic.h"
 
 #include "base/limits.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 #include <stdio.h>
-
-#define DEPTH_MAX 4 /* of folders in what is removed */
 
 typedef char path_text[DVT_FS_PATH_MAX + 1];
 
@@ -61,45 +60,30 @@ collect_name(void *arg, const char *name, bool is_dir)
 	dvt_buf_putc(names, '\0');
 }
 
-/* Each turn takes a name off the list of a directory, sub-directories first. */
-static enum dvt_code remove_dir(const struct dvt_fs *fs, void *ctx,
-    const char *dir, int depth, struct dvt_err *err);
-
+/*
+ * The files of a directory and the directory. Ours hold files alone: a folder,
+ * a link, a socket in it is not ours and stays, in what then is no more than a
+ * folder around it. DVT_E_CONFLICT.
+ */
 static enum dvt_code
-remove_one(const struct dvt_fs *fs, void *ctx, const char *dir, char *name,
-    int depth, struct dvt_err *err)
+remove_dir(
+    const struct dvt_fs *fs, void *ctx, const char *dir, struct dvt_err *err)
 {
-	size_t n = strlen(name);
-	bool is_dir = n > 0 && name[n - 1] == '/';
+	struct dvt_buf names;
 	path_text path;
 	enum dvt_code rc;
 
-	if (is_dir)
-		name[n - 1] = '\0';
-	if ((rc = join(path, dir, name, "", err)) != DVT_OK)
-		return rc;
-	return is_dir ? remove_dir(fs, ctx, path, depth + 1, err)
-		      : fs->unlink(ctx, path, err);
-}
-
-/* Ours hold files alone; what somebody put there goes as well. */
-static enum dvt_code
-remove_dir(const struct dvt_fs *fs, void *ctx, const char *dir, int depth,
-    struct dvt_err *err)
-{
-	struct dvt_buf names;
-	enum dvt_code rc;
-
-	if (depth > DEPTH_MAX)
-		return dvt_fail(
-		    err, DVT_E_CONFLICT, "%.64s: folders in folders", dir);
 	dvt_buf_init(&names, DVT_FS_FILE_MAX);
 	rc = fs->list(ctx, dir, collect_name, &names, err);
 	for (size_t i = 0; i < names.n && rc == DVT_OK;) {
-		char *name = (char *)names.p + i;
+		const char *name = (const char *)names.p + i;
 
 		i += strlen(name) + 1;
-		rc = remove_one(fs, ctx, dir, name, depth, err);
+		if (name[strlen(name) - 1] == '/')
+			continue;
+		rc = join(path, dir, name, "", err);
+		if (rc == DVT_OK)
+			rc = fs->unlink(ctx, path, err);
 	}
 	if (rc == DVT_OK)
 		rc = fs->rmdir(ctx, dir, err);
@@ -107,14 +91,46 @@ remove_dir(const struct dvt_fs *fs, void *ctx, const char *dir, int depth,
 	return rc;
 }
 
-/* Remove what is there under a temporary name, if anything. */
+static void
+tell_foreign(const char *path, const char *what)
+{
+	log_event(
+	    LOG_WARNING, "durable.foreign", LS("path", path), LS("done", what));
+}
+
+/* To "PATH.bad", or the next such name that is free. */
 static enum dvt_code
-clear(const struct dvt_fs *fs, void *ctx, const char *path, struct dvt_err *err)
+set_aside(
+    const struct dvt_fs *fs, void *ctx, const char *path, struct dvt_err *err)
+{
+	static const char *const tails[] = {".bad", ".bad.1", ".bad.2",
+	    ".bad.3", ".bad.4", ".bad.5", ".bad.6", ".bad.7"};
+	enum dvt_code rc = DVT_E_CONFLICT;
+	path_text to;
+
+	for (size_t i = 0; i < DVT_COUNT(tails) && rc == DVT_E_CONFLICT; i++) {
+		if ((rc = join(to, "", path, tails[i], err)) == DVT_OK)
+			rc = fs->rename(ctx, path, to, err);
+	}
+	if (rc == DVT_OK)
+		tell_foreign(path, "set aside");
+	return rc == DVT_E_ABSENT ? DVT_OK : rc;
+}
+
+/*
+ * Make a temporary name free, for a file (@is_dir false) or a directory. What
+ * of ours is there goes; what is not ours is set aside.
+ */
+static enum dvt_code
+clear(const struct dvt_fs *fs, void *ctx, const char *path, bool is_dir,
+    struct dvt_err *err)
 {
 	enum dvt_code rc = fs->unlink(ctx, path, err);
 
-	if (rc == DVT_E_CONFLICT) /* a directory */
-		rc = remove_dir(fs, ctx, path, 0, err);
+	if (rc == DVT_E_CONFLICT && is_dir)
+		rc = remove_dir(fs, ctx, path, err);
+	if (rc == DVT_E_CONFLICT)
+		rc = set_aside(fs, ctx, path, err);
 	return rc == DVT_E_ABSENT ? DVT_OK : rc;
 }
 
@@ -133,7 +149,7 @@ dvt_atomic_replace(const struct dvt_fs *fs, void *ctx, const char *dir,
 		return rc;
 	rc = fs->write_new(ctx, temporary, bytes, mode, err);
 	if (rc == DVT_E_CONFLICT) { /* a cut left one */
-		if ((rc = clear(fs, ctx, temporary, err)) != DVT_OK)
+		if ((rc = clear(fs, ctx, temporary, false, err)) != DVT_OK)
 			return rc;
 		rc = fs->write_new(ctx, temporary, bytes, mode, err);
 	}
@@ -191,7 +207,7 @@ dvt_tree_put(const struct dvt_fs *fs, void *ctx, const char *dir,
 		return rc;
 	rc = fs->mkdir(ctx, temporary, 0700, err);
 	if (rc == DVT_E_CONFLICT) { /* a cut left one */
-		if ((rc = clear(fs, ctx, temporary, err)) != DVT_OK)
+		if ((rc = clear(fs, ctx, temporary, true, err)) != DVT_OK)
 			return rc;
 		rc = fs->mkdir(ctx, temporary, 0700, err);
 	}
@@ -201,10 +217,32 @@ dvt_tree_put(const struct dvt_fs *fs, void *ctx, const char *dir,
 	if (rc == DVT_OK)
 		rc = fs->rename(ctx, temporary, path, err);
 	if (rc != DVT_OK) {
-		(void)clear(fs, ctx, temporary, NULL);
+		(void)clear(fs, ctx, temporary, true, NULL);
 		return rc;
 	}
 	return fs->sync_dir(ctx, dir, err);
+}
+
+/*
+ * Finish what lies under "NAME.old": half of it may be unlinked only once it
+ * is sure to have lost its own name. What is not ours stays there, or is set
+ * aside when the name is wanted.
+ */
+static enum dvt_code
+finish_remove(const struct dvt_fs *fs, void *ctx, const char *dir,
+    const char *temporary, bool wanted, struct dvt_err *err)
+{
+	enum dvt_code rc;
+
+	/* before the first unlink: else a cut could keep that and not this */
+	if ((rc = fs->sync_dir(ctx, dir, err)) != DVT_OK)
+		return rc;
+	rc = remove_dir(fs, ctx, temporary, err);
+	if (rc == DVT_E_CONFLICT && wanted)
+		return clear(fs, ctx, temporary, true, err);
+	if (rc == DVT_E_CONFLICT)
+		tell_foreign(temporary, "left");
+	return rc == DVT_E_CONFLICT ? DVT_OK : rc;
 }
 
 enum dvt_code
@@ -220,17 +258,14 @@ dvt_tree_remove(const struct dvt_fs *fs, void *ctx, const char *dir,
 		return rc;
 	if ((rc = join(temporary, dir, name, DVT_ATOMIC_OLD, err)) != DVT_OK)
 		return rc;
-	/* one of before, whose rename may not be sure either */
-	if (fs->list(ctx, temporary, ignore_name, NULL, NULL) == DVT_OK &&
-	    ((rc = fs->sync_dir(ctx, dir, err)) != DVT_OK ||
-		(rc = clear(fs, ctx, temporary, err)) != DVT_OK))
+	rc = fs->list(ctx, temporary, ignore_name, NULL, err);
+	if (rc != DVT_E_ABSENT) /* an earlier try, not known to be synced */
+		rc = finish_remove(fs, ctx, dir, temporary, true, err);
+	if (rc != DVT_OK && rc != DVT_E_ABSENT)
 		return rc;
 	if ((rc = fs->rename(ctx, path, temporary, err)) != DVT_OK)
 		return rc;
-	/* before the first unlink: else a cut could keep that and not this */
-	if ((rc = fs->sync_dir(ctx, dir, err)) != DVT_OK)
-		return rc;
-	return clear(fs, ctx, temporary, err);
+	return finish_remove(fs, ctx, dir, temporary, false, err);
 }
 
 enum dvt_code
@@ -251,19 +286,31 @@ dvt_dir_ensure(
 	return fs->sync_dir(ctx, parent, err);
 }
 
-/* What a cut leaves of a replacement is a file; of a directory put or removed,
- * a directory, and those do not lie in the root: a copy that somebody made
- * there ("generations.old") is not ours. */
+/* "7.new", "7.old": directories are numbered. */
+static bool
+is_numbered(const char *name)
+{
+	return is_temporary(name) &&
+	       strspn(name, "0123456789") + strlen(DVT_ATOMIC_NEW) ==
+		   strlen(name);
+}
+
+/*
+ * What a cut leaves of a replacement is a file; of a directory put or removed,
+ * one with a number. Another folder with such a name ("backup.old") is a copy
+ * that somebody made.
+ */
 static bool
 is_left_over(const char *dir, const char *name, bool is_dir)
 {
-	return is_dir ? dir[0] != '\0' && is_temporary(name)
+	return is_dir ? dir[0] != '\0' && is_numbered(name)
 		      : ends_with(name, DVT_ATOMIC_NEW);
 }
 
+/* @removed: out: one more was there */
 static enum dvt_code
 recover_one(const struct dvt_fs *fs, void *ctx, const char *dir, char *name,
-    struct dvt_err *err)
+    bool *removed, struct dvt_err *err)
 {
 	size_t n = strlen(name);
 	bool is_dir = n > 0 && name[n - 1] == '/';
@@ -276,26 +323,16 @@ recover_one(const struct dvt_fs *fs, void *ctx, const char *dir, char *name,
 	if (!is_left_over(dir, name, is_dir))
 		return DVT_OK;
 	if ((rc = join(path, dir, name, "", &why)) == DVT_OK)
-		rc = clear(fs, ctx, path, &why);
+		rc = is_dir ? remove_dir(fs, ctx, path, &why)
+			    : fs->unlink(ctx, path, &why);
+	*removed = *removed || rc == DVT_OK;
+	if (rc == DVT_E_CONFLICT)
+		tell_foreign(path, "left");
 	if (rc != DVT_E_SYSTEM)
-		return DVT_OK; /* something in it is not ours: let it lie */
+		return DVT_OK;
 	if (err != NULL)
 		*err = why;
 	return rc;
-}
-
-/* A directory that was being removed. */
-static bool
-has_old(const struct dvt_buf *names)
-{
-	for (size_t i = 0; i < names->n;) {
-		const char *name = (const char *)names->p + i;
-
-		if (ends_with(name, DVT_ATOMIC_OLD "/"))
-			return true;
-		i += strlen(name) + 1;
-	}
-	return false;
 }
 
 enum dvt_code
@@ -303,20 +340,21 @@ dvt_dir_recover(
     const struct dvt_fs *fs, void *ctx, const char *dir, struct dvt_err *err)
 {
 	struct dvt_buf names;
+	bool removed = false;
 	enum dvt_code rc;
 
+	/* first: a cut must not keep an unlink in "7.old" and lose that it is
+	 * no longer "7", which a killed process may not have synced */
+	if ((rc = fs->sync_dir(ctx, dir, err)) != DVT_OK)
+		return rc;
 	dvt_buf_init(&names, DVT_FS_FILE_MAX);
 	rc = fs->list(ctx, dir, collect_name, &names, err);
-	/* before the first unlink, as in dvt_tree_remove(): who made the
-	 * rename was perhaps killed before it synced */
-	if (rc == DVT_OK && has_old(&names))
-		rc = fs->sync_dir(ctx, dir, err);
 	for (size_t i = 0; i < names.n && rc == DVT_OK;) {
 		char *name = (char *)names.p + i;
 
 		i += strlen(name) + 1;
-		rc = recover_one(fs, ctx, dir, name, err);
+		rc = recover_one(fs, ctx, dir, name, &removed, err);
 	}
 	dvt_buf_fini(&names);
-	return rc == DVT_OK ? fs->sync_dir(ctx, dir, err) : rc;
+	return rc == DVT_OK && removed ? fs->sync_dir(ctx, dir, err) : rc;
 }

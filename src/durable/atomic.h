@@ -35,8 +35,8 @@ struct dvt_tree_file {
 
 /**
  * dvt_tree_put() - make a directory of files, all or nothing
- * @dir:  existing directory, "" the root
- * @name: new directory in it; DVT_E_CONFLICT when it exists
+ * @dir:  existing directory, not the root
+ * @name: new directory in it, a number; DVT_E_CONFLICT when it exists
  *
  * After DVT_OK it survives a power cut with every file; after any other
  * result, or a cut on the way, it is whole or not there.
@@ -45,7 +45,13 @@ DVT_MUST_USE enum dvt_code dvt_tree_put(const struct dvt_fs *fs, void *ctx,
     const char *dir, const char *name, const struct dvt_tree_file *files,
     size_t n, struct dvt_err *err);
 
-/* Remove such a directory: whole or gone, never half. DVT_E_ABSENT. */
+/*
+ * Remove such a directory: whole or gone, never half. What is not ours in it
+ * (folders, links, sockets) stays under "NAME.old", or is set aside as
+ * "NAME.old.bad" once that name is wanted. After a failure it is whole, or no
+ * longer seen and whole again after a cut; trying again is right.
+ * DVT_E_ABSENT.
+ */
 DVT_MUST_USE enum dvt_code dvt_tree_remove(const struct dvt_fs *fs, void *ctx,
     const char *dir, const char *name, struct dvt_err *err);
 
@@ -60,10 +66,12 @@ DVT_MUST_USE enum dvt_code dvt_dir_ensure(
 /**
  * dvt_dir_recover() - once for each directory when its owner starts
  *
- * Removes what a cut left under temporary names (in the root files alone),
- * then syncs, so that what is read from here on is also what the next cut
- * leaves: a process that was killed between rename and sync left names that
- * only look durable. What is not ours and cannot be removed is passed over.
+ * Syncs, so that what is read from here on is also what the next cut leaves: a
+ * process that was killed between rename and sync left names that only look
+ * durable. Then removes what a cut left under temporary names: files "X.new",
+ * and, below the root, numbered directories "7.new" and "7.old" with their
+ * files. What else lies there is not ours and stays; it is logged where it
+ * keeps one of these from going.
  */
 DVT_MUST_USE enum dvt_code dvt_dir_recover(
     const struct dvt_fs *fs, void *ctx, const char *dir, struct dvt_err *err);

@@ -73,7 +73,8 @@ mem_read(void *ctx, const char *path, struct dvt_buf *out, struct dvt_err *err)
 	struct place at;
 	enum dvt_code rc;
 
-	if ((rc = walk_to(fs, path, false, &at, err)) != DVT_OK)
+	if ((rc = walk_to(fs, path, false, &at, err)) != DVT_OK ||
+	    (rc = dvt_mem_tick_read(fs, err)) != DVT_OK)
 		return rc;
 	dvt_buf_put_span(out, dvt_buf_span(&fs->nodes[at.node].now));
 	rc = dvt_buf_ok(out, path, err);
@@ -93,8 +94,11 @@ write_node(struct dvt_memfs *fs, size_t node, struct dvt_span bytes,
 	dvt_buf_put_span(&fs->nodes[node].now, bytes);
 	if ((rc = dvt_buf_ok(&fs->nodes[node].now, "file", err)) != DVT_OK)
 		return rc;
-	if ((rc = dvt_mem_tick(fs, err)) != DVT_OK) /* fsync */
+	if ((rc = dvt_mem_tick(fs, err)) != DVT_OK) { /* fsync */
+		if (!fs->off)
+			dvt_mem_lose_file(fs, node);
 		return rc;
+	}
 	dvt_mem_sync_file(fs, node);
 	return DVT_OK;
 }
@@ -283,7 +287,8 @@ mem_list(void *ctx, const char *dir,
 	enum dvt_code rc;
 	size_t n = 0;
 
-	if ((rc = walk_to(fs, dir, true, &at, err)) != DVT_OK)
+	if ((rc = walk_to(fs, dir, true, &at, err)) != DVT_OK ||
+	    (rc = dvt_mem_tick_read(fs, err)) != DVT_OK)
 		return rc;
 	found = dvt_alloc_array(fs->now.n + 1, sizeof(*found));
 	for (size_t i = 0; i < fs->now.n; i++) {

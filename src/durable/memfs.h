@@ -17,6 +17,8 @@ enum dvt_cut {
 	DVT_CUT_KEEP, /* all of it is */
 	DVT_CUT_MIX,  /* each change is there or not, by a dice from the seed;
 		       * unsynced bytes are whole, a part, zeros or none */
+	DVT_CUT_KILL, /* only the process ends: nothing is lost, and nothing
+		       * is synced that was not */
 };
 
 struct dvt_memfs *dvt_memfs_new(void); /* empty root; never NULL */
@@ -51,7 +53,16 @@ void dvt_memfs_power_on(struct dvt_memfs *fs);
  * @after: that many more mutating calls succeed
  * @n:     then this many fail; 0: none (disarms), UINT64_MAX: all
  * @sys:   with this errno (ENOSPC, EIO)
+ *
+ * As on Linux, bytes whose fsync failed are read as written and count as
+ * clean: no later fsync brings them to the disk, where zeros stand in place of
+ * them. A directory's changes stay unsynced, as in a file system's journal.
  */
 void dvt_memfs_fail(struct dvt_memfs *fs, uint64_t after, uint64_t n, int sys);
+
+/* The same for calls that only read (read, list), which count by themselves. */
+void dvt_memfs_fail_reads(
+    struct dvt_memfs *fs, uint64_t after, uint64_t n, int sys);
+uint64_t dvt_memfs_reads(const struct dvt_memfs *fs);
 
 #endif

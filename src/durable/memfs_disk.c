@@ -7,7 +7,21 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Every mutating call begins here. */
+static enum dvt_code
+fail_if_due(struct dvt_mem_failing *f, struct dvt_err *err)
+{
+	if (f->n == 0)
+		return DVT_OK;
+	if (f->after > 0) {
+		f->after--;
+		return DVT_OK;
+	}
+	if (f->n != UINT64_MAX)
+		f->n--;
+	errno = f->sys;
+	return dvt_fail_errno(err, "disk");
+}
+
 enum dvt_code
 dvt_mem_tick(struct dvt_memfs *fs, struct dvt_err *err)
 {
@@ -16,16 +30,14 @@ dvt_mem_tick(struct dvt_memfs *fs, struct dvt_err *err)
 	if (fs->off)
 		return dvt_fail(err, DVT_E_SYSTEM, "the power is off");
 	fs->calls++;
-	if (fs->fail_n == 0)
-		return DVT_OK;
-	if (fs->fail_after > 0) {
-		fs->fail_after--;
-		return DVT_OK;
-	}
-	if (fs->fail_n != UINT64_MAX)
-		fs->fail_n--;
-	errno = fs->fail_sys;
-	return dvt_fail_errno(err, "disk");
+	return fail_if_due(&fs->fail, err);
+}
+
+enum dvt_code
+dvt_mem_tick_read(struct dvt_memfs *fs, struct dvt_err *err)
+{
+	fs->reads++;
+	return fail_if_due(&fs->fail_read, err);
 }
 
 /* Tables of names. */
@@ -107,6 +119,15 @@ copy_bytes(struct dvt_buf *to, const struct dvt_buf *from)
 {
 	dvt_buf_reset(to);
 	dvt_buf_put(to, from->p, from->n);
+}
+
+/* What is not on the disk yet; what was once lost on the way stays lost. */
+static void
+write_back(struct dvt_mem_node *node)
+{
+	if (node->now.n > node->disk.n)
+		dvt_buf_put(&node->disk, node->now.p + node->disk.n,
+		    node->now.n - node->disk.n);
 }
 
 /* Changes. */
@@ -243,7 +264,16 @@ dvt_mem_sync_dir(struct dvt_memfs *fs, size_t dir)
 void
 dvt_mem_sync_file(struct dvt_memfs *fs, size_t node)
 {
-	copy_bytes(&fs->nodes[node].disk, &fs->nodes[node].now);
+	write_back(&fs->nodes[node]);
+}
+
+void
+dvt_mem_lose_file(struct dvt_memfs *fs, size_t node)
+{
+	struct dvt_mem_node *n = &fs->nodes[node];
+
+	while (n->disk.n < n->now.n)
+		dvt_buf_putc(&n->disk, '\0');
 }
 
 /* Power. */
@@ -271,7 +301,7 @@ tear(struct dvt_mem_node *node, uint64_t *seed)
 	case 0: /* nothing */
 		break;
 	case 1: /* all */
-		copy_bytes(disk, &node->now);
+		write_back(node);
 		break;
 	case 2: /* a part */
 		dvt_buf_put(
@@ -311,6 +341,10 @@ dvt_memfs_power_on(struct dvt_memfs *fs)
 {
 	if (!fs->armed)
 		fs->mode = DVT_CUT_DROP;
+	fs->armed = false;
+	fs->off = false;
+	if (fs->mode == DVT_CUT_KILL)
+		return;
 	apply_some(fs);
 	for (size_t i = 0; i < fs->n_nodes; i++) {
 		struct dvt_mem_node *node = &fs->nodes[i];
@@ -320,15 +354,13 @@ dvt_memfs_power_on(struct dvt_memfs *fs)
 		if (fs->mode == DVT_CUT_MIX)
 			tear(node, &fs->seed);
 		else if (fs->mode == DVT_CUT_KEEP)
-			copy_bytes(&node->disk, &node->now);
+			write_back(node);
 		copy_bytes(&node->now, &node->disk);
 	}
 	fs->now.n = 0;
 	for (size_t i = 0; i < fs->disk.n; i++)
 		set_entry(&fs->now, &fs->disk.at[i]);
 	sweep(fs);
-	fs->armed = false;
-	fs->off = false;
 }
 
 void
@@ -350,9 +382,19 @@ dvt_memfs_is_off(const struct dvt_memfs *fs)
 void
 dvt_memfs_fail(struct dvt_memfs *fs, uint64_t after, uint64_t n, int sys)
 {
-	fs->fail_after = after;
-	fs->fail_n = n;
-	fs->fail_sys = sys;
+	fs->fail = (struct dvt_mem_failing){after, n, sys};
+}
+
+void
+dvt_memfs_fail_reads(struct dvt_memfs *fs, uint64_t after, uint64_t n, int sys)
+{
+	fs->fail_read = (struct dvt_mem_failing){after, n, sys};
+}
+
+uint64_t
+dvt_memfs_reads(const struct dvt_memfs *fs)
+{
+	return fs->reads;
 }
 
 uint64_t

@@ -22,8 +22,10 @@ struct dvt_mem_node {
 	bool used;
 	bool is_dir;
 	unsigned mode;
-	struct dvt_buf now;  /* a file's bytes */
-	struct dvt_buf disk; /* those that are synced: a beginning of now */
+	struct dvt_buf now; /* a file's bytes */
+	struct dvt_buf
+	    disk; /* those that are synced, with zeros for those
+		   * whose sync failed: as long as a beginning of now */
 };
 
 /* In directory @dir, @name is @node; DVT_MEM_NOTHING: it was removed. */
@@ -45,6 +47,11 @@ struct dvt_mem_change {
 	size_t node; /* what it is about */
 };
 
+struct dvt_mem_failing { /* @after more succeed, then @n fail with @sys */
+	uint64_t after, n;
+	int sys;
+};
+
 struct dvt_memfs {
 	struct dvt_mem_node *nodes;
 	size_t n_nodes;
@@ -54,17 +61,18 @@ struct dvt_memfs {
 	size_t n_pending;
 	uint64_t number;
 
-	uint64_t calls;
+	uint64_t calls, reads;
 	bool armed, off;
 	uint64_t cut_after;
 	enum dvt_cut mode;
 	uint64_t seed;
-	uint64_t fail_after, fail_n;
-	int fail_sys;
+	struct dvt_mem_failing fail, fail_read;
 };
 
 /* Every mutating call begins here: it counts, fails, or is where the cut is. */
 enum dvt_code dvt_mem_tick(struct dvt_memfs *fs, struct dvt_err *err);
+/* Every reading one; the power is on. */
+enum dvt_code dvt_mem_tick_read(struct dvt_memfs *fs, struct dvt_err *err);
 
 /* What has that name now, or DVT_MEM_NOTHING. */
 size_t dvt_mem_look_up(
@@ -81,6 +89,8 @@ void dvt_mem_change_name(struct dvt_memfs *fs, struct dvt_mem_change *c,
 
 /* A file's bytes reach the disk; a directory's changes do. */
 void dvt_mem_sync_file(struct dvt_memfs *fs, size_t node);
+/* Those that would have do not any more, and count as if they had. */
+void dvt_mem_lose_file(struct dvt_memfs *fs, size_t node);
 void dvt_mem_sync_dir(struct dvt_memfs *fs, size_t dir);
 
 #endif
