@@ -435,6 +435,40 @@ def test_a_hook_that_runs_too_long_is_ended_with_all_it_started(device, control)
              "\nState:\tZ" in pathlib.Path(f"/proc/{pid}/status").read_text(), 5)
 
 
+def test_what_is_not_its_own_in_the_state_directory_stops_nothing(device, control):
+    """A person's copies, links and folders where files should be."""
+    device.adopt()
+    device.run("renew")
+    state, before = device.state, device.fingerprint()
+    for copy in ("generations.old", "trust.new", "generations/9.old/sub", "trust/8.new/sub"):
+        (state / copy).mkdir(parents=True)
+        (state / copy / "file").write_text("mine")
+    (state / "generations/9.old/link").symlink_to(state / "generations/1")
+    (state / "agent.ini.old").write_text("mine")
+    device.run("checkin")
+    assert device.fingerprint() == before
+    assert (state / "generations.old/file").exists() and (state / "trust.new/file").exists()
+    assert (state / "agent.ini.old").exists() and (state / "generations/1/key.pem").exists()
+    for name in ("current", "journal", "config"):
+        for kind in ("folder", "link"):
+            if (state / name).is_file():
+                (state / name).unlink()
+            elif (state / name).exists():
+                (state / name).rename(state / f"{name}.of-before")
+            if kind == "folder":
+                (state / name / "in").mkdir(parents=True)
+            else:
+                (state / name).symlink_to("/etc/hostname")
+            device.run("checkin")
+            assert device.fingerprint() == before, (name, kind)
+    (state / "generations/2/meta.json").unlink()
+    device.run("checkin")
+    assert device.fingerprint() == before
+    device.run("renew")
+    assert device.fingerprint() != before
+    device.check_pair()
+
+
 def test_the_edge_address_that_worked_is_tried_first(device, control, edge):
     """Nobody is at the first of two addresses. Once a trial has found the
     second, somebody comes to the first, and is not asked."""
