@@ -469,6 +469,41 @@ def test_what_is_not_its_own_in_the_state_directory_stops_nothing(device, contro
     device.check_pair()
 
 
+@pytest.mark.parametrize("name", ["generations/2/key.pem", "current", "journal"])
+def test_a_file_that_does_not_come_off_the_disk_costs_nothing(device, control, name):
+    """Its reads fail for one run of the program, which goes on with what is there."""
+    device.adopt()
+    former = device.fingerprint()
+    device.run("renew")
+    newest = device.fingerprint()
+    failing = ["strace", "-f", "-qq", "-o", os.devnull, "-P", device.state / name, "-e", "trace=read",
+               "-e", "inject=read:error=EIO", *device.command("checkin")]
+    done = subprocess.run([str(a) for a in failing], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    seen = control.reports[-1]["certificate"]
+    assert seen == (former if name.startswith("generations") else newest)
+    assert ("Set damaged state aside", "Succeed") in device.steps()
+    device.run("checkin")
+    assert control.reports[-1]["certificate"] == newest == device.fingerprint()
+    assert not list(device.state.rglob("generations/*.bad"))
+    device.check_pair()
+
+
+def test_a_directory_that_is_read_in_part_is_no_word_of_what_is_gone(device, control):
+    device.adopt()
+    device.run("renew")
+    newest, failed = device.fingerprint(), 0
+    for n in (4, 6, 11, 12, 14, 16):
+        failing = ["strace", "-f", "-qq", "-o", os.devnull, "-e", "trace=getdents64", "-e",
+                   f"inject=getdents64:error=EIO:when={n}", *device.command("checkin")]
+        done = subprocess.run([str(a) for a in failing], capture_output=True, text=True, timeout=60)
+        failed += "Input/output error" in done.stderr
+        assert {p.name for p in (device.state / "generations").iterdir()} == {"1", "2"}, done.stderr
+    assert failed >= 3, "of the folders that are listed at a start some say what is there"
+    device.run("checkin")
+    assert control.reports[-1]["certificate"] == newest
+
+
 def test_the_edge_address_that_worked_is_tried_first(device, control, edge):
     """Nobody is at the first of two addresses. Once a trial has found the
     second, somebody comes to the first, and is not asked."""
