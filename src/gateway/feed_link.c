@@ -20,6 +20,8 @@
 #define HEARTBEAT_MS   5000
 #define FIRST_PAUSE_MS 500
 #define MOST_PAUSE_MS  30000
+#define REFUSED_MS     3000 /* until an answer that was refused is asked again */
+#define REFUSED_ANEW   10   /* each so many times from the start */
 #define CSRS_AGAIN_MS  10000 /* an order that stands is answered again */
 #define LAST_REPORT_MS 2000
 #define KEY_UNUSED_S   3600 /* before a key that nothing needs is wiped */
@@ -209,10 +211,14 @@ state_changed(struct gw_feed *f)
 static void
 poll_again(struct gw_feed *f, bool failed)
 {
+	int64_t pause = failed ? gw_line_pause_ms(f->poll.failures) : 0;
+
 	if (f->stopping)
 		return;
-	dvt_timer_start(
-	    f->poll.timer, failed ? gw_line_pause_ms(f->poll.failures) : 0);
+	/* what is refused still brings denials: ask often */
+	if (f->refusals > 0 && pause > REFUSED_MS)
+		pause = REFUSED_MS;
+	dvt_timer_start(f->poll.timer, pause);
 }
 
 static enum dvt_code
@@ -243,6 +249,22 @@ take_answer(struct gw_feed *f, struct dvt_span body, struct dvt_err *err)
 	return DVT_OK;
 }
 
+/* A line that cannot be read holds up no denial that can. */
+static void
+answer_refused(struct gw_feed *f, struct dvt_span body, struct dvt_err *why)
+{
+	log_event(LOG_WARNING, "gateway.feed.refused", LE(why));
+	if (why->code == DVT_E_CONFLICT)
+		return;
+	(void)snprintf(f->feed_refused, sizeof(f->feed_refused),
+	    "the control plane's answer is refused: %.200s", why->text);
+	if (dvt_feed_position(f->feed) > 0 &&
+	    dvt_feed_restrict(f->feed, body) > 0) {
+		gw_feed_send_shelf(f);
+		gw_feed_send_state(f);
+	}
+}
+
 static void
 poll_done(void *user, const struct dvt_http_answer *a)
 {
@@ -257,8 +279,12 @@ poll_done(void *user, const struct dvt_http_answer *a)
 		return;
 	}
 	rc = take_answer(f, a->body, &err);
-	if (rc != DVT_OK)
-		log_event(LOG_WARNING, "gateway.feed.refused", LE(&err));
+	if (rc != DVT_OK) {
+		answer_refused(f, a->body, &err);
+	} else if (f->caught_up) {
+		f->feed_refused[0] = '\0';
+		f->refusals = 0;
+	}
 	if (rc == DVT_E_CONFLICT && f->aside == NULL) {
 		/* another epoch, or a restored control plane: from the start */
 		f->aside = dvt_feed_new_shared();
@@ -266,8 +292,14 @@ poll_done(void *user, const struct dvt_http_answer *a)
 		return;
 	}
 	if (rc != DVT_OK) {
+		/* from the start, in case it is our state; else what is new,
+		 * since the newest denials come last */
 		dvt_feed_free(f->aside);
-		f->aside = dvt_feed_new_shared();
+		f->aside = f->refusals % REFUSED_ANEW == 0 ||
+				   rc == DVT_E_CONFLICT
+			       ? dvt_feed_new_shared()
+			       : NULL;
+		f->refusals++;
 		f->poll.failures++;
 		poll_again(f, true);
 		return;

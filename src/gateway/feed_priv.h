@@ -109,7 +109,9 @@ struct gw_feed {
 	bool doubts_untold; /* to the control plane */
 	bool report_doubts; /* the report under way tells them */
 	uint64_t reloads, reloads_refused;
-	char refused[DVT_DOUBT_MAX]; /* why the last reload was, or "" */
+	unsigned refusals;                /* answers, since it was caught up */
+	char feed_refused[DVT_DOUBT_MAX]; /* why the last answer was, or "" */
+	char refused[DVT_DOUBT_MAX];      /* why the last reload was, or "" */
 	struct gw_admin *admin;
 	int memory_fd;
 
@@ -120,7 +122,7 @@ struct gw_feed {
 /* feed_reload.c */
 void gw_reload_start(struct gw_feed *f);
 void gw_reload_end(struct gw_feed *f);
-/* As gw_files_doubt(), and that what is on the disk was refused. */
+/* As gw_files_doubt(), and what was refused: of the disk, of the feed. */
 const char *gw_feed_doubt(const struct gw_feed *f, int64_t now, size_t i,
     const char **event, char text[DVT_DOUBT_MAX]);
 /*

@@ -128,16 +128,25 @@ const char *
 gw_feed_doubt(const struct gw_feed *f, int64_t now, size_t i,
     const char **event, char text[DVT_DOUBT_MAX])
 {
+	const struct {
+		const char *event, *text;
+	} refused[] = {
+	    {"gateway.reload.refused", f->refused     },
+	    {"gateway.feed.refused",   f->feed_refused},
+	};
 	size_t n = 0;
 
 	for (; gw_files_doubt(&f->files, now, n, event, text) != NULL; n++)
 		if (n == i)
 			return text;
-	if (i != n || f->refused[0] == '\0')
-		return NULL;
-	*event = "gateway.reload.refused";
-	memcpy(text, f->refused, sizeof(f->refused));
-	return text;
+	for (size_t k = 0; k < DVT_COUNT(refused); k++) {
+		if (refused[k].text[0] == '\0' || n++ != i)
+			continue;
+		*event = refused[k].event;
+		(void)dvt_copy_str(text, DVT_DOUBT_MAX, refused[k].text);
+		return text;
+	}
+	return NULL;
 }
 
 static void

@@ -580,3 +580,51 @@ out:
 	free(es);
 	return rc;
 }
+
+/* --- answers that are refused --- */
+
+static bool
+is_let_in(const struct dvt_feed_entry *device)
+{
+	return strcmp(device->u.device.state, "active") == 0 ||
+	       strcmp(device->u.device.state, "parked") == 0;
+}
+
+/* Does it only take away, and something that is not taken away yet? */
+static bool
+restricts(const struct dvt_feed *f, const struct dvt_feed_entry *e)
+{
+	const struct dvt_feed_entry *held;
+
+	if (e->gone ||
+	    (e->kind != DVT_FEED_DENY && e->kind != DVT_FEED_DENY_KEY &&
+		e->kind != DVT_FEED_DEVICE))
+		return false;
+	held = dvt_feed_get(f, e->kind, e->key);
+	if (e->kind == DVT_FEED_DEVICE)
+		return held != NULL && is_let_in(held) && !is_let_in(e);
+	return held == NULL;
+}
+
+size_t
+dvt_feed_restrict(struct dvt_feed *f, struct dvt_span answer)
+{
+	struct dvt_span line;
+	size_t n = 0;
+
+	if (answer.n > DVT_FEED_ANSWER_MAX || !line_take(&answer, &line))
+		return 0;
+	while (line_take(&answer, &line)) {
+		struct dvt_feed_entry *e;
+
+		if (dvt_feed_entry_parse(line, &e, NULL) != DVT_OK)
+			continue;
+		if (restricts(f, e)) {
+			dvt_feed_put(f, e);
+			n++;
+		} else {
+			dvt_feed_entry_free(e);
+		}
+	}
+	return n;
+}

@@ -235,6 +235,17 @@ DVT_MUST_USE enum dvt_code dvt_feed_apply(struct dvt_feed *f,
     struct dvt_span answer, struct dvt_feed_head *head, unsigned *changed,
     struct dvt_err *err);
 
+/**
+ * dvt_feed_restrict() - what an answer that was refused denies all the same
+ *
+ * One line that cannot be read must not hold up a revocation: denials of
+ * certificates and keys, and known devices that are not to be let in any more,
+ * are taken from the lines that can. The position stays; an answer that is
+ * taken later says the same again.
+ * Return: how many are new.
+ */
+size_t dvt_feed_restrict(struct dvt_feed *f, struct dvt_span answer);
+
 /* The same; @each is told of every line before it is put. (Devices and denials
  * of a feed that reads another's are in force there already.) */
 DVT_MUST_USE enum dvt_code dvt_feed_apply_each(struct dvt_feed *f,

@@ -272,6 +272,44 @@ later_kinds_fields_and_reasons_do_not_stop_an_edge(void **state)
 }
 
 static void
+a_refused_answer_denies_all_the_same(void **state)
+{
+	static const char refused[] = HEAD(40, 3, false)
+	    LINE(31, "deny", B64, "{\"reason\":\"revoked\"}")
+		LINE(32, "memory", "gw-1/1", "{\"gateway\":7}")
+		    LINE(33, "device", "dev-7", "{\"state\":\"blocked\"}") LINE(
+			34, "device", "dev-8", "{\"state\":\"active\"}")
+			LINE(35, "device", "dev-9", "{\"state\":\"blocked\"}")
+			    LINE(36, "deny", A64, "null") LINE(37, "deny-key",
+				B64, "{\"name\":\"old\",\"not_after\":9}");
+	struct dvt_feed *f = dvt_feed_new();
+
+	(void)state;
+	assert_int_equal(
+	    dvt_feed_apply(f,
+		text(HEAD(2, 3, false) LINE(1, "device", "dev-7",
+		    "{\"state\":\"active\",\"certificates\":[\"" B64 "\"]}")
+			LINE(2, "deny", A64, "{\"reason\":\"revoked\"}")),
+		NULL, NULL, NULL),
+	    DVT_OK);
+	assert_int_equal(
+	    dvt_feed_apply(f, text(refused), NULL, NULL, NULL), DVT_E_INPUT);
+	assert_null(dvt_feed_get(f, DVT_FEED_DENY, B64));
+	assert_int_equal(dvt_feed_restrict(f, text(refused)), 3);
+	assert_non_null(dvt_feed_get(f, DVT_FEED_DENY, B64));
+	assert_non_null(dvt_feed_get(f, DVT_FEED_DENY, A64)); /* it stays */
+	assert_non_null(dvt_feed_get(f, DVT_FEED_DENY_KEY, B64));
+	assert_string_equal(
+	    dvt_feed_get(f, DVT_FEED_DEVICE, "dev-7")->u.device.state,
+	    "blocked");
+	assert_null(dvt_feed_get(f, DVT_FEED_DEVICE, "dev-8"));
+	assert_int_equal(dvt_feed_position(f), 2);
+	assert_int_equal(dvt_feed_restrict(f, text(refused)), 0);
+	assert_int_equal(dvt_feed_restrict(f, text("")), 0);
+	dvt_feed_free(f);
+}
+
+static void
 another_process_reads_devices_and_denials_where_they_are(void **state)
 {
 	static const char gone[] = HEAD(21, 3, false)
@@ -366,6 +404,7 @@ main(void)
 	    cmocka_unit_test(
 		a_certificate_leads_to_its_device_until_it_is_taken_away),
 	    cmocka_unit_test(a_broken_answer_changes_nothing),
+	    cmocka_unit_test(a_refused_answer_denies_all_the_same),
 	    cmocka_unit_test(lists_and_answers_have_limits),
 	    cmocka_unit_test(
 		later_kinds_fields_and_reasons_do_not_stop_an_edge),

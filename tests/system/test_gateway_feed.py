@@ -227,6 +227,33 @@ def test_denials_and_blocked_devices_are_cut_and_refused(world):
         assert r["reason"] == reason and r["device"] == f"dev-{i}"
 
 
+def test_a_line_that_cannot_be_read_holds_up_no_denial(world):
+    gw, c = world.gw.start(), world.control
+    world.fill()
+    open_ = [world.client(i) for i in range(4)]
+    assert all(s.echo() for s in open_)
+    bad = c.put("memory", "gw-1/1", {"gateway": "gw-1", "address": "x" * 5000, "print": "", "device": "", "root": "",
+                                     "form": "pure", "accepted": True, "at": 1})
+    wait_for("refusal", lambda: "event=gateway.feed.refused" in gw.log())
+    c.put("deny", fingerprint(world.dev[0][0]), {"reason": "revoked", "device": "dev-0", "not_after": 4102444800})
+    assert open_[0].is_closed(5)
+    time.sleep(4)  # the pauses between two tries grow
+    last = c.device("dev-1", world.dev[1], state="blocked")
+    assert open_[1].is_closed(5)
+    for i in range(2):
+        with pytest.raises(REFUSED):
+            world.client(i).echo()
+    assert open_[2].echo() and world.client(2).echo()
+    wait_for("the doubt", lambda: any("answer is refused" in d for r in c.reports for d in r.get("doubts", [])))
+    assert not c.applied(bad)
+    with c.changed:
+        del c.rows["memory", "gw-1/1"]
+    wait_for("the rest", lambda: c.applied(last), 20)
+    assert open_[3].echo()
+    with pytest.raises(REFUSED):
+        world.client(0).echo()
+
+
 def test_a_certificate_issued_a_moment_ago_waits_for_its_listing(world):
     gw, c = world.gw.start(), world.control
     world.fill()
