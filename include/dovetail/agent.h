@@ -248,7 +248,9 @@ enum dovetail_command_kind {
 	DOVETAIL_IMPORT,  /* adopt a key and certificate */
 	DOVETAIL_ENROLL,  /* first certificate by a one-time secret */
 	DOVETAIL_CHECKIN, /* now */
-	DOVETAIL_RENEW,   /* now, whatever the window says */
+	/* now; out of its renewal window the control plane puts it off (503)
+	 * unless an operator has ordered it, and then the update ends */
+	DOVETAIL_RENEW,
 	DOVETAIL_CANCEL   /* the update that runs, unless it has switched */
 };
 

@@ -13,6 +13,29 @@
 #define LOOK_EVERY     10   /* of agent.retry-first */
 #define SETTLE_STEPS   1000 /* adopting takes ten */
 
+bool
+agent_is_of_update(const struct dvt_agent_event *e)
+{
+	return strncmp(e->id, "certs-", 6) == 0;
+}
+
+/* What this run comes to: the last failure, unless it was made good. */
+static void
+note_event(struct program *p, const struct dvt_agent_event *e)
+{
+	bool whole = strcmp(e->step, DVT_STEP_COMPLETE) == 0 &&
+		     e->outcome == DVT_STEP_SUCCEED;
+
+	if (strcmp(e->step, DVT_STEP_STARTED) == 0)
+		p->update_begun = true;
+	if (e->outcome == DVT_STEP_FAIL) {
+		p->failed = *e;
+		p->has_failed = true;
+	} else if (whole && agent_is_of_update(&p->failed)) {
+		p->has_failed = false;
+	}
+}
+
 static void
 tell_events(struct program *p)
 {
@@ -29,12 +52,26 @@ tell_events(struct program *p)
 			    LS("outcome", dvt_step_outcome_name(e[i].outcome)),
 			    LS("detail", e[i].detail));
 			agent_event_hook_tell(p->event_hook, &e[i]);
-			if (!bad)
-				continue;
-			p->failed = e[i];
-			p->has_failed = true;
+			note_event(p, &e[i]);
 		}
 	}
+}
+
+/* The check-in before a renewal was answered, or was not: true: the renewal
+ * goes on now. What it ordered was that renewal. */
+static bool
+renew_now(struct program *p)
+{
+	struct dvt_command c = {.kind = DVT_COMMAND_RENEW, .label = p->o.label};
+	struct dvt_err err;
+
+	if (!p->renew_first)
+		return false;
+	p->renew_first = false;
+	if (p->update_begun || dvt_agent_command(p->agent, &c, &err) != DVT_OK)
+		return false;
+	dvt_agent_io_kick(p->io);
+	return true;
 }
 
 /* Locked out, it seems: other ways are tried now and then. */
@@ -80,6 +117,8 @@ after_step(void *user)
 	if (s.busy)
 		return;
 	if (s.heard || s.last_error[0] != '\0') {
+		if (renew_now(p))
+			return;
 		p->ended = true;
 		if (!agent_event_hook_busy(p->event_hook) &&
 		    !agent_ocsp_busy(p->ocsp))
@@ -164,6 +203,7 @@ begin(struct program *p, struct dvt_err *err)
 	    .server = to,
 	    .edge = edge,
 	    .hook = dvt_config_text(p->config, "agent.hook"),
+	    .hook_env = agent_state_env(p),
 	    .attempt = on_attempt,
 	    .after_step = after_step,
 	    .user = p};

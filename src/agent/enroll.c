@@ -7,6 +7,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -57,6 +59,18 @@ agent_open(struct program *p, struct dvt_err *err)
 	    .keys_ctx = &p->keyfile,
 	    .random = dvt_agent_random};
 	return dvt_agent_open(&p->env, &c, dvt_time_now(), &p->agent, err);
+}
+
+const char *
+agent_state_env(struct program *p)
+{
+	char whole[PATH_MAX];
+
+	if (p->state_env[0] == '\0')
+		(void)snprintf(p->state_env, sizeof(p->state_env),
+		    "DOVETAIL_STATE=%s",
+		    realpath(p->o.state, whole) != NULL ? whole : p->o.state);
+	return p->state_env;
 }
 
 void

@@ -53,12 +53,13 @@ static void
 start_next(struct event_hook *h)
 {
 	char text[5][DVT_STEP_DETAIL + 32];
-	const char *more[] = {
-	    text[0], text[1], text[2], text[3], text[4], NULL};
+	const char *more[] = {text[0], text[1], text[2], text[3], text[4],
+	    agent_state_env(h->p), NULL};
 	const struct dvt_agent_event *e = &h->waiting[h->first];
 	const struct dvt_agent_trust *t = dvt_agent_trust(h->p->agent);
 	const struct dvt_agent_credential *c = dvt_agent_credential(
 	    h->p->agent);
+	int64_t used = e->used != 0 || c == NULL ? e->used : c->generation;
 	struct dvt_err err;
 
 	if (h->n == 0) {
@@ -77,9 +78,9 @@ start_next(struct event_hook *h)
 	    text[4], sizeof(text[4]), "DOVETAIL_EVENT_DETAIL=%s", e->detail);
 	h->first = (h->first + 1) % WAITING_MAX;
 	h->n--;
-	if (dvt_hook_start(h->p->loop, h->path, "on-event",
-		c != NULL ? c->generation : 0, t != NULL ? t->version : 0, more,
-		hook_done, h, &h->run, &err) == DVT_OK)
+	if (dvt_hook_start(h->p->loop, h->path, "on-event", used,
+		t != NULL ? t->version : 0, more, hook_done, h, &h->run,
+		&err) == DVT_OK)
 		dvt_timer_start(
 		    h->limit, dvt_config_int(h->p->config, "agent.hook-limit"));
 	else

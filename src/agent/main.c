@@ -16,7 +16,8 @@ static const char usage_text
     [] = "usage: dovetail-agent --state DIR [--config FILE] COMMAND\n"
 	 "  enroll --import KEY CERT --anchor FILE [--trust-key FILE]\n"
 	 "  enroll --secret-file FILE (--anchor FILE | --fingerprint SHA256)\n"
-	 "         [--device ID] [--label LABEL] [--trust-key FILE]\n"
+	 "         [--device ID] [--subject DN] [--label LABEL]\n"
+	 "         [--trust-key FILE]\n"
 	 "  run [--once]     check in, renew, load trust; until told to stop\n"
 	 "  checkin, renew   once, now\n"
 	 "  recover [--from FILE|DIR|URL] [--renew]\n"
@@ -178,9 +179,9 @@ run(struct program *p, struct dvt_err *err)
 }
 
 static enum dvt_code
-once(struct program *p, enum dvt_command_kind kind, struct dvt_err *err)
+checkin(struct program *p, struct dvt_err *err)
 {
-	struct dvt_command c = {.kind = kind, .label = p->o.label};
+	struct dvt_command c = {.kind = DVT_COMMAND_CHECKIN};
 	enum dvt_code rc;
 
 	p->o.once = true;
@@ -188,6 +189,44 @@ once(struct program *p, enum dvt_command_kind kind, struct dvt_err *err)
 	    (rc = dvt_agent_command(p->agent, &c, err)) != DVT_OK)
 		return rc;
 	return agent_drive(p, err);
+}
+
+/* A check-in first: when its answer orders a renewal, that is the one. */
+static enum dvt_code
+renew(struct program *p, struct dvt_err *err)
+{
+	struct dvt_command c = {.kind = DVT_COMMAND_CHECKIN};
+	struct dvt_agent_status s;
+	enum dvt_code rc;
+
+	p->o.once = true;
+	p->renew_first = true;
+	if ((rc = agent_open(p, err)) != DVT_OK ||
+	    (rc = dvt_agent_command(p->agent, &c, err)) != DVT_OK)
+		return rc;
+	dvt_agent_status(p->agent, &s);
+	if (s.update[0] != '\0')
+		return dvt_fail(
+		    err, DVT_E_CONFLICT, "an update runs: %s", s.update);
+	return agent_drive(p, err);
+}
+
+/* With a credential in use it is done; what else went wrong is a warning,
+ * unless it is the first update itself. */
+static enum dvt_code
+enrolled(struct program *p, enum dvt_code rc, struct dvt_err *err)
+{
+	struct dvt_agent_status s;
+
+	dvt_agent_status(p->agent, &s);
+	if (s.generation == 0)
+		return rc;
+	printf("enrolled: generation %" PRId64 ", trust bundle %" PRId64 "\n",
+	    s.generation, s.trust_version);
+	if (rc == DVT_OK || (p->has_failed && agent_is_of_update(&p->failed)))
+		return rc;
+	fprintf(stderr, "dovetail-agent: warning: %s\n", err->text);
+	return DVT_OK;
 }
 
 static enum dvt_code
@@ -199,9 +238,9 @@ enroll(struct program *p, struct dvt_err *err)
 	if ((rc = agent_open(p, err)) != DVT_OK ||
 	    (rc = agent_enroll(p, err)) != DVT_OK)
 		return rc;
-	if (p->o.import_key != NULL)
-		return agent_settle(p, err);
-	return agent_drive(p, err);
+	rc = p->o.import_key != NULL ? agent_settle(p, err)
+				     : agent_drive(p, err);
+	return enrolled(p, rc, err);
 }
 
 /* What was loaded is loaded, whether or not the network answers now. */
@@ -215,7 +254,7 @@ recover(struct program *p, struct dvt_err *err)
 	if ((rc = agent_open(p, err)) != DVT_OK ||
 	    (rc = agent_recover_look(p, p->o.from, err)) != DVT_OK)
 		return rc;
-	if (dvt_config_text(p->config, "agent.server") == NULL)
+	if (dvt_config_text(p->config, "agent.server") == NULL && !p->o.renew)
 		return agent_settle(p, err);
 	rc = agent_drive(p, err);
 	dvt_agent_status(p->agent, &s);
@@ -238,11 +277,15 @@ cancel(struct program *p, struct dvt_err *err)
 
 /* Before the folder is made, which is for enroll to do. */
 static enum dvt_code
-state_check(const struct program *p, struct dvt_err *err)
+state_check(const struct program *p, bool enrolled, struct dvt_err *err)
 {
 	struct stat st;
+	bool there = stat(p->o.state, &st) == 0;
 
-	if (stat(p->o.state, &st) == 0 || errno != ENOENT)
+	if (there ? !S_ISDIR(st.st_mode) : errno == ENOTDIR)
+		return dvt_fail(err, DVT_E_INPUT, "--state %s: not a directory",
+		    p->o.state);
+	if (there || errno != ENOENT || !enrolled)
 		return DVT_OK; /* what is wrong with it, its opening tells */
 	return dvt_fail(err, DVT_E_ABSENT,
 	    "%s is not there: no credential yet, enroll first", p->o.state);
@@ -266,14 +309,15 @@ command(struct program *p, struct dvt_err *err)
 	const char *word = p->o.command;
 	enum dvt_code rc;
 
-	if (is_for_the_enrolled(word) && (rc = state_check(p, err)) != DVT_OK)
+	rc = state_check(p, is_for_the_enrolled(word), err);
+	if (rc != DVT_OK)
 		return rc;
 	if (strcmp(word, "run") == 0)
 		return run(p, err);
 	if (strcmp(word, "checkin") == 0)
-		return once(p, DVT_COMMAND_CHECKIN, err);
+		return checkin(p, err);
 	if (strcmp(word, "renew") == 0)
-		return once(p, DVT_COMMAND_RENEW, err);
+		return renew(p, err);
 	if (strcmp(word, "enroll") == 0)
 		return enroll(p, err);
 	if (strcmp(word, "recover") == 0)

@@ -33,13 +33,16 @@ struct program {
 	struct dvt_agent *agent;
 	struct dvt_loop *loop;
 	struct dvt_agent_io *io;
+	char state_env[4096 + 32]; /* "DOVETAIL_STATE=/...", once asked for */
 	struct dvt_timer *start, *limit, *recover;
 	int64_t recover_at_ms;         /* not before: a look for other ways */
 	struct event_hook *event_hook; /* NULL: none */
 	struct ocsp_work *ocsp;        /* NULL: not wanted */
 	struct dvt_agent_event failed; /* last step that failed, if any */
 	bool has_failed;
-	bool ended; /* once: nothing is left to do */
+	bool renew_first;  /* renew: a check-in may order it, and is first */
+	bool update_begun; /* since this program started */
+	bool ended;        /* once: nothing is left to do */
 	bool out_of_time;
 };
 
@@ -50,6 +53,9 @@ extern const size_t agent_settings_count;
 DVT_MUST_USE enum dvt_code agent_open(struct program *p, struct dvt_err *err);
 void agent_close(struct program *p);
 
+/* For hooks: where the state directory is, as an absolute path. */
+const char *agent_state_env(struct program *p);
+
 /* A whole file into @out. */
 DVT_MUST_USE enum dvt_code agent_read_file(
     const char *path, struct dvt_buf *out, struct dvt_err *err);
@@ -59,6 +65,8 @@ DVT_MUST_USE enum dvt_code agent_enroll(struct program *p, struct dvt_err *err);
 
 /* Drive it on the network: until a signal, or until nothing is left to do. */
 DVT_MUST_USE enum dvt_code agent_drive(struct program *p, struct dvt_err *err);
+/* A step of a renewal or first enrolment, not of trust or configuration. */
+bool agent_is_of_update(const struct dvt_agent_event *e);
 /* Drive what needs no network: adopting. */
 DVT_MUST_USE enum dvt_code agent_settle(struct program *p, struct dvt_err *err);
 

@@ -48,6 +48,16 @@ note(struct search *s, const char *source, const struct dvt_err *err)
 	dvt_err_prefix(&s->why, "%.80s", source);
 }
 
+/* Of a file: whatever is wrong with it, it is refused; too large or no JSON as
+ * well. Other failures are no judgement of it. */
+static void
+note_file(struct search *s, const char *source, const struct dvt_err *err)
+{
+	note(s, source, err);
+	if (s->code == DVT_E_INPUT || s->code == DVT_E_LIMIT)
+		s->code = DVT_E_DENIED;
+}
+
 static void
 offer(struct search *s, const char *source, struct dvt_span lines)
 {
@@ -62,7 +72,7 @@ offer(struct search *s, const char *source, struct dvt_span lines)
 		log_event(
 		    LOG_NOTICE, "agent.recover.taken", LS("source", source));
 	} else {
-		note(s, source, &err);
+		note_file(s, source, &err);
 	}
 }
 
@@ -113,7 +123,7 @@ try_file(struct search *s, int dir, const char *folder, const char *name)
 	if (read_plain(dir, name, &text, &err) == DVT_OK)
 		offer(s, source, dvt_buf_span(&text));
 	else
-		note(s, source, &err);
+		note_file(s, source, &err);
 	dvt_buf_fini(&text);
 }
 

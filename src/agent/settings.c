@@ -15,7 +15,8 @@ const struct dvt_setting agent_settings[] = {
     {"agent.label",          DVT_SET_TEXT,    NULL,                                 0, DVT_NAME_MAX,      "",
      "EST label, which is the profile; empty: that of devices.",										    NULL},
     {"agent.hook",           DVT_SET_PATH,    NULL,                                 0, 0,                 "",
-     "Program run with post-switch or post-trust as its argument.",										 NULL},
+     "Program run with post-switch, post-trust, on-config or on-event as its "
+     "argument.",										 NULL},
     {"agent.hook-limit",     DVT_SET_MS,      "ms",                                 1, 3600000,           "60s",
      "A hook that takes longer has failed.",													NULL},
     {"agent.retry-first",    DVT_SET_SECONDS, "s",                                  1, 3600,              "30s",

@@ -233,6 +233,11 @@ api_device_secret(struct dvt_app *app, const struct dvt_req *req,
 	rc = get_device(app, req, &d, err);
 	if (rc == DVT_E_ABSENT && create)
 		rc = create_device(app, req, &d, err);
+	else if (rc == DVT_E_ABSENT)
+		rc = dvt_fail(err, rc,
+		    "there is no device %.128s yet; \"create\" (--create) "
+		    "makes it",
+		    dvt_req_path(req, "device"));
 	if (rc != DVT_OK)
 		return rc;
 	if (d.state == DVT_DEVICE_BLOCKED || d.state == DVT_DEVICE_RETIRED)

@@ -13,7 +13,9 @@ static enum dvt_code
 initiate(struct cli *c, struct dvt_err *err)
 {
 	json_t *body = json_pack("{s:[s], s:s, s:s}", "deviceIds", c->arg[0],
-	    "method", "FALLBACK_CHANNEL", "action",
+	    "method",
+	    cli_opt(c, "renew") != NULL ? "BUNDLE" : "FALLBACK_CHANNEL",
+	    "action",
 	    cli_opt(c, "trust") != NULL ? "UPDATE_TRUSTSTORE" : "RENEW");
 	enum dvt_code rc = cli_call(
 	    c, "POST", "/devices/recovery/initiate", body, NULL, err);

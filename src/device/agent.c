@@ -143,6 +143,7 @@ dvt_agent_say(struct dvt_agent *a, const char *id, const char *step,
 	e->seq = a->h.seq + 1;
 	e->at = dvt_agent_now_s(a);
 	e->outcome = outcome;
+	e->used = a->cred.generation;
 	(void)snprintf(e->id, sizeof(e->id), "%s", id);
 	(void)snprintf(e->step, sizeof(e->step), "%s", step);
 	(void)snprintf(e->target, sizeof(e->target), "%" PRId64, target);
@@ -285,6 +286,19 @@ dvt_agent_want_hook(
 	w->trust_version = a->trust != NULL ? a->trust->version : 0;
 	w->config = hook == DVT_HOOK_ON_CONFIG ? a->confval.name : "";
 	return DVT_DID_ASK;
+}
+
+void
+dvt_agent_hook_text(const struct dvt_answer *answer, const char *what,
+    char out[DVT_STEP_DETAIL])
+{
+	if (answer->outcome == DVT_ANSWER_OK)
+		(void)snprintf(out, DVT_STEP_DETAIL, "%s hook: exit %d", what,
+		    answer->hook_exit);
+	else
+		(void)snprintf(out, DVT_STEP_DETAIL, "%s hook: %s%s%.100s",
+		    what, dvt_agent_outcome_name(answer->outcome),
+		    answer->text[0] != '\0' ? ": " : "", answer->text);
 }
 
 /* --- the turn --- */
@@ -469,7 +483,8 @@ next_due_ms(const struct dvt_agent *a)
 		at = earlier(at, a->bundle.due_ms);
 	if (a->probe.owed && a->heard && a->edge_next[0] != '\0')
 		at = earlier(at, a->probe.due_ms);
-	if (a->orphan_n > 0 || a->pending.n > 0 || a->grant_new || a->unmended)
+	if (a->orphan_n > 0 || a->pending.n > 0 || a->unmended ||
+	    (a->grant_new && !a->grant_waits))
 		at = earlier(at, a->now.mono_ms);
 	if (dvt_agent_tickets_due(a))
 		at = earlier(at, a->now.mono_ms);

@@ -237,6 +237,11 @@ DVT_MUST_USE enum dvt_code dvt_agent_command(struct dvt_agent *a,
 enum dvt_step_outcome { DVT_STEP_OUTCOMES(DVT_STEP_OUTCOME_ENUM) };
 const char *dvt_step_outcome_name(enum dvt_step_outcome outcome);
 
+/* First and last step of an update; what leads to the edges' next chain. */
+#define DVT_STEP_STARTED  "CertRotationStarted"
+#define DVT_STEP_COMPLETE "CertRotationCompleted"
+#define DVT_STEP_PROBE    "Probe next chain"
+
 #define DVT_STEP_ID     48  /* "certs-1764547000", with its NUL */
 #define DVT_STEP_NAME   64  /* "Generate new certificate" */
 #define DVT_STEP_DETAIL 161 /* what went wrong, with its NUL */
@@ -249,6 +254,7 @@ struct dvt_agent_event {
 	char target[24]; /* generation, or version of a bundle */
 	enum dvt_step_outcome outcome;
 	char detail[DVT_STEP_DETAIL];
+	int64_t used; /* generation in use then; not kept: 0 after a restart */
 };
 
 /* Events not yet handed out here, oldest first; at most @max. */

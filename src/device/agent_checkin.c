@@ -222,6 +222,7 @@ take_good(struct dvt_agent *a, const struct dvt_checkin_answer *answer,
 		dvt_agent_update_confirmed(a);
 	dvt_agent_take_time(a, from, answer->time);
 	a->heard = true;
+	a->grant_waits = false;
 	dvt_agent_config_told(a, a->confval.sent, a->confval.sent_n);
 	dvt_agent_config_said(a, &answer->config);
 	take_todo(a, answer);

@@ -338,8 +338,7 @@ dvt_agent_on_config_hook(struct dvt_agent *a, const struct dvt_answer *answer)
 	if (v == NULL ||
 	    (answer->outcome == DVT_ANSWER_OK && answer->hook_exit == 0))
 		return;
-	(void)snprintf(why, sizeof(why), "on-config hook: %s, exit %d",
-	    dvt_agent_outcome_name(answer->outcome), answer->hook_exit);
+	dvt_agent_hook_text(answer, "on-config", why);
 	failed(a, v, why); /* the value stays, and is told so */
 }
 

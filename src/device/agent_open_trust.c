@@ -87,6 +87,7 @@ enum dvt_code
 dvt_agent_open_trust(struct dvt_agent *a, struct dvt_err *err)
 {
 	int64_t v[DVT_TRUST_LIST], unread;
+	const struct dvt_agent_event *probed;
 	struct dvt_trustset *t = NULL;
 	enum dvt_code rc;
 	size_t n;
@@ -108,6 +109,8 @@ dvt_agent_open_trust(struct dvt_agent *a, struct dvt_err *err)
 		a->former_trust = v[n - 2];
 	for (size_t i = 0; i + 2 < n; i++)
 		a->old_trust[a->old_trust_n++] = v[i];
-	a->probe.owed = t->version > a->h.probed;
+	probed = dvt_history_probe(&a->h, t->version);
+	a->probe.owed = t->version > a->h.probed ||
+			(probed != NULL && probed->outcome == DVT_STEP_FAIL);
 	return DVT_OK;
 }

@@ -20,14 +20,11 @@
 #include "device/tickets.h"
 #include "device/trustset.h"
 
-#define DVT_STEP_STARTED  "CertRotationStarted"
 #define DVT_STEP_GENERATE "Generate new certificate"
 #define DVT_STEP_TRY      "Try new credential"
 #define DVT_STEP_SWITCH   "Switch"
 #define DVT_STEP_RESTART  "Restart consumers"
-#define DVT_STEP_COMPLETE "CertRotationCompleted"
 #define DVT_STEP_TRUST    "Load trust bundle"
-#define DVT_STEP_PROBE    "Probe next chain"
 #define DVT_STEP_ADOPT    "Adopt credential"
 #define DVT_STEP_LOCK     "Lock device configuration on server"
 #define DVT_STEP_CONFIG   "Update local configuration"
@@ -208,6 +205,7 @@ struct dvt_agent {
 	struct dvt_bundle_grant grant; /* id "" none */
 	bool grant_new;                /* an update under it has not begun */
 	bool grant_asked;              /* also while the certificate stands */
+	bool grant_waits;              /* for a check-in, which may order it */
 	int64_t renew_due_ms;          /* own renewal, not before */
 	unsigned renew_tries;
 
@@ -255,6 +253,9 @@ enum dvt_did dvt_agent_want_probe(struct dvt_agent *a, enum dvt_asked asked,
     const struct dvt_agent_trust *trust);
 enum dvt_did dvt_agent_want_hook(
     struct dvt_agent *a, enum dvt_asked asked, enum dvt_hook hook);
+/* What became of the hook named @what, for people: "@what hook: exit 7". */
+void dvt_agent_hook_text(const struct dvt_answer *answer, const char *what,
+    char out[DVT_STEP_DETAIL]);
 /* An answer with HTTP status 200 to 299. */
 bool dvt_answer_is_good(const struct dvt_answer *answer);
 

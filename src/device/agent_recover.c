@@ -29,7 +29,8 @@ dvt_agent_grant(const struct dvt_agent *a)
 /*
  * It is kept in any case: an update that waits shows it, and whether the
  * certificate has ended the control plane knows best. One of its own begins
- * only where this device knows so too, or is told to.
+ * only where this device knows so too, or is told to; and while the certificate
+ * stands not before a check-in, whose answer may order the same.
  */
 static enum dvt_code
 take_grant(struct dvt_agent *a, const struct dvt_recovery *r, bool renew,
@@ -40,6 +41,9 @@ take_grant(struct dvt_agent *a, const struct dvt_recovery *r, bool renew,
 	a->grant = r->grant;
 	a->grant_asked = renew;
 	a->grant_new = r->next != NULL || renew || dvt_agent_is_expired(a);
+	a->grant_waits = renew && !dvt_agent_is_expired(a);
+	if (a->grant_waits)
+		a->checkin.due_ms = a->now.mono_ms;
 	if (a->grant_new)
 		return DVT_OK;
 	return dvt_fail(err, DVT_E_CONFLICT,
@@ -89,7 +93,7 @@ dvt_agent_take_recovery(
 enum dvt_did
 dvt_agent_run_grant(struct dvt_agent *a)
 {
-	if (!a->grant_new || a->bundle.phase > TR_FETCH)
+	if (!a->grant_new || a->grant_waits || a->bundle.phase > TR_FETCH)
 		return DVT_DID_NOTHING;
 	a->grant_new = false;
 	if (dvt_agent_grant(a) == NULL ||

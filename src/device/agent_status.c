@@ -46,14 +46,16 @@ static bool
 is_busy(const struct dvt_agent *a, const struct dvt_agent_status *s)
 {
 	if (a->asked != ASKED_NOTHING || a->pending.n > 0 ||
-	    a->update.phase != UP_NONE || a->orphan_n > 0 || s->adopting)
+	    a->update.phase != UP_NONE || a->orphan_n > 0 || s->adopting ||
+	    (a->grant_new && !a->grant_waits))
 		return true;
 	if (a->bundle.phase != TR_NONE && a->bundle.tries == 0)
 		return true;
 	if (a->confval.phase != CF_IDLE ||
 	    (a->confval.tries == 0 && dvt_agent_config_due(a) != DVT_NEVER))
 		return true;
-	if (a->probe.owed && a->edge_next[0] != '\0')
+	if (a->probe.owed && a->edge_next[0] != '\0' &&
+	    (a->probe.tries == 0 || a->probe.instruction[0] != '\0'))
 		return true;
 	if (dvt_agent_tickets_due(a))
 		return true;

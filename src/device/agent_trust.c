@@ -8,6 +8,7 @@
 #include <stdio.h>
 
 #define BUNDLE_LINES_MAX 1048576 /* bytes of bridging lines in one answer */
+#define PROBE_TRIES      12      /* of one that nobody asked for */
 
 void
 dvt_agent_bundle_wanted(struct dvt_agent *a)
@@ -96,6 +97,18 @@ store(struct dvt_agent *a)
 	return DVT_DID_WORK;
 }
 
+/* It failed, so it is still owed: some tries more, and one at each start. */
+static void
+probe_later(struct dvt_agent *a)
+{
+	struct dvt_probe_work *p = &a->probe;
+
+	if (p->owed || ++p->tries > PROBE_TRIES)
+		return;
+	p->owed = true;
+	p->due_ms = a->now.mono_ms + dvt_agent_backoff_ms(a, p->tries);
+}
+
 /* From now on it is what connections are made with. */
 static void
 use(struct dvt_agent *a, enum dvt_step_outcome proven, const char *detail)
@@ -115,6 +128,8 @@ use(struct dvt_agent *a, enum dvt_step_outcome proven, const char *detail)
 		dvt_agent_say(a, b->id, DVT_STEP_PROBE, a->trust->version,
 		    proven, detail);
 	dvt_agent_record(a, &r);
+	if (proven == DVT_STEP_FAIL)
+		probe_later(a);
 	/* the one before stays, in case this one is damaged */
 	if (a->former_trust >= 0 && a->old_trust_n < DVT_TRUST_LIST)
 		a->old_trust[a->old_trust_n++] = a->former_trust;
@@ -144,8 +159,7 @@ dvt_agent_on_trust_hook(struct dvt_agent *a, const struct dvt_answer *answer)
 	a->bundle.phase = TR_NONE;
 	if (answer->outcome == DVT_ANSWER_OK && answer->hook_exit == 0)
 		return;
-	(void)snprintf(detail, sizeof(detail), "post-trust hook: %s, exit %d",
-	    dvt_agent_outcome_name(answer->outcome), answer->hook_exit);
+	dvt_agent_hook_text(answer, "post-trust", detail);
 	dvt_agent_say(a, a->bundle.id, DVT_STEP_RESTART, a->trust->version,
 	    DVT_STEP_FAIL, detail);
 }
@@ -194,6 +208,21 @@ dvt_agent_run_probe(struct dvt_agent *a)
 	    a, ASKED_PROBE, a->edge_next, &a->cred, &a->trust_shown);
 }
 
+/* What failed before is said to have come right, where that was said. */
+static void
+make_good(struct dvt_agent *a)
+{
+	const struct dvt_agent_event *e = dvt_history_probe(
+	    &a->h, a->trust->version);
+	char id[DVT_STEP_ID];
+
+	if (e == NULL || e->outcome != DVT_STEP_FAIL)
+		return;
+	memcpy(id, e->id, sizeof(id)); /* saying moves it */
+	dvt_agent_say(
+	    a, id, DVT_STEP_PROBE, a->trust->version, DVT_STEP_SUCCEED, "");
+}
+
 void
 dvt_agent_on_probe(struct dvt_agent *a, const struct dvt_answer *answer)
 {
@@ -206,6 +235,10 @@ dvt_agent_on_probe(struct dvt_agent *a, const struct dvt_answer *answer)
 	if (!ok)
 		dvt_agent_blame(a, answer, a->edge_next, detail);
 	p->owed = false;
+	if (ok)
+		make_good(a);
+	else if (p->instruction[0] == '\0')
+		probe_later(a);
 	if (a->h.probed < a->trust->version)
 		dvt_agent_record(a, &r);
 	if (p->instruction[0] != '\0') {

@@ -81,6 +81,36 @@ say(struct dvt_agent *a, const char *step, enum dvt_step_outcome outcome,
 	dvt_agent_say(a, a->h.id, step, a->h.generation, outcome, detail);
 }
 
+/* The second after the one in @id, when @id is of an update. */
+static int64_t
+second_after(const char *id)
+{
+	int64_t at;
+
+	return sscanf(id, "certs-%" SCNd64, &at) == 1 && at < INT64_MAX ? at + 1
+									: 0;
+}
+
+/*
+ * The time, unless an update had it before: ids only grow, so that none is
+ * used twice. What the last ones were is in the journal, and of the credential
+ * in use in its generation.
+ */
+static int64_t
+free_second(const struct dvt_agent *a, int64_t now_s)
+{
+	int64_t at = now_s, after;
+
+	if ((after = second_after(a->h.id)) > at)
+		at = after;
+	if ((after = second_after(a->meta.update)) > at)
+		at = after;
+	for (size_t i = 0; i < a->h.events_n; i++)
+		if ((after = second_after(a->h.events[i].id)) > at)
+			at = after;
+	return at;
+}
+
 void
 dvt_agent_update_begin(
     struct dvt_agent *a, const char *instruction, const char *label)
@@ -90,9 +120,8 @@ dvt_agent_update_begin(
 	    .old = a->cred.generation,
 	    .at = dvt_agent_now_s(a)};
 
-	(void)snprintf(r.id, sizeof(r.id), "certs-%" PRId64, r.at);
-	if (strcmp(r.id, a->h.id) == 0) /* two in one second */
-		(void)snprintf(r.id, sizeof(r.id), "certs-%" PRId64, r.at + 1);
+	(void)snprintf(
+	    r.id, sizeof(r.id), "certs-%" PRId64, free_second(a, r.at));
 	(void)snprintf(r.instruction, sizeof(r.instruction), "%s", instruction);
 	(void)snprintf(
 	    r.label, sizeof(r.label), "%s", label != NULL ? label : "");

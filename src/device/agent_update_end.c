@@ -100,10 +100,7 @@ dvt_agent_on_hook(struct dvt_agent *a, const struct dvt_answer *answer)
 		restarted(a, "");
 		return;
 	}
-	(void)snprintf(detail, sizeof(detail),
-	    "post-switch hook: %s, exit %d %.80s",
-	    dvt_agent_outcome_name(answer->outcome), answer->hook_exit,
-	    answer->text);
+	dvt_agent_hook_text(answer, "post-switch", detail);
 	dvt_agent_update_fail(a, detail);
 }
 

@@ -214,6 +214,19 @@ dvt_history_unreported(const struct dvt_history *h, size_t *n)
 	return *n > 0 ? h->events + old : h->events;
 }
 
+const struct dvt_agent_event *
+dvt_history_probe(const struct dvt_history *h, int64_t version)
+{
+	for (size_t i = h->events_n; i > 0; i--) {
+		const struct dvt_agent_event *e = &h->events[i - 1];
+
+		if (strcmp(e->step, DVT_STEP_PROBE) == 0 &&
+		    strtoll(e->target, NULL, 10) == version)
+			return e;
+	}
+	return NULL;
+}
+
 static void
 format_done(const struct dvt_history *h, struct dvt_buf *out)
 {

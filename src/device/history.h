@@ -57,6 +57,9 @@ void dvt_history_format(const struct dvt_history *h, struct dvt_buf *out);
 /* First event that is not reported yet, and how many from there. */
 const struct dvt_agent_event *dvt_history_unreported(
     const struct dvt_history *h, size_t *n);
+/* The last that was said of the probe after bundle @version, or NULL. */
+const struct dvt_agent_event *dvt_history_probe(
+    const struct dvt_history *h, int64_t version);
 /* An instruction that was carried out, or NULL. */
 const struct dvt_history_done *dvt_history_done_get(
     const struct dvt_history *h, const char *instruction);

@@ -361,7 +361,7 @@ hook_start(struct dvt_agent_io *io)
 	    [DVT_HOOK_POST_TRUST] = "post-trust",
 	    [DVT_HOOK_ON_CONFIG] = "on-config"};
 	char config[DVT_CONFIG_NAME + 32];
-	const char *more[] = {config, NULL};
+	const char *more[] = {config, io->c.hook_env, NULL};
 	struct dvt_err err;
 
 	(void)snprintf(config, sizeof(config), "DOVETAIL_CONFIG=%s", w->config);

@@ -31,7 +31,8 @@ struct dvt_agent_io_config {
 	const char *server_name; /* name its certificate must carry; copied */
 	const struct dvt_addr *edge; /* copied; may be none: no probes */
 	size_t edge_n;
-	const char *hook; /* program for post-switch and post-trust; NULL */
+	const char *hook;     /* program for post-switch and post-trust; NULL */
+	const char *hook_env; /* "NAME=value" for it as well; borrowed; NULL */
 	/* Both may be NULL. after_step: something may have changed. */
 	void (*attempt)(void *user, const struct dvt_io_attempt *a);
 	void (*after_step)(void *user);

@@ -46,8 +46,9 @@ testserver_shown(const struct testworld *w, const struct dvt_trust *t,
 	struct dvt_verify how = {
 	    .purpose = DVT_FOR_SERVER, .now = TESTCA_NOW, .host = "edge.test"};
 	struct dvt_chain chain = testca_chain(
-	    next || w->edge_new ? p->edge_new.cert : p->edge_old.cert, NULL,
-	    NULL);
+	    (next && !w->next_is_old) || w->edge_new ? p->edge_new.cert
+						     : p->edge_old.cert,
+	    NULL, NULL);
 	struct dvt_verdict verdict;
 	enum dvt_code rc;
 

@@ -112,7 +112,8 @@ struct testworld {
 
 	/* edge */
 	bool trial_refused;
-	bool edge_new; /* shows the new chain at its main name */
+	bool edge_new;    /* shows the new chain at its main name */
+	bool next_is_old; /* and the old one at its next name */
 	unsigned trials, probes, refused;
 	int hook_exit;
 	unsigned hooks;

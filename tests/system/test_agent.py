@@ -18,7 +18,7 @@ import time
 
 import pytest
 
-from world import BUILD, free_ports, wait_for
+from world import BUILD, ROOT, free_ports, wait_for
 
 AGENT = BUILD / "dovetail-agent"
 EXT = "basicConstraints=critical,CA:FALSE\nkeyUsage=critical,digitalSignature\n" \
@@ -419,6 +419,108 @@ def test_hooks_see_the_switch_and_can_undo_it(device, control):
         "post-switch post-switch 3", "post-switch post-switch 2"]
     assert device.status()["credential"]["generation"] == 2
     device.check_pair()
+
+
+def test_a_hook_is_told_where_the_state_is_and_which_generation_it_was(device, control):
+    """The state directory is given as a path that holds from anywhere; of an
+    event the generation in use when it was told, however late the hook is."""
+    hook = device.folder / "hook"
+    hook.write_text("#!/bin/sh\nsleep 0.02\ncd /\n[ -e $DOVETAIL_STATE/journal ] || exit 1\n"
+                    f"echo \"$1 $DOVETAIL_STATE $DOVETAIL_GENERATION $DOVETAIL_EVENT_STEP $DOVETAIL_EVENT_OUTCOME\" >>"
+                    f" {device.hook_log}\n")
+    hook.chmod(0o755)
+    device.adopt()
+    device.write(hook=hook)
+    here = [str(a) for a in (AGENT, "--state", device.state.name, "--config", device.config, "renew")]
+    subprocess.run(here, cwd=device.folder, check=True, capture_output=True, timeout=60)
+    told = device.hook_log.read_text().splitlines()
+    for line in (f"post-switch {device.state} 2  ", f"on-event {device.state} 1 Switch Start",
+                 f"on-event {device.state} 2 Switch Succeed",
+                 f"on-event {device.state} 2 CertRotationCompleted Succeed"):
+        assert line in told, told
+
+
+NGINX = """pid nginx.pid;
+error_log error.log;
+worker_processes 1;
+events {{ worker_connections 64; }}
+http {{
+    access_log off;
+    client_body_temp_path tmp; proxy_temp_path tmp; fastcgi_temp_path tmp; uwsgi_temp_path tmp; scgi_temp_path tmp;
+    server {{
+        listen 127.0.0.1:{port} ssl;
+        ssl_certificate         {out}/chain.pem;
+        ssl_certificate_key     {out}/key.pem;
+        ssl_client_certificate  {out}/anchors.pem;
+        ssl_verify_client       optional;
+    }}
+}}
+"""
+
+
+def test_the_example_hook_brings_nginx_up_at_the_first_boot_and_along(device, control):
+    """No post-trust comes before the first post-switch, and no nginx runs."""
+    home, out = device.folder / "nginx", device.folder / "nginx/dovetail"
+    out.mkdir(parents=True)
+    port, told = free_ports(1)[0], home / "nginx.pid"
+    (home / "nginx.conf").write_text(NGINX.format(port=port, out=out))
+    nginx = f"/usr/sbin/nginx -p {home} -c {home}/nginx.conf"
+    reload, hook = device.folder / "reload", device.folder / "hook"
+    reload.write_text(f"#!/bin/sh\n[ -s {told} ] && exec {nginx} -s reload\nexec {nginx}\n")
+    hook.write_text(f"#!/bin/sh\nexport DOVETAIL_OUT='{out}' DOVETAIL_CHECK='{nginx} -t -q' "
+                    f"DOVETAIL_RESTART='{reload}'\nexec {ROOT}/examples/hooks/nginx \"$1\"\n")
+    reload.chmod(0o755)
+    hook.chmod(0o755)
+    device.write(hook=hook)
+
+    def shown():
+        tls = ssl.create_default_context()
+        tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as s, tls.wrap_socket(s) as c:
+            return hashlib.sha256(c.getpeercert(True)).hexdigest()
+
+    control.secret = "only-once"
+    try:
+        said = device.run("enroll", "--secret-file", "-", "--device", "dev-1", "--anchor",
+                          control.root.pem, data="only-once")
+        assert "enrolled: generation 1, trust bundle 0" in said
+        first = device.fingerprint()
+        assert ("CertRotationCompleted", "Succeed") in device.steps() and shown() == first
+        device.run("renew")
+        assert device.fingerprint() != first
+        wait_for("nginx to show the new one", lambda: shown() == device.fingerprint())
+    finally:
+        if told.exists() and told.read_text():
+            os.kill(int(told.read_text()), signal.SIGTERM)
+
+
+def test_an_enrolment_is_one_though_the_next_chain_is_not_there_yet(device, control, edge, tmp_path):
+    """Said so, with a warning; the step is made good later, and told."""
+    keys = [tmp_path / f"sign-{i}.key" for i in range(3)]
+    for key in keys:
+        openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout", "-out", key)
+    control.publish(1, [control.root], keys)  # the edge's next chain is under another root
+    control.secret = "only-once"
+    said = device.run("enroll", "--secret-file", "-", "--device", "dev-1", "--anchor",
+                      control.root.pem, data="only-once")
+    assert "enrolled: generation 1, trust bundle 1\n" in said
+    assert "warning: trust-" in said and "Probe next chain failed: next.edge.test: peer-not-trusted" in said
+    device.run("run", "--once")  # no better yet, and no news
+    probes = [e for e in device.status()["events"] if e["step"] == "Probe next chain"]
+    assert [e["outcome"] for e in probes] == ["Fail"]
+    edge.contexts["new"] = edge.contexts["old"]  # now it can be verified
+    device.run("run", "--once")
+    probes = [e for e in device.status()["events"] if e["step"] == "Probe next chain"]
+    assert [(e["id"], e["outcome"]) for e in probes] == [
+        (probes[0]["id"], "Fail"), (probes[0]["id"], "Succeed")]
+    assert ("Probe next chain", "Succeed") in device.steps()
+
+
+def test_a_state_that_is_no_folder_is_a_wrong_argument(device):
+    for words in ("status", "run --once", "recover", "enroll --secret-file - --device d --fingerprint " + "0" * 64):
+        done = subprocess.run([AGENT, "--state", device.config, *words.split()], capture_output=True, text=True,
+                              input="x", timeout=30)
+        assert (done.returncode, "not a directory" in done.stderr) == (65, True), (words, done.stderr)
 
 
 def test_a_hook_that_runs_too_long_is_ended_with_all_it_started(device, control):

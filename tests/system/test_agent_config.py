@@ -274,6 +274,30 @@ def test_the_lease_of_an_update_and_a_failed_one_live(site):
         and site.value("wifi.psk") == "battery staple", 20)
 
 
+@pytest.mark.parametrize("way", ["recover", "renew"])
+def test_a_renewal_that_was_ordered_as_well_is_one(site, way, tmp_path):
+    """The order comes with a check-in, and so does what the command wants."""
+    def updates():
+        return {u["id"]: u["outcome"] for u in site.world.op("device", "updates", DEVICE)["items"]}
+
+    def issued():
+        return site.world.query("SELECT COUNT(*) AS n FROM credential WHERE owner = ?", DEVICE)[0]["n"]
+
+    site.set("wifi.psk", "battery staple")  # a value keeps the update waiting for a check-in
+    site.run("run", "--once")
+    before, had, known = int((site.state / "current").read_text()), issued(), updates()
+    site.world.op("device", "recover", DEVICE, "--renew", "--out", tmp_path / "file")
+    if way == "recover":
+        site.run("recover", "--from", tmp_path / "file", "--renew")
+    else:
+        site.run("renew")
+    site.run("run", "--once")
+    assert int((site.state / "current").read_text()) > before and issued() == had + 1
+    new = {k: v for k, v in updates().items() if k not in known}
+    assert list(new.values()).count("Succeed") == len(new)
+    assert len([k for k in new if k.startswith("certs-")]) == 1
+
+
 @pytest.mark.parametrize("hook", ["mosquitto-bridge", "nginx"])
 def test_the_example_hooks_put_what_is_in_use(site, hook, tmp_path):
     current = (site.state / "current").read_text().strip()
@@ -281,8 +305,12 @@ def test_the_example_hooks_put_what_is_in_use(site, hook, tmp_path):
     env = {"PATH": "/usr/bin:/bin", "DOVETAIL_STATE": str(site.state), "DOVETAIL_OUT": str(tmp_path),
            "DOVETAIL_GENERATION": current, "DOVETAIL_TRUST": trust, "DOVETAIL_CHECK": "true",
            "DOVETAIL_RESTART": f"touch {tmp_path}/restarted"}
-    for word in ("post-switch", "post-trust"):
+    for word in ("post-switch", "post-trust", "post-switch"):
         subprocess.run([ROOT / "examples/hooks" / hook, word], check=True, env=env)
+        assert {p.name for p in tmp_path.iterdir()} == {"key.pem", "chain.pem", "anchors.pem", "restarted"}
+        if word == "post-trust":  # of an adopted device it is the first
+            for name in ("key.pem", "chain.pem", "anchors.pem"):
+                (tmp_path / name).unlink()
         assert (tmp_path / "restarted").exists()
         (tmp_path / "restarted").unlink()
     openssl("verify", "-partial_chain", "-CAfile", tmp_path / "chain.pem", tmp_path / "chain.pem")

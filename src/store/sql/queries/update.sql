@@ -10,9 +10,11 @@ VALUES (:device_id, :id, :rotation_id, :version, :target, :started_at, 0, '')
 
 -- name: update_finish
 -- in:   device_id text, id text, at int, outcome text
--- out:  rows changed: 1, or 0 when it had ended
+-- out:  rows changed: 1, or 0 when it had ended. Of trust the last word holds:
+--       its probe may fail after it was loaded, and come right later.
 UPDATE device_update SET finished_at = :at, outcome = :outcome
- WHERE device_id = :device_id AND id = :id AND finished_at = 0;
+ WHERE device_id = :device_id AND id = :id
+   AND (finished_at = 0 OR id LIKE 'trust-%' OR id LIKE 'recover-%');
 
 -- name: update_get
 -- in:   device_id text, id text
