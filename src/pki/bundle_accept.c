@@ -154,6 +154,11 @@ parse_payload(const struct dvt_dsse *d, struct dvt_bundle *b,
 
 	if (rc != DVT_OK)
 		*why = rc == DVT_E_LIMIT ? DVT_BUNDLE_LIMIT : DVT_BUNDLE_BROKEN;
+	/* an anchor twice: a conflict in it, but not with what is held */
+	if (rc == DVT_E_CONFLICT)
+		rc = DVT_E_INPUT;
+	if (rc != DVT_OK && err != NULL)
+		err->code = rc;
 	return rc;
 }
 
