@@ -229,7 +229,9 @@ enum dovetail_code dovetail_agent_step(struct dovetail_agent *a,
 /*
  * The TLS of the HTTP request or probe that is wanted now: credential shown,
  * anchors, and the moment to judge dates by. Set the server name and the host
- * name to check yourself. The caller frees it with SSL_CTX_free().
+ * name to check yourself. Its verify callback sees when the server's chain
+ * holds, by which a wrong clock is found out: make a new one for each want, and
+ * leave the callback as it is. The caller frees it with SSL_CTX_free().
  */
 enum dovetail_code dovetail_agent_want_tls(struct dovetail_agent *a,
     struct ssl_ctx_st **out, struct dovetail_error *err);
