@@ -97,12 +97,23 @@ deny_key(void *set, const char *digest)
 	dvt_edge_set_deny_key(set, digest);
 }
 
+/* A fresh world: nothing of an old edge, and no order from above yet. */
+static void
+say_how(const char *gateway, struct dvt_err *err)
+{
+	(void)dvt_fail(err, DVT_E_ABSENT,
+	    "no certificate that can be shown; one from the control plane: "
+	    "dovetail gateway rotate --gateway %s --authority server-ca",
+	    gateway);
+}
+
 void
 gw_worker_refresh(struct gw_worker *w)
 {
 	struct dvt_edge_set *set = dvt_edge_set_new();
 	int64_t now = dvt_loop_time(w->loop).wall_s;
 	struct dvt_err err;
+	enum dvt_code rc;
 
 	if (!w->has_files) { /* that comes last, and completes the start */
 		dvt_edge_set_unref(set);
@@ -113,7 +124,9 @@ gw_worker_refresh(struct gw_worker *w)
 	dvt_edge_set_feed(
 	    set, w->feed, w->program->settings.name, key_find, w, now);
 	set_add_files(w, set, now);
-	if (dvt_edge_set_seal(set, &err) != DVT_OK) {
+	if ((rc = dvt_edge_set_seal(set, &err)) != DVT_OK) {
+		if (rc == DVT_E_ABSENT && w->program->settings.control_n > 0)
+			say_how(w->program->settings.name, &err);
 		log_event(LOG_ERR, "gateway.set.refused", LE(&err));
 		dvt_edge_set_unref(set);
 		/* the former chains, but never a feed that is gone */

@@ -21,7 +21,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define GROUP_NAME_MAX 32 /* inih keeps 49 characters of [KIND NAME] */
+#define TOLD_MAX       400 /* bytes of mistakes told at once */
+#define GROUP_NAME_MAX 32  /* inih keeps 49 characters of [KIND NAME] */
 
 struct value {
 	char *text; /* NULL: not given */
@@ -54,8 +55,13 @@ struct reading {
 	int line;
 	bool indented; /* this line begins with a blank */
 	size_t last;   /* setting of the line before; SIZE_MAX: none */
+	bool slipped;  /* the line before is a mistake */
 	struct dvt_err *err;
 	enum dvt_code rc;
+	/* all mistakes are told, of very many the first */
+	enum dvt_code wrong; /* of the first */
+	struct dvt_buf mistakes;
+	int more;
 };
 
 static size_t
@@ -348,34 +354,52 @@ next_line(char *out, int size, void *stream)
 
 /* Lists and JSON may go on, indented; all else is a slip worth telling. */
 static enum dvt_code
-go_on(struct reading *r, size_t i, const char *more)
+go_on(struct dvt_config *c, size_t i, const char *more, struct dvt_err *err)
 {
-	const struct value *v = &r->c->values[i];
+	const struct value *v = &c->values[i];
 	enum dvt_code rc;
 	char *joined;
 
-	if (!is_list(r->c->table[i].type) && v->text[0] != '[' &&
+	if (!is_list(c->table[i].type) && v->text[0] != '[' &&
 	    v->text[0] != '{')
-		return dvt_fail(r->err, DVT_E_INPUT,
+		return dvt_fail(err, DVT_E_INPUT,
 		    "%s: an indented line would go on with it; keys begin in "
 		    "the first column",
-		    r->c->table[i].key);
+		    c->table[i].key);
 	joined = dvt_asprintf("%s\n%s", v->text, more);
-	rc = value_set(r->c, i, joined, v->line, r->err);
+	rc = value_set(c, i, joined, v->line, err);
 	free(joined);
 	return rc;
 }
 
 static enum dvt_code
-unknown(struct reading *r, const char *key)
+unknown(const struct dvt_config *c, const char *key, struct dvt_err *err)
 {
-	const char *near = dvt_setting_nearest(r->c->table, r->c->n, key);
+	const char *near = dvt_setting_nearest(c->table, c->n, key);
 
 	if (near == NULL)
-		return dvt_fail(
-		    r->err, DVT_E_INPUT, "%s: unknown setting", key);
-	return dvt_fail(r->err, DVT_E_INPUT,
+		return dvt_fail(err, DVT_E_INPUT, "%s: unknown setting", key);
+	return dvt_fail(err, DVT_E_INPUT,
 	    "%s: unknown setting; did you mean %s?", key, near);
+}
+
+/* Keep a mistake for the end; what goes on with it is none of its own. */
+static void
+slip(struct reading *r, enum dvt_code rc, const struct dvt_err *why)
+{
+	bool goes_on = r->indented && r->slipped;
+
+	r->slipped = true;
+	if (goes_on)
+		return;
+	if (r->wrong == DVT_OK)
+		r->wrong = rc;
+	if (r->mistakes.n > 0 && r->mistakes.n + strlen(why->text) >= TOLD_MAX)
+		r->more++;
+	else
+		dvt_buf_printf(&r->mistakes, "%s%s:%d: %s",
+		    r->mistakes.n > 0 ? "; " : "", r->c->name, r->line,
+		    why->text);
 }
 
 static int
@@ -384,31 +408,47 @@ on_pair(void *user, const char *section, const char *name, const char *value)
 	struct reading *r = user;
 	char *key = section[0] == '\0' ? dvt_strdup(name)
 				       : dvt_asprintf("%s.%s", section, name);
-	size_t i;
+	struct dvt_err why = {0};
+	enum dvt_code rc;
+	size_t i = r->c->n;
 
-	r->rc = find_or_add(r->c, key, &i, r->err);
-	if (r->rc == DVT_OK && i == r->c->n)
-		r->rc = unknown(r, key);
-	else if (r->rc != DVT_OK)
+	rc = find_or_add(r->c, key, &i, &why);
+	if (rc == DVT_OK && i == r->c->n)
+		rc = unknown(r->c, key, &why);
+	else if (rc != DVT_OK)
 		; /* told already */
-	else if (r->indented && i == r->last)
-		r->rc = go_on(r, i, value);
+	else if (r->indented && i == r->last && r->c->values[i].text != NULL)
+		rc = go_on(r->c, i, value, &why);
 	else if (r->c->values[i].text != NULL)
-		r->rc = dvt_fail(r->err, DVT_E_INPUT,
-		    "%s: given already in line %d", key, r->c->values[i].line);
+		rc = dvt_fail(&why, DVT_E_INPUT, "%s: given already in line %d",
+		    key, r->c->values[i].line);
 	else
-		r->rc = value_set(r->c, i, value, r->line, r->err);
-	if (r->rc != DVT_OK)
-		dvt_err_prefix(r->err, "%s:%d", r->c->name, r->line);
+		rc = value_set(r->c, i, value, r->line, &why);
+	if (rc != DVT_OK)
+		slip(r, rc, &why);
+	else
+		r->slipped = false;
 	r->last = i;
 	free(key);
-	return r->rc == DVT_OK;
+	return 1;
+}
+
+/* The mistakes in one text. */
+static enum dvt_code
+mistakes_tell(struct reading *r)
+{
+	if (r->wrong == DVT_OK)
+		return DVT_OK;
+	if (r->more > 0)
+		dvt_buf_printf(&r->mistakes, "; and %d more", r->more);
+	return dvt_fail(r->err, r->wrong, "%s", dvt_buf_str(&r->mistakes));
 }
 
 static enum dvt_code
 lines_read(struct dvt_config *c, struct dvt_span text, struct dvt_err *err)
 {
 	struct reading r = {.c = c, .rest = text, .last = SIZE_MAX, .err = err};
+	struct dvt_err why;
 	int bad;
 
 	if (text.n > DVT_CONFIG_MAX)
@@ -421,11 +461,17 @@ lines_read(struct dvt_config *c, struct dvt_span text, struct dvt_err *err)
 	ini_max_line = DVT_CONFIG_LINE;
 	ini_initial_alloc = DVT_CONFIG_LINE;
 	ini_stop_on_first_error = true;
+	dvt_buf_init(&r.mistakes, 2 * TOLD_MAX);
 	bad = ini_parse_stream(next_line, &r, on_pair, &r);
-	if (r.rc == DVT_OK && bad != 0)
-		r.rc = dvt_fail(err, DVT_E_INPUT,
-		    "%s:%d: neither \"[section]\" nor \"key = value\"", c->name,
-		    r.line);
+	if (r.rc == DVT_OK && bad != 0) {
+		(void)dvt_fail(&why, DVT_E_INPUT,
+		    "neither \"[section]\" nor \"key = value\"");
+		r.slipped = false;
+		slip(&r, DVT_E_INPUT, &why);
+	}
+	if (r.rc == DVT_OK)
+		r.rc = mistakes_tell(&r);
+	dvt_buf_fini(&r.mistakes);
 	return r.rc;
 }
 
@@ -528,7 +574,6 @@ dvt_config_load(const struct dvt_setting *table, size_t n, const char *path,
 enum dvt_code
 dvt_config_set(struct dvt_config *c, const char *key_value, struct dvt_err *err)
 {
-	struct reading r = {.c = c, .err = err};
 	const char *eq = strchr(key_value, '=');
 	enum dvt_code rc;
 	char *key;
@@ -539,7 +584,7 @@ dvt_config_set(struct dvt_config *c, const char *key_value, struct dvt_err *err)
 		    err, DVT_E_INPUT, "\"%s\" is no key=value", key_value);
 	key = dvt_strndup(key_value, (size_t)(eq - key_value));
 	if ((rc = find_or_add(c, key, &i, err)) == DVT_OK)
-		rc = i == c->n ? unknown(&r, key)
+		rc = i == c->n ? unknown(c, key, err)
 			       : value_set(c, i, eq + 1, 0, err);
 	if (rc == DVT_OK)
 		rc = defaults_set(c, err); /* of a section that is new */

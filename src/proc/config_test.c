@@ -286,6 +286,38 @@ each_mistake_is_named_with_its_line(void **state)
 }
 
 static void
+all_mistakes_are_told_at_once_of_very_many_the_first(void **state)
+{
+	static const char some[] = "gateway.workers = 0\n  indented\n"
+				   "gateway.foo = 2\n"
+				   "gateway.spool = x\n"
+				   "gateway\n";
+	struct dvt_config *c;
+	struct dvt_buf many;
+	struct dvt_err err;
+
+	(void)state;
+	assert_int_equal(dvt_config_parse(table, DVT_COUNT(table),
+			     DVT_SPAN_LIT(some), "gw.ini", &c, &err),
+	    DVT_E_INPUT);
+	assert_string_equal(err.text,
+	    "gw.ini:1: gateway.workers: \"0\" is not within 1 to 64; "
+	    "gw.ini:3: gateway.foo: unknown setting; "
+	    "gw.ini:4: gateway.spool: \"x\" is no size; "
+	    "gw.ini:5: neither \"[section]\" nor \"key = value\"");
+	dvt_buf_init(&many, 65536);
+	for (int i = 0; i < 1000; i++)
+		dvt_buf_printf(&many, "gateway.zz%d = 1\n", i);
+	assert_int_equal(dvt_config_parse(table, DVT_COUNT(table),
+			     dvt_buf_span(&many), "gw.ini", &c, &err),
+	    DVT_E_INPUT);
+	assert_non_null(strstr(err.text, "gw.ini:1: gateway.zz0: unknown"));
+	assert_non_null(strstr(err.text, "; and 9"));
+	assert_non_null(strstr(err.text, " more"));
+	dvt_buf_fini(&many);
+}
+
+static void
 long_lines_are_read_whole_or_refused(void **state)
 {
 	static const size_t sizes[] = {150, 20000, 33000};
@@ -386,6 +418,8 @@ main(void)
 	    cmocka_unit_test(named_sections_bring_their_own_settings),
 	    cmocka_unit_test(relative_paths_begin_in_the_folder_of_the_file),
 	    cmocka_unit_test(each_mistake_is_named_with_its_line),
+	    cmocka_unit_test(
+		all_mistakes_are_told_at_once_of_very_many_the_first),
 	    cmocka_unit_test(long_lines_are_read_whole_or_refused),
 	    cmocka_unit_test(a_dump_reads_back_as_the_same),
 	    cmocka_unit_test(the_table_is_documentation_too),

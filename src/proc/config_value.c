@@ -225,7 +225,9 @@ distance(const char *a, const char *b)
 const char *
 dvt_setting_nearest(const struct dvt_setting *table, size_t n, const char *key)
 {
-	size_t best = strlen(key) / 3 + 1;
+	const char *dot = strrchr(key, '.');
+	/* of the word itself: sections are alike in any case */
+	size_t best = strlen(dot != NULL ? dot + 1 : key) / 3 + 1;
 	const char *found = NULL;
 
 	for (size_t i = 0; i < n; i++) {

@@ -142,6 +142,60 @@ def test_every_front_is_given_a_certificate_under_the_old_root(tmp_path):
         w.close()
 
 
+def settings_of(page):
+    """The keys of the first whole settings file on a page of the guides."""
+    block = re.search(r"^    \[(gateway|agent)\]\n(?:    .*\n)+", (ROOT / "docs" / page).read_text(), re.M)[0]
+    return dict(line.strip().split(" = ") for line in block.splitlines() if " = " in line)
+
+
+def test_a_world_without_an_old_edge_by_the_guides(tmp_path):
+    """The gateway says what gives it a certificate; the first device comes by
+    the integrator's guide, with its settings file and a secret."""
+    w = World(tmp_path, devices=1, gateways=1)
+    operator = dict(os.environ, DOVETAIL_DIR=str(w.home))
+    try:
+        w.init()
+        w.start_control()
+        w.start_broker()
+        operator["DOVETAIL_TOKEN"] = w.tokens["operator"]
+        (tmp_path / "secret").write_text(w.op("gateway", "add", "gw-1", "--name", "edge.test")["secret"])
+        edge = settings_of("operators-guide.md")
+        for key in ("certificate", "key", "client-ca"):
+            del edge[key]  # as the guide has it
+        edge.update({"listen": f"127.0.0.1:{w.gateway_ports[0]}", "state": tmp_path / "gw-state", "record": "-",
+                     "upstream": f"mqtt:127.0.0.1:{w.mqtt_port}", "control": f"https://127.0.0.1:{w.device_port}",
+                     "control-name": "control.test", "control-ca": w.home / "public/root.pem",
+                     "secret": f"file:{tmp_path}/secret"})
+        (tmp_path / "gw.ini").write_text("[gateway]\n" + "".join(f"{k} = {v}\n" for k, v in edge.items()))
+        w.start("gw-1", BUILD / "dovetail-gateway", "--config", tmp_path / "gw.ini")
+        command = "dovetail gateway rotate --gateway gw-1 --authority server-ca"
+        wait_for("the command", lambda: f"no certificate that can be shown; one from the control plane: {command}"
+                 in w.log("gw-1"))
+        assert command in (ROOT / "docs/operators-guide.md").read_text()
+        wait_for("the gateway", lambda: w.op("gateway", "list")["items"][0]["heard_at"] > 0)
+        done = subprocess.run([BUILD / command.split()[0], *command.split()[1:]], env=operator, capture_output=True,
+                              text=True, timeout=60)
+        assert done.returncode == 0, done.stdout + done.stderr
+        # the first device
+        done = subprocess.run([BUILD / "dovetail", "device", "secret", "pump-0042"], env=operator,
+                              capture_output=True, text=True, timeout=30)
+        assert done.returncode == 69 and "--create" in done.stderr, done.stderr
+        (tmp_path / "device-secret").write_text(w.op("device", "secret", "pump-0042", "--create")["secret"])
+        agent = settings_of("device-integrators-guide.md")
+        agent.pop("hook")
+        agent.update({"server": f"127.0.0.1:{w.device_port}", "edge": f"127.0.0.1:{w.gateway_ports[0]}",
+                      "edge-name": "edge.test", "server-name": "control.test"})
+        (tmp_path / "agent.ini").write_text("[agent]\n" + "".join(f"{k} = {v}\n" for k, v in agent.items()))
+        done = subprocess.run(
+            [BUILD / "dovetail-agent", "--state", tmp_path / "agent", "--config", tmp_path / "agent.ini", "enroll",
+             "--secret-file", tmp_path / "device-secret", "--anchor", w.home / "public/root.pem", "--trust-key",
+             w.home / "public/trust.pem"], capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0 and "enrolled: generation 1, trust bundle 1\n" in done.stdout, (
+            done.stdout + done.stderr)
+    finally:
+        w.close()
+
+
 def test_links_of_the_documents_lead_somewhere():
     pages = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
     broken = [(page.name, to) for page in pages
