@@ -8,6 +8,22 @@
 
 #include <string.h>
 
+static enum dvt_edge_word
+word_of(const struct dvt_edge_conn *c)
+{
+	char alone[DVT_DEVICE_ID_MAX + 1];
+
+	if (c->peer.confidence != DVT_CONF_CERTIFICATE)
+		return DVT_WORD_ANY;
+	if (c->ticket_device[0] != '\0')
+		memcpy(alone, c->ticket_device, sizeof(alone));
+	else if (dvt_edge_memory_device_at(c->edge->memory, c->rec.address,
+		     c->rec.at, alone) != DVT_CONF_ADDRESS)
+		return DVT_WORD_PROVEN;
+	return strcmp(alone, c->peer.device) == 0 ? DVT_WORD_OWN
+						  : DVT_WORD_PROVEN;
+}
+
 static void
 remember(struct dvt_edge_conn *c, bool accepted)
 {
@@ -16,6 +32,7 @@ remember(struct dvt_edge_conn *c, bool accepted)
 
 	if (m == NULL || c->shown == NULL)
 		return;
+	who.word = word_of(c);
 	dvt_edge_memory_learn(m, &who, c->shown->offer, accepted, c->rec.at);
 	if (c->peer.confidence == DVT_CONF_CERTIFICATE)
 		dvt_edge_memory_device_seen(
@@ -50,8 +67,8 @@ emit(struct dvt_edge_conn *c, enum dvt_outcome outcome,
 	(void)dvt_copy_str(r->device, sizeof(r->device), c->peer.device);
 	(void)dvt_copy_str(r->confidence, sizeof(r->confidence),
 	    dvt_confidence_name(c->peer.confidence));
-	if (c->peer.done)
-		memcpy(r->certificate, c->peer.certificate, DVT_DIGEST_HEX);
+	memcpy(c->peer.done ? r->certificate : r->claimed, c->peer.certificate,
+	    DVT_DIGEST_HEX);
 	if (c->edge->record != NULL)
 		c->edge->record(c->edge->user, r);
 }

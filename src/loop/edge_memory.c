@@ -34,7 +34,7 @@ struct verdict {
 #define LEFT_MAX 3u /* in a row: it takes this one no more */
 
 /* The turn that a refusal gave: to the next attempt, then to its end. */
-enum { NO_TURN, TURN_WAITS, TURN_TAKEN };
+enum { NO_TURN, TURN_ASKED, TURN_WAITS, TURN_TAKEN };
 
 /* What is known; copied out, changed, copied back. */
 struct news {
@@ -475,14 +475,23 @@ leave(struct news *n, const struct verdict *to)
 	}
 }
 
-/* Its own refusals of what it never took need none: they are believed. */
+/*
+ * Who is alone there: its refusals of what it never took need none, they are
+ * believed; one of what it took may be anybody's, at the second it is due.
+ */
 static bool
-needs_turn(const struct dvt_edge_client *c, const struct news *n,
+needs_turn(const struct dvt_edge_client *c, struct news *n,
     const struct verdict *refused)
 {
-	return c->devices > 1 ||
-	       (c->devices == 1 &&
-		   ((refused->accepted & EVER) != 0 || n->turn == TURN_TAKEN));
+	if (c->devices != 1)
+		return c->devices > 1;
+	if (c->word != DVT_WORD_ANY)
+		return false;
+	if (n->turn != NO_TURN)
+		return true;
+	if ((refused->accepted & EVER) != 0)
+		n->turn = TURN_ASKED;
+	return false;
 }
 
 void
@@ -505,7 +514,7 @@ dvt_edge_memory_learn(struct dvt_edge_memory *m,
 			leave(&news, to);
 		end_turn(&news);
 	} else {
-		to->accepted &= (uint8_t)~LAST;
+		to->accepted &= (uint8_t)(c->word == DVT_WORD_OWN ? 0 : ~LAST);
 		if (needs_turn(c, &news, to))
 			give_turn(&news, now);
 	}

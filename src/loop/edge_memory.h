@@ -42,12 +42,16 @@ struct dvt_edge_client {
 	 * shown although another refuses it (or somebody who only says so); a
 	 * refusal then gives the next attempt a turn, if that comes soon:
 	 * DVT_EDGE_MEMORY_TURNS in ten minutes, and one back for each turn
-	 * that ended well. Without turns left, one attempt in some is shown
-	 * another chain that was accepted there. Who is alone and comes in by
-	 * its turns alone, three times in a row, is believed. Over
-	 * DVT_EDGE_MEMORY_CROWD nothing is remembered of who has no ticket.
+	 * that ended well (who is alone gets it at the second refusal). Without
+	 * turns left, one attempt in some is shown another chain that was
+	 * accepted there. Who is alone and comes in by its turns alone, three
+	 * times in a row, is believed. Over DVT_EDGE_MEMORY_CROWD nothing is
+	 * remembered of who has no ticket.
 	 */
 	unsigned devices;
+	/* Whose word it is, when it is learned: one that proved its
+	 * certificate is no forger; the only device there is believed. */
+	enum dvt_edge_word { DVT_WORD_ANY, DVT_WORD_PROVEN, DVT_WORD_OWN } word;
 };
 #define DVT_EDGE_MEMORY_TURNS 6
 #define DVT_EDGE_MEMORY_CROWD 32

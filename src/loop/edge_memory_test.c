@@ -48,8 +48,8 @@ static void
 what_one_client_did_is_recalled_for_it_alone(void **state)
 {
 	struct dvt_edge_memory *m = table(1024);
-	struct dvt_edge_client a = {"192.0.2.1", "p1", "", 0}, b = a, t = a,
-			       o = a;
+	struct dvt_edge_client a = {"192.0.2.1", "p1", "", 0, DVT_WORD_ANY},
+			       b = a, t = a, o = a;
 	struct dvt_choice_memory got[DVT_OFFERS_MAX];
 
 	(void)state;
@@ -77,14 +77,15 @@ static void
 an_address_cannot_push_out_others(void **state)
 {
 	struct dvt_edge_memory *m = table(8); /* one set for all */
-	struct dvt_edge_client quiet = {"192.0.2.1", "p", "", 0};
+	struct dvt_edge_client quiet = {"192.0.2.1", "p", "", 0, DVT_WORD_ANY};
 	struct dvt_choice_memory got[DVT_OFFERS_MAX];
 
 	(void)state;
 	dvt_edge_memory_learn(m, &quiet, &old_pure, false, now);
 	for (int i = 0; i < 10000; i++) {
 		char print[16];
-		struct dvt_edge_client loud = {"198.51.100.9", print, "", 0};
+		struct dvt_edge_client loud = {
+		    "198.51.100.9", print, "", 0, DVT_WORD_ANY};
 
 		snprintf(print, sizeof(print), "p%d", i);
 		dvt_edge_memory_learn(
@@ -98,7 +99,7 @@ static void
 another_process_sees_it(void **state)
 {
 	struct dvt_edge_memory *m = table(64);
-	struct dvt_edge_client a = {"192.0.2.1", "p1", "", 0};
+	struct dvt_edge_client a = {"192.0.2.1", "p1", "", 0, DVT_WORD_ANY};
 	struct dvt_choice_memory got[DVT_OFFERS_MAX];
 	pid_t pid = fork();
 	int status;
@@ -127,7 +128,9 @@ static void
 what_one_of_many_took_is_not_taken_from_them(void **state)
 {
 	struct dvt_edge_memory *m = table(8);
-	struct dvt_edge_client c = {"198.51.100.9", "good", "", 0}, s = c;
+	struct dvt_edge_client c = {"198.51.100.9", "good", "", 0,
+				   DVT_WORD_ANY},
+			       s = c;
 	int moved = 0;
 
 	(void)state;
@@ -146,7 +149,8 @@ what_one_of_many_took_is_not_taken_from_them(void **state)
 	/* forged, with every print: the others are moved a few times at most */
 	for (int i = 0; i < 10000; i++) {
 		char print[16];
-		struct dvt_edge_client f = {"198.51.100.9", print, "", 5};
+		struct dvt_edge_client f = {
+		    "198.51.100.9", print, "", 5, DVT_WORD_ANY};
 
 		snprintf(print, sizeof(print), "p%d", i);
 		dvt_edge_memory_learn(m, &f, &new_pure, false, now + i / 100);
@@ -194,7 +198,7 @@ static void
 the_chain_of_longest_ago_makes_room(void **state)
 {
 	struct dvt_edge_memory *m = table(64);
-	struct dvt_edge_client a = {"192.0.2.1", "p1", "", 0};
+	struct dvt_edge_client a = {"192.0.2.1", "p1", "", 0, DVT_WORD_ANY};
 	struct dvt_choice_memory got[DVT_OFFERS_MAX];
 	struct dvt_offer other = old_pure;
 
@@ -221,7 +225,7 @@ static void
 generations_of_one_root_are_told_apart_and_pairs_are_not(void **state)
 {
 	struct dvt_edge_memory *m = table(64);
-	struct dvt_edge_client a = {"192.0.2.1", "p1", "", 0};
+	struct dvt_edge_client a = {"192.0.2.1", "p1", "", 0, DVT_WORD_ANY};
 	static const struct dvt_offer three[] = {
 	    {.root = OLD, .generation = 1, .credential = "ec" },
 	    {.root = OLD, .generation = 1, .credential = "rsa", .rsa = true},
@@ -242,7 +246,7 @@ static void
 turns_are_for_those_that_come_in(void **state)
 {
 	struct dvt_edge_memory *m = table(64);
-	struct dvt_edge_client s = {"198.51.100.9", "p", "", 5};
+	struct dvt_edge_client s = {"198.51.100.9", "p", "", 5, DVT_WORD_ANY};
 	struct dvt_choice_memory got[DVT_OFFERS_MAX];
 	bool turn;
 	int lucky = 0;
@@ -285,7 +289,7 @@ static void
 the_only_device_at_an_address_keeps_its_chain_beside_forgers(void **state)
 {
 	struct dvt_edge_memory *m = table(64);
-	struct dvt_edge_client c = {"198.51.100.9", "p", "", 1};
+	struct dvt_edge_client c = {"198.51.100.9", "p", "", 1, DVT_WORD_ANY};
 	int moved = 0;
 
 	(void)state;
@@ -300,17 +304,49 @@ the_only_device_at_an_address_keeps_its_chain_beside_forgers(void **state)
 }
 
 /* It took one chain, and takes another now: believed after three times. */
+/* It proved its certificate before it left without a byte. */
+static void
+the_only_device_at_an_address_is_believed_at_once_when_it_is_proven(
+    void **state)
+{
+	static const struct {
+		enum dvt_edge_word word;
+		bool then, later; /* shown it at the next attempts */
+	} rows[] = {
+	    {DVT_WORD_ANY,    true,  true }, /* anybody's */
+	    {DVT_WORD_PROVEN, true,  true }, /* another device's */
+	    {DVT_WORD_OWN,    false, false},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < DVT_COUNT(rows); i++) {
+		struct dvt_edge_memory *m = table(64);
+		struct dvt_edge_client c = {
+		    "198.51.100.9", "p", "", 1, DVT_WORD_ANY};
+
+		dvt_edge_memory_learn(m, &c, &new_pure, true, now);
+		c.word = rows[i].word;
+		dvt_edge_memory_learn(m, &c, &new_pure, false, now);
+		assert_int_equal(may_show(m, &c, &new_pure, now), rows[i].then);
+		assert_int_equal(
+		    may_show(m, &c, &new_pure, now), rows[i].later);
+		dvt_edge_memory_free(m);
+	}
+}
+
 static void
 the_only_device_at_an_address_may_change_its_mind(void **state)
 {
 	struct dvt_edge_memory *m = table(64);
-	struct dvt_edge_client c = {"198.51.100.9", "p", "", 1};
+	struct dvt_edge_client c = {"198.51.100.9", "p", "", 1, DVT_WORD_ANY};
 
 	(void)state;
 	dvt_edge_memory_learn(m, &c, &new_pure, true, now);
 	for (int i = 0; i < 3; i++) {
-		assert_true(may_show(m, &c, &new_pure, now));
-		dvt_edge_memory_learn(m, &c, &new_pure, false, now);
+		for (int k = 0; k < 2; k++) {
+			assert_true(may_show(m, &c, &new_pure, now));
+			dvt_edge_memory_learn(m, &c, &new_pure, false, now);
+		}
 		assert_false(may_show(m, &c, &new_pure, now)); /* its turn */
 		dvt_edge_memory_learn(m, &c, &old_pure, true, now);
 	}
@@ -326,7 +362,7 @@ static void
 who_needs_another_chain_gets_in_beside_forgers(void **state)
 {
 	struct dvt_edge_memory *m = table(64);
-	struct dvt_edge_client c = {"198.51.100.9", "p", "", 3};
+	struct dvt_edge_client c = {"198.51.100.9", "p", "", 3, DVT_WORD_ANY};
 	int in = 0;
 
 	(void)state;
@@ -346,7 +382,7 @@ static void
 who_was_let_in_is_not_pushed_out_by_who_was_not(void **state)
 {
 	struct dvt_edge_memory *m = table(1); /* one set for all */
-	struct dvt_edge_client c = {"192.0.2.1", "p", "", 1};
+	struct dvt_edge_client c = {"192.0.2.1", "p", "", 1, DVT_WORD_ANY};
 	struct dvt_choice_memory got[DVT_OFFERS_MAX];
 	char id[DVT_DEVICE_ID_MAX + 1], address[16];
 
@@ -354,7 +390,7 @@ who_was_let_in_is_not_pushed_out_by_who_was_not(void **state)
 	dvt_edge_memory_learn(m, &c, &old_pure, true, now);
 	dvt_edge_memory_device_seen(m, c.address, "dev-1", now);
 	for (int i = 0; i < 10000; i++) {
-		struct dvt_edge_client f = {address, "p", "", 0};
+		struct dvt_edge_client f = {address, "p", "", 0, DVT_WORD_ANY};
 
 		snprintf(
 		    address, sizeof(address), "10.0.%d.%d", i / 250, i % 250);
@@ -372,7 +408,8 @@ static void
 a_crowd_is_not_remembered_but_for_its_tickets(void **state)
 {
 	struct dvt_edge_memory *m = table(64);
-	struct dvt_edge_client c = {"198.51.100.9", "p", "", 0}, t = c;
+	struct dvt_edge_client c = {"198.51.100.9", "p", "", 0, DVT_WORD_ANY},
+			       t = c;
 	struct dvt_choice_memory got[DVT_OFFERS_MAX];
 	char id[16];
 
@@ -410,6 +447,8 @@ main(void)
 	    cmocka_unit_test(turns_are_for_those_that_come_in),
 	    cmocka_unit_test(
 		the_only_device_at_an_address_keeps_its_chain_beside_forgers),
+	    cmocka_unit_test(
+		the_only_device_at_an_address_is_believed_at_once_when_it_is_proven),
 	    cmocka_unit_test(the_only_device_at_an_address_may_change_its_mind),
 	    cmocka_unit_test(who_needs_another_chain_gets_in_beside_forgers),
 	    cmocka_unit_test(who_was_let_in_is_not_pushed_out_by_who_was_not),

@@ -6,6 +6,7 @@
 
 #include <openssl/x509_vfy.h>
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -206,6 +207,15 @@ on_path(void *conn, const STACK_OF(X509) * path)
 	c->path = dvt_edge_paths_keep(c->edge->paths, path);
 }
 
+/* In words, where one number stands for many things. */
+static void
+note_detail(struct dvt_edge_conn *c, const char *reason)
+{
+	if (reason != NULL)
+		(void)snprintf(
+		    c->rec.detail, sizeof(c->rec.detail), "%s", reason);
+}
+
 static struct refusal
 check_path(struct dvt_edge_conn *c, X509_STORE_CTX *ctx, const uint8_t *digest,
     int64_t now)
@@ -234,6 +244,7 @@ check_path(struct dvt_edge_conn *c, X509_STORE_CTX *ctx, const uint8_t *digest,
 		if (r.reason == DVT_HR_OK)
 			r.reason = DVT_HR_BAD_CERTIFICATE;
 		note_dates(c, r.reason, &flight, now);
+		note_detail(c, verdict.reason);
 		if (r.error == X509_V_ERR_APPLICATION_VERIFICATION)
 			r.error = X509_V_ERR_INVALID_PURPOSE; /* its alert */
 	} else {

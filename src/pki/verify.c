@@ -20,6 +20,7 @@ fill_text(struct dvt_verdict *v, const char *reason, X509 *at)
 {
 	char name[DVT_DN_TEXT] = "-";
 
+	v->reason = reason;
 	if (at != NULL)
 		(void)dvt_x509_subject(at, name);
 	(void)snprintf(v->text, sizeof(v->text), "%.100s (depth %d, %.120s)",
@@ -103,7 +104,13 @@ judge(X509_STORE_CTX *ctx, const struct dvt_verify *how, struct dvt_verdict *v)
 	if (ok != 1) {
 		if (v->error == X509_V_OK || v->error == X509_V_ERR_OUT_OF_MEM)
 			return -1;
-		fill_text(v, dvt_verdict_reason(v->error),
+		/* one number for many things: our own checks say which */
+		reason = how->edge && v->depth == 0 &&
+				 v->error == X509_V_ERR_INVALID_PURPOSE
+			     ? dvt_path_refuse(path, how->purpose)
+			     : NULL;
+		fill_text(v,
+		    reason != NULL ? reason : dvt_verdict_reason(v->error),
 		    X509_STORE_CTX_get_current_cert(ctx));
 		return 0;
 	}

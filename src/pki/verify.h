@@ -82,6 +82,7 @@ struct dvt_verdict {
 	int64_t not_after;  /* smallest of the path when it verified */
 	int64_t not_before; /* largest of the path when it verified */
 	bool stale_crl;     /* a list was past its nextUpdate */
+	const char *reason; /* of a refusal, without place; static; or NULL */
 	char text[256];     /* "unable to get local issuer certificate (depth 1,
 			     * CN=..)"
 			     */

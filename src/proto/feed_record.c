@@ -63,6 +63,8 @@ const struct dvt_record_text dvt_record_texts[DVT_RECORD_TEXTS] = {
     TEXT(device),
     TEXT(confidence),
     TEXT(certificate),
+    TEXT(claimed),
+    TEXT(detail),
     TEXT(credential),
     TEXT(serial),
     TEXT(root),

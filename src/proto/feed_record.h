@@ -15,6 +15,7 @@
 #define DVT_RECORD_ADDRESS 64 /* an IPv6 address with scope, and its NUL */
 #define DVT_RECORD_SERIAL  66 /* hex digits, sign and NUL */
 #define DVT_RECORD_WORD    24 /* one of our own words, and its NUL */
+#define DVT_RECORD_DETAIL  64 /* a reason in words, and its NUL */
 #define DVT_RECORD_PRINT   17 /* 8 bytes as hex, and its NUL */
 
 #define DVT_OUTCOMES(X)                                                        \
@@ -61,6 +62,8 @@ struct dvt_handshake {
 	char device[DVT_DEVICE_ID_MAX + 1];
 	char confidence[DVT_RECORD_WORD]; /* enum dvt_confidence by name */
 	char certificate[DVT_DIGEST_HEX]; /* of the client, when proven */
+	char claimed[DVT_DIGEST_HEX];     /* one it showed and did not prove */
+	char detail[DVT_RECORD_DETAIL];   /* why its certificate was refused */
 	enum dvt_outcome outcome;
 	enum dvt_hs_reason reason;
 	int alert;      /* TLS alert number; -1: none */

@@ -10,7 +10,7 @@ struct dvt_record_text {
 	const char *key;
 	size_t at, size; /* in struct dvt_handshake */
 };
-#define DVT_RECORD_TEXTS 13
+#define DVT_RECORD_TEXTS 15
 extern const struct dvt_record_text dvt_record_texts[DVT_RECORD_TEXTS];
 
 /*

@@ -10,7 +10,7 @@ import time
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 import pytest
 
-from edgekit import Ca, Client, Gateway, run_openssl, wait_for
+from edgekit import Ca, Client, Gateway, fingerprint, run_openssl, wait_for
 from rawtls import Alerted, RawTls
 from stackkit import CONNACK, Broker, Device, have
 from test_gateway_feed import World as Fed
@@ -100,22 +100,22 @@ def world(tmp_path_factory):
     assert w.gw.stop() == 0
 
 
-# who, its common name, reason, alert, text of that alert in OpenSSL, X509 error
+# who, its common name, reason, alert, text of that alert in OpenSSL, X509 error, in words
 REFUSALS = [
-    ("expired", "dev-old", "expired", 45, "certificate expired", 10),
-    ("early", "dev-early", "not-yet-valid", 42, "bad certificate", 9),
-    ("stranger", "dev-strange", "unknown-ca", 48, "unknown ca", 20),
-    ("alone", "dev-self", "unknown-ca", 48, "unknown ca", 18),
-    ("revoked", "dev-revoked", "denied-revoked", 44, "certificate revoked", 23),
-    ("denied", "dev-denied", "denied-revoked", 44, "certificate revoked", 23),
-    ("as_ca", "dev-ca", "bad-certificate", 43, "unsupported certificate", 26),
-    ("server", "dev-server", "bad-certificate", 43, "unsupported certificate", 26),
+    ("expired", "dev-old", "expired", 45, "certificate expired", 10, "certificate has expired"),
+    ("early", "dev-early", "not-yet-valid", 42, "bad certificate", 9, "certificate is not yet valid"),
+    ("stranger", "dev-strange", "unknown-ca", 48, "unknown ca", 20, "unable to get local issuer certificate"),
+    ("alone", "dev-self", "unknown-ca", 48, "unknown ca", 18, "self-signed certificate"),
+    ("revoked", "dev-revoked", "denied-revoked", 44, "certificate revoked", 23, "certificate revoked"),
+    ("denied", "dev-denied", "denied-revoked", 44, "certificate revoked", 23, None),
+    ("as_ca", "dev-ca", "bad-certificate", 43, "unsupported certificate", 26, "leaf is a CA"),
+    ("server", "dev-server", "bad-certificate", 43, "unsupported certificate", 26, "leaf is not for client authentication"),
 ]
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-@pytest.mark.parametrize("who,name,reason,alert,text,x509", REFUSALS)
-def test_who_is_refused_is_named_with_the_reason(world, version, who, name, reason, alert, text, x509):
+@pytest.mark.parametrize("who,name,reason,alert,text,x509,detail", REFUSALS)
+def test_who_is_refused_is_named_with_the_reason(world, version, who, name, reason, alert, text, x509, detail):
     since = len(world.gw.records())
     pair = getattr(world, who)
     if version == "1.3":
@@ -127,7 +127,8 @@ def test_who_is_refused_is_named_with_the_reason(world, version, who, name, reas
     r = world.record(since, outcome="edge-refused")
     assert (r["reason"], r["alert"], r["direction"]) == (reason, alert, "out"), r
     assert (r["device"], r["confidence"]) == (name, "name"), r
-    assert r["x509_error"] == x509 and r["depth"] == 0 and "certificate" not in r
+    assert r["x509_error"] == x509 and r["depth"] == 0 and r.get("detail") == detail, r
+    assert "certificate" not in r and r["claimed"] == fingerprint(pair[0])
     if reason == "expired":
         assert abs(r["date_s"] - 2 * 86400) < 120
     elif reason == "not-yet-valid":
