@@ -6,6 +6,7 @@
 #include "base/mem.h"
 #include "durable/atomic.h"
 #include "gateway/feed_priv.h"
+#include "proc/control.h"
 
 #define CACHE    "cache"
 #define SOON_MS  1000   /* gather changes for so long */
@@ -77,6 +78,7 @@ gw_cache_write(void *feed)
 		return;
 	(void)dvt_copy_str(
 	    meta.gateway, sizeof(meta.gateway), f->program->settings.name);
+	dvt_control_busy(f->control);
 	dvt_buf_init(&b, DVT_FEED_CACHE_MAX);
 	if (dvt_feed_cache_format(&meta, f->feed, f->identity_key, &b, &err) !=
 		DVT_OK ||

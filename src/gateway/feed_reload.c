@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "gateway/feed_priv.h"
+#include "proc/control.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -198,6 +199,7 @@ gw_reload(struct gw_feed *f, struct dvt_err *err)
 	struct dvt_err why = {0};
 	enum dvt_code rc;
 
+	dvt_control_busy(f->control); /* lists may be long */
 	rc = gw_settings_load(f->program->config_path, &config, &want, &why);
 	if (rc == DVT_OK) {
 		/* before they are read: what is replaced meanwhile is seen */

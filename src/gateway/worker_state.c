@@ -7,6 +7,7 @@
 #include "ipc/fields.h"
 #include "pki/key.h"
 #include "pki/x509.h"
+#include "proc/control.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -238,6 +239,7 @@ take_files(
 	struct gw_files fresh;
 	enum dvt_code rc;
 
+	dvt_control_busy(w->control); /* lists may be long */
 	rc = gw_files_get(in, fd, &w->crl_parts, &fresh, err);
 	if (rc != DVT_OK)
 		return rc;

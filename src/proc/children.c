@@ -403,6 +403,8 @@ on_child(struct parent *p, struct child *c)
 		close(fd);
 	if (m.type == DVT_CTL_ANSWER)
 		answered(p, c);
+	if (m.type == DVT_CTL_BUSY)
+		dvt_pulse_busy(&c->pulse);
 	if (m.type != DVT_CTL_READY)
 		return;
 	c->ready = c->was_ready = true;

@@ -94,6 +94,7 @@ act(struct dvt_control *c, const struct dvt_ctl *m, int fd)
 		(void)dvt_ctl_send(c->fd, &answer, -1);
 		break;
 	case DVT_CTL_ANSWER: /* never to a child */
+	case DVT_CTL_BUSY:
 	case DVT_CTL_READY:
 		break;
 	}
@@ -137,6 +138,15 @@ dvt_control_ready(struct dvt_control *c)
 
 	if (dvt_ctl_send(c->fd, &m, -1) != 0)
 		log_event(LOG_ERR, "proc.parent-deaf", LI("errno", errno));
+}
+
+void
+dvt_control_busy(struct dvt_control *c)
+{
+	struct dvt_ctl m = {.type = DVT_CTL_BUSY};
+
+	if (c != NULL)
+		(void)dvt_ctl_send(c->fd, &m, -1);
 }
 
 void

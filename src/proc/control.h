@@ -15,6 +15,7 @@ struct dvt_control;
 	X(DVT_CTL_STOP, "stop")     /* to the child: end in order */           \
 	X(DVT_CTL_ASK, "ask")       /* to the child: does it answer? */        \
 	X(DVT_CTL_ANSWER, "answer") /* to the parent */                        \
+	X(DVT_CTL_BUSY, "busy")     /* to the parent: no answer for a while */ \
 	X(DVT_CTL_READY, "ready")   /* to the parent */
 #define DVT_CONTROL_ENUM(id, name) id,
 enum dvt_control_type { DVT_CONTROL_TYPES(DVT_CONTROL_ENUM) };
@@ -37,6 +38,9 @@ struct dvt_control_config {
 struct dvt_control *dvt_control_new(struct dvt_loop *loop, struct dvt_child *me,
     const struct dvt_control_config *config);
 void dvt_control_ready(struct dvt_control *c); /* started; serving */
+/* Before work that may take long: silence is no sign that we hang, twelve
+ * times as long as else, until the loop runs again. @c NULL: not yet. */
+void dvt_control_busy(struct dvt_control *c);
 void dvt_control_free(struct dvt_control *c);
 
 #endif

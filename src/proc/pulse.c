@@ -32,6 +32,8 @@ dvt_pulse_beat(struct dvt_pulse *p, int64_t now_ms)
 enum dvt_pulse_state
 dvt_pulse_look(const struct dvt_pulse *p, struct dvt_pulse_child *c)
 {
+	unsigned most = c->busy ? DVT_PULSE_BUSY_BEATS : DVT_PULSE_BEATS;
+
 	if (!c->asked) {
 		c->asked = true;
 		c->silent = 0;
@@ -39,10 +41,15 @@ dvt_pulse_look(const struct dvt_pulse *p, struct dvt_pulse_child *c)
 	}
 	if (p->anew)
 		c->silent = 0;
-	else if (c->silent <= DVT_PULSE_BEATS)
+	else if (c->silent <= most)
 		c->silent++;
-	return c->silent == DVT_PULSE_BEATS ? DVT_PULSE_HANGS
-					    : DVT_PULSE_SILENT;
+	return c->silent == most ? DVT_PULSE_HANGS : DVT_PULSE_SILENT;
+}
+
+void
+dvt_pulse_busy(struct dvt_pulse_child *c)
+{
+	c->busy = true;
 }
 
 void

@@ -12,7 +12,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#define DVT_PULSE_BEATS 10 /* without an answer: it hangs */
+#define DVT_PULSE_BEATS      10  /* without an answer: it hangs */
+#define DVT_PULSE_BUSY_BEATS 120 /* of one that said it has long work */
 
 struct dvt_pulse {
 	int64_t beat_ms; /* 0: nobody is asked */
@@ -23,6 +24,7 @@ struct dvt_pulse {
 /* Of one child; zero when it starts. */
 struct dvt_pulse_child {
 	bool asked;      /* and has not answered */
+	bool busy;       /* until it answers */
 	unsigned silent; /* beats */
 };
 
@@ -41,5 +43,6 @@ enum dvt_pulse_state {
 enum dvt_pulse_state dvt_pulse_look(
     const struct dvt_pulse *p, struct dvt_pulse_child *c);
 void dvt_pulse_answered(struct dvt_pulse_child *c);
+void dvt_pulse_busy(struct dvt_pulse_child *c);
 
 #endif

@@ -21,15 +21,18 @@ silence_is_counted_in_beats_and_begins_anew_after_a_pause(void **state)
 		int64_t late_ms; /* each one */
 		int pause_at;    /* a beat that comes much later; -1: none */
 		int hangs_at;    /* beat */
+		bool busy;       /* it said so before it fell silent */
 	} cases[] = {
-	    {0,  0,    -1, 10},
-	    {1,  0,    -1, 11},
-	    {25, 0,    -1, 35},
-	    {0,  4900, -1, 10}, /* a loaded machine: longer, no earlier */
-	    {0,  5100, -1, -1}, /* one on which nothing can be said */
-	    {0,  0,    9,  19}, /* suspended for an hour */
-	    {0,  0,    3,  13},
-	    {50, 0,    20, 60},
+	    {0,  0,    -1, 10,  false},
+	    {1,  0,    -1, 11,  false},
+	    {25, 0,    -1, 35,  false},
+	    {0,  4900, -1, 10,  false}, /* a loaded machine: longer, no earlier */
+	    {0,  5100, -1, -1,  false}, /* one on which nothing can be said */
+	    {0,  0,    9,  19,  false}, /* suspended for an hour */
+	    {0,  0,    3,  13,  false},
+	    {50, 0,    20, 60,  false},
+	    {5,  0,    -1, 125, true },
+	    {5,  0,    30, 150, true },
 	};
 
 	(void)state;
@@ -59,6 +62,8 @@ silence_is_counted_in_beats_and_begins_anew_after_a_pause(void **state)
 				assert_int_equal(s, DVT_PULSE_ASK);
 				dvt_pulse_answered(&c);
 			}
+			if (n == cases[i].answers - 1 && cases[i].busy)
+				dvt_pulse_busy(&c);
 		}
 		assert_int_equal(hangs_at, cases[i].hangs_at);
 	}
