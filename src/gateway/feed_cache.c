@@ -78,7 +78,7 @@ gw_cache_write(void *feed)
 		return;
 	(void)dvt_copy_str(
 	    meta.gateway, sizeof(meta.gateway), f->program->settings.name);
-	dvt_control_busy(f->control);
+	dvt_control_busy(f->control, true);
 	dvt_buf_init(&b, DVT_FEED_CACHE_MAX);
 	if (dvt_feed_cache_format(&meta, f->feed, f->identity_key, &b, &err) !=
 		DVT_OK ||
@@ -92,6 +92,7 @@ gw_cache_write(void *feed)
 		f->cached_heard_at = f->heard_at;
 	}
 	dvt_buf_fini(&b);
+	dvt_control_busy(f->control, false);
 }
 
 void

@@ -189,8 +189,8 @@ note_refused(struct gw_feed *f, const struct dvt_err *why)
 	gw_link_report(f);
 }
 
-enum dvt_code
-gw_reload(struct gw_feed *f, struct dvt_err *err)
+static enum dvt_code
+reload(struct gw_feed *f, struct dvt_err *err)
 {
 	struct dvt_config *config = NULL;
 	struct gw_settings want;
@@ -199,7 +199,6 @@ gw_reload(struct gw_feed *f, struct dvt_err *err)
 	struct dvt_err why = {0};
 	enum dvt_code rc;
 
-	dvt_control_busy(f->control); /* lists may be long */
 	rc = gw_settings_load(f->program->config_path, &config, &want, &why);
 	if (rc == DVT_OK) {
 		/* before they are read: what is replaced meanwhile is seen */
@@ -225,6 +224,17 @@ gw_reload(struct gw_feed *f, struct dvt_err *err)
 	    LI("denied", dvt_feed_shelved(f->files.denied, DVT_FEED_DENY)));
 	tell_doubts(f);
 	return DVT_OK;
+}
+
+enum dvt_code
+gw_reload(struct gw_feed *f, struct dvt_err *err)
+{
+	enum dvt_code rc;
+
+	dvt_control_busy(f->control, true); /* lists may be long */
+	rc = reload(f, err);
+	dvt_control_busy(f->control, false);
+	return rc;
 }
 
 /* --- as time goes by --- */

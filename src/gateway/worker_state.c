@@ -233,13 +233,12 @@ gw_worker_pace_step(void *worker)
 /* --- the state --- */
 
 static enum dvt_code
-take_files(
+use_files(
     struct gw_worker *w, struct dvt_fields *in, int fd, struct dvt_err *err)
 {
 	struct gw_files fresh;
 	enum dvt_code rc;
 
-	dvt_control_busy(w->control); /* lists may be long */
 	rc = gw_files_get(in, fd, &w->crl_parts, &fresh, err);
 	if (rc != DVT_OK)
 		return rc;
@@ -251,6 +250,18 @@ take_files(
 	gw_worker_refresh(w);
 	gw_worker_sweep(w);
 	return DVT_OK;
+}
+
+static enum dvt_code
+take_files(
+    struct gw_worker *w, struct dvt_fields *in, int fd, struct dvt_err *err)
+{
+	enum dvt_code rc;
+
+	dvt_control_busy(w->control, true); /* lists may be long */
+	rc = use_files(w, in, fd, err);
+	dvt_control_busy(w->control, false);
+	return rc;
 }
 
 static enum dvt_code

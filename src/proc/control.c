@@ -141,9 +141,9 @@ dvt_control_ready(struct dvt_control *c)
 }
 
 void
-dvt_control_busy(struct dvt_control *c)
+dvt_control_busy(struct dvt_control *c, bool on)
 {
-	struct dvt_ctl m = {.type = DVT_CTL_BUSY};
+	struct dvt_ctl m = {.type = on ? DVT_CTL_BUSY : DVT_CTL_ANSWER};
 
 	if (c != NULL)
 		(void)dvt_ctl_send(c->fd, &m, -1);

@@ -38,9 +38,9 @@ struct dvt_control_config {
 struct dvt_control *dvt_control_new(struct dvt_loop *loop, struct dvt_child *me,
     const struct dvt_control_config *config);
 void dvt_control_ready(struct dvt_control *c); /* started; serving */
-/* Before work that may take long: silence is no sign that we hang, twelve
- * times as long as else, until the loop runs again. @c NULL: not yet. */
-void dvt_control_busy(struct dvt_control *c);
+/* Before (@on) and after work that may take long: meanwhile silence is no sign
+ * that we hang, for twelve times as long as else. @c NULL: not yet. */
+void dvt_control_busy(struct dvt_control *c, bool on);
 void dvt_control_free(struct dvt_control *c);
 
 #endif
