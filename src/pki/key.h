@@ -93,7 +93,8 @@ DVT_MUST_USE enum dvt_code dvt_key_verify(EVP_PKEY *key, struct dvt_span bytes,
 
 /* The same public key. */
 bool dvt_key_same(const EVP_PKEY *a, const EVP_PKEY *b);
-/* DVT_E_CONFLICT, naming the certificate, when @key is not its key. */
+/* DVT_E_CONFLICT, naming the certificate, when @key is not its key;
+ * DVT_E_SYSTEM: they cannot be compared. */
 DVT_MUST_USE enum dvt_code dvt_key_matches(
     const EVP_PKEY *key, X509 *cert, struct dvt_err *err);
 

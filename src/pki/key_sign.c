@@ -90,9 +90,15 @@ dvt_key_matches(const EVP_PKEY *key, X509 *cert, struct dvt_err *err)
 	if (of_cert != NULL && dvt_key_same(key, of_cert))
 		return DVT_OK;
 	ERR_clear_error();
+	/* Where memory failed once, OpenSSL may take the same keys for
+	 * different ones from then on: their bytes have the last word. */
 	dvt_x509_key_digest(cert, wanted);
 	if (dvt_key_digest(key, held, NULL) != DVT_OK)
-		(void)snprintf(held, sizeof(held), "?");
+		return dvt_fail(err, DVT_E_SYSTEM,
+		    "certificate %.128s: its key cannot be compared",
+		    dvt_x509_subject(cert, name));
+	if (strcmp(held, wanted) == 0)
+		return DVT_OK;
 	return dvt_fail(err, DVT_E_CONFLICT,
 	    "certificate %.128s is for key %.16s..., not for key %.16s...",
 	    dvt_x509_subject(cert, name), wanted, held);

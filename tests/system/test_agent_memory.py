@@ -55,3 +55,27 @@ def test_1_no_allocation_of_openssl_is_fatal(device, library, tmp_path):
     assert failed > 0, "some refusal must have hurt"
     device.run("renew")
     device.check_pair()
+
+
+def test_1_no_allocation_while_it_starts_sets_anything_aside(device, library, tmp_path):
+    """One refusal may leave OpenSSL in a state in which the same keys are different ones."""
+    device.adopt()
+    device.write(server="127.0.0.1:1")
+    before, count = device.fingerprint(), tmp_path / "count"
+
+    def start(at, n):
+        env = dict(os.environ, LD_PRELOAD=str(library), OPENSSL_COUNT=str(count), OPENSSL_FAIL_AT=str(at),
+                   OPENSSL_FAIL_N=str(n))
+        return subprocess.run(device.command("checkin"), capture_output=True, timeout=60, env=env).returncode
+
+    subprocess.run(["openssl", "dgst", "-sha256", os.devnull], check=True, capture_output=True,
+                   env=dict(os.environ, LD_PRELOAD=str(library), OPENSSL_COUNT=str(count)))
+    first = int(count.read_text())
+    start(0, 0)
+    total = int(count.read_text())
+    assert total > first
+    for n, step in ((100, 40 if LONG else 110), (1, 3 if LONG else 331)):
+        for at in range(first, total, step):
+            assert start(at, n) >= 0, (at, n)
+            assert not list(device.state.rglob("*.bad")), (at, n, "want of memory is no damage")
+    assert device.fingerprint() == before
