@@ -82,7 +82,8 @@ struct dovetail_fs {
 	enum dovetail_code (*write_new)(void *ctx, const char *path,
 	    struct dovetail_bytes bytes, unsigned mode,
 	    struct dovetail_error *err);
-	/* Add to its end, made when absent, and sync. */
+	/* Add to its end, made when absent, and sync; also when there are no
+	 * bytes to add. */
 	enum dovetail_code (*append)(void *ctx, const char *path,
 	    struct dovetail_bytes bytes, unsigned mode,
 	    struct dovetail_error *err);

@@ -102,6 +102,9 @@ open_journal(struct dvt_agent *a)
 
 	rc = dvt_journal_read(&a->env, &a->h, &a->journal, &why);
 	a->h.handed = a->h.seq; /* those were handed out in their time */
+	if (rc == DVT_OK && a->journal.size > 0 && !a->unmended &&
+	    dvt_journal_settle(&a->env, NULL) != DVT_OK)
+		a->journal.torn = true; /* to be rewritten */
 	if (rc == DVT_OK && a->journal.damaged == 0)
 		return;
 	/* else too long, no plain file (a link, a FIFO, a folder), or it does

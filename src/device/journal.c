@@ -65,6 +65,13 @@ dvt_journal_append(
 	return env->fs->append(env->fs_ctx, NAME, lines, 0600, err);
 }
 
+/* A killed process may have written a line and not synced it. */
+enum dvt_code
+dvt_journal_settle(const struct dvt_agent_env *env, struct dvt_err *err)
+{
+	return dvt_journal_append(env, DVT_SPAN_LIT(""), err);
+}
+
 enum dvt_code
 dvt_journal_rewrite(const struct dvt_agent_env *env,
     const struct dvt_history *h, size_t *size, struct dvt_err *err)

@@ -32,6 +32,11 @@ DVT_MUST_USE enum dvt_code dvt_journal_read(const struct dvt_agent_env *env,
 DVT_MUST_USE enum dvt_code dvt_journal_append(const struct dvt_agent_env *env,
     struct dvt_span lines, struct dvt_err *err);
 
+/* What was read is on the disk, too: a killed process may have written it and
+ * not synced. The file exists. */
+DVT_MUST_USE enum dvt_code dvt_journal_settle(
+    const struct dvt_agent_env *env, struct dvt_err *err);
+
 /* Replace the file by what @h adds up to. */
 DVT_MUST_USE enum dvt_code dvt_journal_rewrite(const struct dvt_agent_env *env,
     const struct dvt_history *h, size_t *size, struct dvt_err *err);

@@ -140,6 +140,47 @@ an_absent_journal_is_an_empty_one(void **state)
 	assert_false(h.running);
 }
 
+/* Written by a process that was killed before it synced, read, then cut. */
+static void
+what_is_settled_stays_and_what_is_not_may_go(void **state)
+{
+	const struct dvt_record r[] = {
+	    begin(), step(1, "Switch", DVT_STEP_START)};
+	struct disk *d = *state;
+
+	for (int settled = 0; settled < 2; settled++) {
+		struct dvt_history h = {0};
+		struct dvt_journal_state s;
+		struct dvt_buf line;
+		size_t size;
+
+		dvt_memfs_free(d->fs);
+		(void)setup(state);
+		d = *state;
+		dvt_history_apply(&h, &r[0]);
+		assert_int_equal(
+		    dvt_journal_rewrite(&d->env, &h, &size, NULL), DVT_OK);
+		dvt_history_fini(&h);
+		dvt_buf_init(&line, DVT_JOURNAL_MAX);
+		dvt_record_format(&r[1], &line);
+		dvt_memfs_cut(d->fs, 1, DVT_CUT_KILL, 0); /* at its fsync */
+		assert_int_equal(
+		    dvt_journal_append(&d->env, dvt_buf_span(&line), NULL),
+		    DVT_E_SYSTEM);
+		dvt_buf_fini(&line);
+		dvt_memfs_power_on(d->fs);
+		if (settled == 1)
+			assert_int_equal(
+			    dvt_journal_settle(&d->env, NULL), DVT_OK);
+		dvt_memfs_power_on(d->fs); /* a cut */
+		memset(&h, 0, sizeof(h));
+		assert_int_equal(
+		    dvt_journal_read(&d->env, &h, &s, NULL), DVT_OK);
+		assert_int_equal(h.events_n, settled);
+		dvt_history_fini(&h);
+	}
+}
+
 static void
 a_torn_end_is_passed_over(void **state)
 {
@@ -325,6 +366,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(every_record_goes_through_its_line_and_back),
 	    T(an_absent_journal_is_an_empty_one),
+	    T(what_is_settled_stays_and_what_is_not_may_go),
 	    T(a_torn_end_is_passed_over),
 	    T(rubbish_instead_of_a_journal_is_damage),
 	    T(damage_in_the_middle_costs_one_line_and_is_kept_aside),

@@ -39,7 +39,9 @@ struct dvt_fs {
 	/*
 	 * Add to the end of a file, made with @mode when absent, and fsync.
 	 * A cut may leave any part of @bytes: the reader must know a torn
-	 * tail. calls: 2 (write, fsync), and 1 before when it was absent
+	 * tail. No bytes: what is there is synced. After a failure nothing in
+	 * the file is sure, whatever a later append says: replace it. What was
+	 * added may be read still, or not. calls: 2 (write, fsync), and 1 before when it was absent
 	 */
 	enum dvt_code (*append)(void *ctx, const char *path,
 	    struct dvt_span bytes, unsigned mode, struct dvt_err *err);

@@ -203,12 +203,32 @@ posix_write_new(void *ctx, const char *path, struct dvt_span bytes,
 	return rc;
 }
 
+/*
+ * write_fd() at the end of a file that was @size long. After a failure what it
+ * added is taken back: the page cache has it and calls it written, and whoever
+ * reads it would believe what the disk does not have. What was there before
+ * cannot be helped here: the file is to be replaced.
+ */
+static enum dvt_code
+append_fd(int fd, off_t size, const char *path, struct dvt_span bytes,
+    struct dvt_err *err)
+{
+	enum dvt_code rc = write_fd(fd, path, bytes, err);
+
+	if (rc == DVT_OK || bytes.n == 0)
+		return rc;
+	if (ftruncate(fd, size) != 0) /* then a cache without it, if it can */
+		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+	return rc;
+}
+
 static enum dvt_code
 posix_append(void *ctx, const char *path, struct dvt_span bytes, unsigned mode,
     struct dvt_err *err)
 {
 	const char *last;
 	enum dvt_code rc;
+	struct stat st;
 	int dir, fd;
 
 	if ((rc = open_parent(ctx, path, &dir, &last, err)) != DVT_OK)
@@ -216,13 +236,12 @@ posix_append(void *ctx, const char *path, struct dvt_span bytes, unsigned mode,
 	fd = openat(dir, last,
 	    O_WRONLY | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC,
 	    mode);
-	if (fd < 0) {
+	if (fd < 0 || fstat(fd, &st) != 0)
 		rc = fail_path(err, "open", path);
-	} else {
-		rc = write_fd(fd, path, bytes, err);
-		if (close(fd) != 0 && rc == DVT_OK)
-			rc = fail_path(err, "close", path);
-	}
+	else
+		rc = append_fd(fd, st.st_size, path, bytes, err);
+	if (fd >= 0 && close(fd) != 0 && rc == DVT_OK)
+		rc = fail_path(err, "close", path);
 	(void)close(dir);
 	return rc;
 }

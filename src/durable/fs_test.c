@@ -7,9 +7,11 @@
 
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -373,6 +375,91 @@ calls_fail_on_demand_and_leave_nothing_half(void **state)
 	put(b, "a", "1");
 }
 
+/* What Linux does: the error is told once, the bytes count as written. */
+static void
+bytes_whose_fsync_failed_stay_off_the_disk(void **state)
+{
+	struct both *b = *state;
+	struct dvt_buf out;
+
+	dvt_buf_init(&out, 100);
+	put(b, "j", "1\n");
+	assert_int_equal(b->fs->sync_dir(b->ctx, "", NULL), DVT_OK);
+	dvt_memfs_fail(b->ctx, 1, 1, EIO);
+	assert_int_equal(
+	    b->fs->append(b->ctx, "j", DVT_SPAN_LIT("2\n"), 0600, NULL),
+	    DVT_E_SYSTEM);
+	assert_int_equal(
+	    b->fs->append(b->ctx, "j", DVT_SPAN_LIT("3\n"), 0600, NULL),
+	    DVT_OK);
+	assert_file(b, "j", "1\n2\n3\n");
+	dvt_memfs_power_on(b->ctx);
+	assert_int_equal(b->fs->read(b->ctx, "j", &out, NULL), DVT_OK);
+	assert_int_equal(out.n, 6);
+	assert_memory_equal(out.p, "1\n\0\0003\n", 6);
+	dvt_buf_fini(&out);
+}
+
+static void
+a_killed_process_loses_nothing_and_syncs_nothing(void **state)
+{
+	struct both *b = *state;
+
+	dvt_memfs_cut(b->ctx, 3, DVT_CUT_KILL, 0);
+	put(b, "a", "1");
+	assert_int_equal(
+	    b->fs->sync_dir(b->ctx, "", NULL), DVT_E_SYSTEM); /* there */
+	assert_true(dvt_memfs_is_off(b->ctx));
+	dvt_memfs_power_on(b->ctx);
+	assert_file(b, "a", "1");
+	dvt_memfs_power_on(b->ctx);
+	assert_false(exists(b, "a"));
+}
+
+static void
+reading_fails_on_demand(void **state)
+{
+	struct both *b = *state;
+	struct dvt_buf out;
+	uint64_t before;
+
+	dvt_buf_init(&out, 100);
+	put(b, "a", "1");
+	before = dvt_memfs_reads(b->ctx);
+	dvt_memfs_fail_reads(b->ctx, 1, 2, EIO);
+	assert_file(b, "a", "1");
+	assert_int_equal(b->fs->read(b->ctx, "a", &out, NULL), DVT_E_SYSTEM);
+	assert_int_equal(
+	    b->fs->list(b->ctx, "", note, &out, NULL), DVT_E_SYSTEM);
+	assert_int_equal(out.n, 0);
+	assert_file(b, "a", "1");
+	assert_int_equal(dvt_memfs_reads(b->ctx) - before, 4);
+	dvt_buf_fini(&out);
+}
+
+/* The disk takes a part of it: nobody reads that part. */
+static void
+an_append_that_fails_is_taken_back(void **state)
+{
+	struct both *b = *state;
+	struct rlimit was, limit;
+	enum dvt_code rc;
+
+	put(b, "j", "one\n");
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &was), 0);
+	limit = (struct rlimit){6, was.rlim_max};
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	rc = b->fs->append(b->ctx, "j", DVT_SPAN_LIT("two\n"), 0600, NULL);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &was), 0);
+	assert_int_equal(rc, DVT_E_SYSTEM);
+	assert_file(b, "j", "one\n");
+	assert_int_equal(
+	    b->fs->append(b->ctx, "j", DVT_SPAN_LIT(""), 0600, NULL), DVT_OK);
+	assert_file(b, "j", "one\n");
+	assert_int_equal(b->fs->unlink(b->ctx, "j", NULL), DVT_OK);
+}
+
 #define MEMORY(f)                                                              \
 	cmocka_unit_test_setup_teardown(f, set_up_memory, tear_down_memory)
 #define REAL(f) cmocka_unit_test_setup_teardown(f, set_up_real, tear_down_real)
@@ -397,6 +484,10 @@ main(void)
 	    MEMORY(changes_of_two_files_reach_the_disk_in_any_order),
 	    MEMORY(changes_of_one_file_keep_their_order),
 	    MEMORY(calls_fail_on_demand_and_leave_nothing_half),
+	    MEMORY(bytes_whose_fsync_failed_stay_off_the_disk),
+	    MEMORY(a_killed_process_loses_nothing_and_syncs_nothing),
+	    MEMORY(reading_fails_on_demand),
+	    REAL(an_append_that_fails_is_taken_back),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
