@@ -19,7 +19,8 @@
 
 #define FOREVER UINT64_MAX
 
-static unsigned points, pairs; /* tried */
+static unsigned points;   /* tried */
+static unsigned pairs[3]; /* by what came before the cut */
 static unsigned seeds = 1, pair_step = 101, refuse_step = 29;
 static const char *only; /* that life; NULL: all */
 
@@ -39,33 +40,49 @@ cut_once(const struct life *l, const struct testworld *ready, uint64_t k,
 	points++;
 }
 
-/* The second cut hits the recovery, or what is done again. */
+/* What comes before the last cut. */
+enum blow { CUT, KILLED, FAILED, BLOWS };
+static const char *const blow_names[] = {
+    "cut", "killed, nothing lost", "EIO, once"};
+
+/*
+ * The first blow at call @k, the cut @again calls later: in the recovery, or
+ * in what is done again. After a call that failed the same process goes on.
+ */
 static bool
-cut_twice(const struct life *l, const struct testworld *ready, uint64_t k,
-    uint64_t again, uint64_t seed)
+hit_twice(const struct life *l, const struct testworld *ready, enum blow blow,
+    uint64_t k, uint64_t again)
 {
+	const uint64_t seed = k + again;
+	const enum dvt_cut mode = seed % 2 == 0 ? DVT_CUT_DROP : DVT_CUT_MIX;
 	struct testworld w;
-	char when[120];
+	char when[160];
 	bool hit;
 
 	(void)snprintf(when, sizeof(when),
-	    "%s: cuts before calls %u and %u, seed %u", l->name, (unsigned)k,
-	    (unsigned)again, (unsigned)seed);
+	    "%s: %s before call %u, cut %u later", l->name, blow_names[blow],
+	    (unsigned)k, (unsigned)again);
 	testworld_copy(&w, ready);
-	dvt_memfs_cut(w.disk, k, DVT_CUT_MIX, seed);
-	life_run(l, &w);
-	testworld_off(&w);
-	dvt_memfs_power_on(w.disk);
-	dvt_memfs_cut(
-	    w.disk, again, seed % 2 == 0 ? DVT_CUT_DROP : DVT_CUT_MIX, seed);
+	if (blow == FAILED) {
+		dvt_memfs_fail(w.disk, k, 1, EIO);
+		dvt_memfs_cut(w.disk, k + 1 + again, mode, seed);
+	} else {
+		dvt_memfs_cut(w.disk, k,
+		    blow == KILLED ? DVT_CUT_KILL : DVT_CUT_MIX, seed);
+		life_run(l, &w);
+		testworld_off(&w);
+		dvt_memfs_power_on(w.disk);
+		dvt_memfs_cut(w.disk, again, mode, seed);
+	}
 	life_run(l, &w);
 	hit = dvt_memfs_is_off(w.disk);
 	testworld_off(&w);
+	dvt_memfs_fail(w.disk, 0, 0, 0);
 	dvt_memfs_power_on(w.disk);
 	life_check(l, &w, when);
 	testworld_fini(&w);
 	points++;
-	pairs += hit;
+	pairs[blow] += hit;
 	return hit;
 }
 
@@ -74,8 +91,9 @@ cut_everywhere(const struct life *l)
 {
 	struct testworld ready;
 	uint64_t calls;
-	unsigned before = points, pairs_before = pairs;
+	unsigned before = points, was[BLOWS];
 
+	memcpy(was, pairs, sizeof(was));
 	l->prepare(&ready);
 	calls = life_calls(l, &ready);
 	for (uint64_t k = 0; k <= calls; k++) {
@@ -83,13 +101,20 @@ cut_everywhere(const struct life *l)
 		cut_once(l, &ready, k, DVT_CUT_KEEP, 0);
 		for (uint64_t seed = 1; seed <= seeds; seed++)
 			cut_once(l, &ready, k, DVT_CUT_MIX, seed);
-		for (uint64_t again = k % pair_step;
-		     cut_twice(l, &ready, k, again, k + again);
-		     again += pair_step)
-			;
+		for (int blow = CUT; blow < BLOWS; blow++) {
+			/* a sample takes them in turn */
+			if (pair_step > 1 && k % BLOWS != (uint64_t)blow)
+				continue;
+			for (uint64_t again = k % pair_step;
+			     hit_twice(l, &ready, (enum blow)blow, k, again);
+			     again += pair_step)
+				;
+		}
 	}
-	print_message("# %s: %u calls, %u cuts, %u of them pairs\n", l->name,
-	    (unsigned)calls, points - before, pairs - pairs_before);
+	print_message("# %s: %u calls, %u cuts; before one, %u cuts, %u kills, "
+		      "%u failed calls\n",
+	    l->name, (unsigned)calls, points - before, pairs[CUT] - was[CUT],
+	    pairs[KILLED] - was[KILLED], pairs[FAILED] - was[FAILED]);
 	testworld_fini(&ready);
 }
 
@@ -100,7 +125,9 @@ promise_5_any_cut_leaves_one_working_credential(void **state)
 	for (size_t i = 0; i < lives_n; i++)
 		if (is_wanted(&lives[i]))
 			cut_everywhere(&lives[i]);
-	print_message("# %u cuts in all, %u of them pairs\n", points, pairs);
+	print_message("# %u cuts in all; %u after a cut, %u after a kill, %u "
+		      "after a call that failed\n",
+	    points, pairs[CUT], pairs[KILLED], pairs[FAILED]);
 }
 
 /* --- a disk that refuses without any cut --- */
@@ -287,6 +314,7 @@ main(int argc, char **argv)
 	    cmocka_unit_test(promise_5_any_cut_leaves_one_working_credential),
 	    cmocka_unit_test(
 		promise_5_a_disk_that_refuses_any_call_loses_nothing),
+	    cmocka_unit_test(promise_5_a_disk_that_fails_to_read_loses_nothing),
 	    cmocka_unit_test(promise_5_any_answer_may_be_lost),
 	    cmocka_unit_test(an_update_takes_at_most_forty_file_writes),
 	};
