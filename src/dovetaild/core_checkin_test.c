@@ -96,21 +96,21 @@ bad_bodies_are_refused_by_the_field(void **state)
 	static const struct {
 		const char *body, *says;
 	} cases[] = {
-	    {"{}",					  "time"            },
-	    {"{\"time\": 5}",			       "bundle"          },
-	    {"{\"time\": \"5\", \"bundle\": {}}",           "time"            },
-	    {"{\"time\": 5, \"bundle\": {\"version\": 1}}", "digest"          },
+	    {"{}",							    "time"         },
+	    {"{\"time\": 5}",						 "bundle"       },
+	    {"{\"time\": \"5\", \"bundle\": {}}",                             "time"         },
+	    {"{\"time\": 5, \"bundle\": {\"version\": 1}}",                   "digest"       },
 	    {"{\"time\": 5, \"bundle\": {\"version\": 1, \"digest\": \"\"},"
-	     " \"device\": \"other\"}",        "device"          },
+	     " \"device\": \"other\"}",			  "device"       },
 	    {"{\"time\": 5, \"bundle\": {\"version\": 0, \"digest\": "
-	     "\"abcd\"}}",					      "bundle.digest"						     },
+	     "\"abcd\"}}",				       "bundle.digest"},
 	    {"{\"time\": 5, \"bundle\": {\"version\": 1, \"digest\": \"\"}}",
-             "bundle.digest"},
-	    {"[]",					     ""														},
-	    {"{\"time\": 5",					     ""},
+             "bundle.digest"								 },
+	    {"[]",							    ""             },
+	    {"{\"time\": 5",						  ""             },
 	    {"{\"time\": 5, \"bundle\": {\"version\": 0, \"digest\": \"\"},"
 	     " \"steps\": [{\"id\": \"a\", \"step\": \"b\", \"at\": 1,"
-	     " \"outcome\": \"Maybe\"}]}",					     "Maybe"										     },
+	     " \"outcome\": \"Maybe\"}]}",		       "Maybe"        },
 	};
 	struct fixture *f = *state;
 	char fp[DVT_DIGEST_HEX];
@@ -208,6 +208,38 @@ an_event_says_completed_only_when_it_is(void **state)
 	}
 }
 
+/* A renewal has ended when it has; of trust the last word holds. */
+static void
+an_outcome_of_trust_is_the_last_that_was_told(void **state)
+{
+	static const struct {
+		const char *id, *step, *told, *outcome;
+	} lines[] = {
+	    {"trust-1", "Load trust bundle",     "Succeed", "Succeed"},
+	    {"trust-1", "Probe next chain",      "Fail",    "Fail"   },
+	    {"trust-1", "Probe next chain",      "Succeed", "Succeed"},
+	    {"certs-2", "Try new credential",    "Fail",    "Fail"   },
+	    {"certs-2", "CertRotationCompleted", "Succeed", "Fail"   },
+	};
+	struct fixture *f = *state;
+	char fp[DVT_DIGEST_HEX], text[256];
+
+	fixture_enrol(f, "dev-1", fp);
+	for (size_t i = 0; i < DVT_COUNT(lines); i++) {
+		snprintf(text, sizeof(text),
+		    ", \"steps\": [{\"id\": \"%s\", \"step\": \"%s\", "
+		    "\"outcome\": \"%s\", \"at\": %zu}]",
+		    lines[i].id, lines[i].step, lines[i].told, i + 1);
+		check_in(f, fp, text);
+		assert_int_equal(f->answer.status, 200);
+		snprintf(text, sizeof(text),
+		    "SELECT COUNT(*) FROM device_update WHERE id = '%s' AND "
+		    "outcome = '%s'",
+		    lines[i].id, lines[i].outcome);
+		assert_int_equal(fixture_number(f, text), 1);
+	}
+}
+
 int
 main(void)
 {
@@ -220,6 +252,7 @@ main(void)
 	    T(a_gateway_is_no_device_and_a_stranger_is_nobody),
 	    T(steps_are_kept_once_and_told_as_events),
 	    T(an_event_says_completed_only_when_it_is),
+	    T(an_outcome_of_trust_is_the_last_that_was_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
