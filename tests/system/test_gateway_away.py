@@ -43,7 +43,7 @@ def test_what_happened_while_it_was_away_is_counted_exactly(fleet):
 
     for i in range(60):
         if i in (15, 30, 45):  # with whole records and with counts on their way
-            os.kill(w.children("gw-1")["feed"], signal.SIGKILL)
+            os.kill(wait_for("the feed process", lambda: w.children("gw-1").get("feed")), signal.SIGKILL)
         c = fleet.client(1 + i % 3, gateway=1)
         assert c.echo()
         c.close()
