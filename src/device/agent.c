@@ -481,7 +481,8 @@ next_due_ms(const struct dvt_agent *a)
 	at = earlier(at, dvt_agent_config_due(a));
 	if (a->bundle.phase != TR_NONE)
 		at = earlier(at, a->bundle.due_ms);
-	if (a->probe.owed && a->heard && a->edge_next[0] != '\0')
+	if (a->probe.owed && a->heard && a->edge_next[0] != '\0' &&
+	    a->bundle.phase == TR_NONE) /* as dvt_agent_run_probe() has it */
 		at = earlier(at, a->probe.due_ms);
 	if (a->orphan_n > 0 || a->pending.n > 0 || a->unmended ||
 	    (a->grant_new && !a->grant_waits))
