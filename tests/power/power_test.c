@@ -21,7 +21,8 @@
 
 static unsigned points;   /* tried */
 static unsigned pairs[3]; /* by what came before the cut */
-static unsigned seeds = 1, pair_step = 101, refuse_step = 29;
+static unsigned seeds = 1, pair_step = 101, refuse_step = 37;
+static unsigned read_step = 23;
 static const char *only; /* that life; NULL: all */
 
 static bool
@@ -207,6 +208,66 @@ promise_5_a_disk_that_refuses_any_call_loses_nothing(void **state)
 	print_message("# %u refused calls\n", points - before);
 }
 
+/*
+ * From read @k on @n reads fail, and it may end for that; it goes on from what
+ * it can read, and forgets nothing: once the disk is well, all is there.
+ */
+static void
+misread(
+    const struct life *l, const struct testworld *ready, uint64_t k, uint64_t n)
+{
+	struct testworld w;
+	char when[120];
+
+	(void)snprintf(when, sizeof(when), "%s: EIO at read %u, %s", l->name,
+	    (unsigned)k, n == 1 ? "once" : "for good");
+	testworld_copy(&w, ready);
+	dvt_memfs_fail_reads(w.disk, k, n, EIO);
+	for (int tries = 0; tries < 2 && w.agent == NULL; tries++) {
+		if (testworld_try_on(&w, NULL) != DVT_OK)
+			testworld_off(&w);
+	}
+	if (n == 1 && w.agent == NULL)
+		life_failed(when, "does not open");
+	if (w.agent != NULL) {
+		(void)!life_try_ask(l, &w);
+		(void)testworld_run(&w, HOUR_S, l->is_done);
+		testworld_off(&w);
+	}
+	dvt_memfs_fail_reads(w.disk, 0, 0, 0);
+	life_check(l, &w, when);
+	testworld_fini(&w);
+	points++;
+}
+
+static void
+promise_5_a_disk_that_fails_to_read_loses_nothing(void **state)
+{
+	unsigned before = points;
+
+	(void)state;
+	for (size_t i = 0; i < lives_n; i++) {
+		const struct life *l = &lives[i];
+		struct testworld ready, w;
+		uint64_t all;
+
+		if (!is_wanted(l))
+			continue;
+		l->prepare(&ready);
+		testworld_copy(&w, &ready);
+		all = dvt_memfs_reads(w.disk);
+		life_run(l, &w);
+		all = dvt_memfs_reads(w.disk) - all;
+		testworld_fini(&w);
+		for (uint64_t k = i % read_step; k < all; k += read_step) {
+			misread(l, &ready, k, 1);
+			misread(l, &ready, k, FOREVER);
+		}
+		testworld_fini(&ready);
+	}
+	print_message("# %u failed reads\n", points - before);
+}
+
 /* --- the server did it, the answer is lost --- */
 
 /* How the answer is lost: it does not come, or the power goes before. */
@@ -325,6 +386,7 @@ main(int argc, char **argv)
 		seeds = 40;
 		pair_step = 1;
 		refuse_step = 1;
+		read_step = 1;
 	}
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
