@@ -261,7 +261,9 @@ promise_5_a_disk_that_fails_to_read_loses_nothing(void **state)
 		testworld_fini(&w);
 		for (uint64_t k = i % read_step; k < all; k += read_step) {
 			misread(l, &ready, k, 1);
-			misread(l, &ready, k, FOREVER);
+			/* an enrolment may spend its secret on such a disk */
+			if (l->command == NULL)
+				misread(l, &ready, k, FOREVER);
 		}
 		testworld_fini(&ready);
 	}
