@@ -345,8 +345,9 @@ has_luck(const struct news *n, int64_t now, uint16_t *tag)
 			refused = &n->verdict[v];
 	for (size_t v = 0; v < VERDICTS; v++)
 		others += was_taken(&n->verdict[v], refused);
-	if (others == 0 || RAND_bytes(dice, sizeof(dice)) != 1 ||
-	    dice[0] % LUCK_IN != 0)
+	/* nobody refuses anything, as after a rollback: nothing to help */
+	if (refused == NULL || others == 0 ||
+	    RAND_bytes(dice, sizeof(dice)) != 1 || dice[0] % LUCK_IN != 0)
 		return false;
 	at = dice[1] % others;
 	for (size_t v = 0; v < VERDICTS; v++)

@@ -270,6 +270,13 @@ turns_are_for_those_that_come_in(void **state)
 			lucky += turn;
 	}
 	assert_in_range(lucky, 1, 30); /* about a fifth of them */
+	/* all are content again, as after a rollback: chance moves nobody */
+	dvt_edge_memory_learn(m, &s, &new_cross, true, now);
+	dvt_edge_memory_learn(m, &s, &old_pure, true, now);
+	for (int i = 0; i < 50; i++) {
+		dvt_edge_memory_recall(m, &s, offers, 3, now, got, &turn);
+		assert_false(turn);
+	}
 	dvt_edge_memory_free(m);
 }
 
