@@ -278,6 +278,17 @@ on_again(void *ctx)
 		gw_conn_on_client(c, DVT_READ);
 }
 
+/*
+ * Does TLS hold what no descriptor will tell of? What the kernel holds calls
+ * again (level-triggered), and so does the rest of a record of which TLS has
+ * the beginning.
+ */
+static bool
+has_more(const struct gw_conn *c, const struct stop *stop)
+{
+	return stop->why == SSL_ERROR_NONE && SSL_has_pending(c->ssl) == 1;
+}
+
 /* Records of a client that is not let in yet, one by one. */
 static bool
 relay_opening(struct gw_conn *c)
@@ -291,8 +302,8 @@ relay_opening(struct gw_conn *c)
 			return false;
 		if (!client_stopped(c, &stop))
 			return false;
-	} while (stop.why == SSL_ERROR_NONE && !c->mqtt->let_in &&
-		 SSL_has_pending(c->ssl) == 1);
+		c->more = has_more(c, &stop);
+	} while (c->more && !c->mqtt->let_in);
 	return true;
 }
 
@@ -304,10 +315,15 @@ relay_in_tls(struct gw_conn *c)
 
 	if (c->mqtt != NULL && !c->mqtt->let_in)
 		return relay_opening(c);
-	if (c->to_up.n > 0 || c->client_eof)
+	if (c->to_up.n > 0 || c->client_eof) {
+		c->more = !c->client_eof && SSL_has_pending(c->ssl) == 1;
 		return true;
+	}
 	n = client_read(c, GW_SCRATCH, &stop);
-	return (n == 0 || hand_up(c, n)) && client_stopped(c, &stop);
+	if ((n > 0 && !hand_up(c, n)) || !client_stopped(c, &stop))
+		return false;
+	c->more = has_more(c, &stop);
+	return true;
 }
 
 bool
@@ -316,11 +332,7 @@ gw_conn_relay_in(struct gw_conn *c)
 	c->more = false;
 	if (c->passed)
 		return relay_in_plain(c);
-	if (!relay_in_tls(c))
-		return false;
-	/* level-triggered: what the kernel holds will call again */
-	c->more = !c->client_eof && SSL_has_pending(c->ssl) == 1;
-	return true;
+	return relay_in_tls(c);
 }
 
 bool

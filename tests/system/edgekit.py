@@ -214,6 +214,14 @@ class Gateway:
         path = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
         return [int(p) for p in open(path).read().split()]
 
+    def cpu_s(self):
+        """Seconds of processor time that its processes have used."""
+        pids, ticks = self.children(), 0
+        assert pids, "it has no processes"
+        for pid in pids:
+            ticks += sum(int(n) for n in open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[11:13])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
     def workers(self):
         """Pids of workers: those that hold a connection or listen and accept."""
         found = {}

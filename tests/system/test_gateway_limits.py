@@ -252,14 +252,6 @@ def hello_in_pieces():
     return out.read()
 
 
-def cpu_s(gw):
-    """Seconds of processor time that its workers have used."""
-    ticks = 0
-    for pid in gw.workers().values():
-        ticks += sum(int(n) for n in open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[11:13])
-    return ticks / os.sysconf("SC_CLK_TCK")
-
-
 @pytest.mark.parametrize("end", ["waits", "FIN", "RST"])
 def test_the_half_of_a_hello_costs_no_time_to_wait_for(world, end):
     """From an address over its rate, whose hellos are looked at first."""
@@ -277,9 +269,9 @@ def test_the_half_of_a_hello_costs_no_time_to_wait_for(world, end):
             elif end == "RST":
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 s.close()
-        before = cpu_s(gw)
+        before = gw.cpu_s()
         time.sleep(2)
-        assert cpu_s(gw) - before < 0.2
+        assert gw.cpu_s() - before < 0.2
         if end == "waits":
             assert still_there(gw) == 10
         else:

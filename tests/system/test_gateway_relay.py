@@ -253,3 +253,20 @@ def test_a_client_that_changes_keys_and_talks_stays(world):
         assert read_data(t) == word
     t.socket.close()
     done.join(20)
+
+
+def test_the_beginning_of_a_record_costs_no_time_to_wait_for(world):
+    done = world.up.serve(echo)
+    t = raw_device(world, world.dev)
+    assert t.echo(b"before")
+    for at in (1, 5, 7, 40):
+        record = t.out.seal(DATA, os.urandom(100))
+        t.socket.sendall(record[:at])
+        time.sleep(0.2)
+        before = world.gw.cpu_s()
+        time.sleep(0.6)
+        assert world.gw.cpu_s() - before < 0.2, at
+        t.socket.sendall(record[at:])
+        assert len(read_data(t)) == 100
+    t.socket.close()
+    done.join(20)
