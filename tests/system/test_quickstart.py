@@ -7,6 +7,7 @@ import re
 import shutil
 import signal
 import subprocess
+import threading
 
 import pytest
 import world
@@ -100,13 +101,19 @@ def test_a_dropped_message_is_found_by_name(ended, tmp_path):
 def stopped(tmp_path_factory):
     """(folder, what it said) of a run that was ended with Ctrl-C half way."""
     folder = tmp_path_factory.mktemp("stopped") / "run"
+    # a shell cannot trap what was ignored when it began, as it is below nohup
     with subprocess.Popen([world.ROOT / "quickstart", "--devices", "6", "--dir", folder], stdin=subprocess.DEVNULL,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as run:
+                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                          preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)) as run:
+        limit = threading.Timer(300, run.terminate)
+        limit.daemon = True
+        limit.start()
         said = ""
         for line in run.stdout:
             said += line
             if line.startswith("4. "):
                 run.send_signal(signal.SIGINT)
+        limit.cancel()
         assert run.wait(60) == 130, said
     return folder, said
 
