@@ -119,6 +119,12 @@ void cli_table(const json_t *items, const struct cli_column *columns, size_t n,
 /* "name: value" lines of one object. */
 void cli_fields(const json_t *object, const struct cli_column *rows, size_t n);
 /**
+ * cli_ask() - GET @target; with --json that is the output
+ * @answer: out: the caller's; NULL when it was printed, or on failure
+ */
+DVT_MUST_USE enum dvt_code cli_ask(
+    struct cli *c, const char *target, json_t **answer, struct dvt_err *err);
+/**
  * cli_show() - one answer of the API, whole as JSON or a list of it as a table
  * @target:  what to GET
  * @field:   the list

@@ -124,14 +124,11 @@ show(struct cli *c, const char *target, void (*print)(const json_t *),
     struct dvt_err *err)
 {
 	json_t *answer;
-	enum dvt_code rc = cli_call(c, "GET", target, NULL, &answer, err);
+	enum dvt_code rc = cli_ask(c, target, &answer, err);
 
-	if (rc != DVT_OK)
+	if (rc != DVT_OK || answer == NULL)
 		return rc;
-	if (c->json)
-		cli_print_json(answer);
-	else
-		print(answer);
+	print(answer);
 	json_decref(answer);
 	return DVT_OK;
 }

@@ -127,19 +127,29 @@ cli_cell(const json_t *object, const char *field, enum cli_form form, char *out,
 }
 
 enum dvt_code
+cli_ask(struct cli *c, const char *target, json_t **answer, struct dvt_err *err)
+{
+	enum dvt_code rc = cli_call(c, "GET", target, NULL, answer, err);
+
+	if (rc != DVT_OK || !c->json)
+		return rc;
+	cli_print_json(*answer);
+	json_decref(*answer);
+	*answer = NULL;
+	return DVT_OK;
+}
+
+enum dvt_code
 cli_show(struct cli *c, const char *target, const char *field,
     const struct cli_column *columns, size_t n, const char *nothing,
     struct dvt_err *err)
 {
 	json_t *answer;
-	enum dvt_code rc = cli_call(c, "GET", target, NULL, &answer, err);
+	enum dvt_code rc = cli_ask(c, target, &answer, err);
 
-	if (rc != DVT_OK)
+	if (rc != DVT_OK || answer == NULL)
 		return rc;
-	if (c->json)
-		cli_print_json(answer);
-	else
-		cli_table(json_object_get(answer, field), columns, n, nothing);
+	cli_table(json_object_get(answer, field), columns, n, nothing);
 	json_decref(answer);
 	return DVT_OK;
 }
