@@ -171,6 +171,21 @@ steps_are_kept_once_and_told_as_events(void **state)
 	    2);
 }
 
+/* One step of an update, in a check-in. */
+static void
+tell_step(struct fixture *f, const char *fp, const char *id, const char *step,
+    const char *outcome, size_t at)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text),
+	    ", \"steps\": [{\"id\": \"%s\", \"step\": \"%s\", "
+	    "\"outcome\": \"%s\", \"at\": %zu}]",
+	    id, step, outcome, at);
+	check_in(f, fp, text);
+	assert_int_equal(f->answer.status, 200);
+}
+
 static void
 an_event_says_completed_only_when_it_is(void **state)
 {
@@ -192,12 +207,8 @@ an_event_says_completed_only_when_it_is(void **state)
 
 	fixture_enrol(f, "dev-1", fp);
 	for (size_t i = 0; i < DVT_COUNT(lines); i++) {
-		snprintf(text, sizeof(text),
-		    ", \"steps\": [{\"id\": \"%s\", \"step\": \"%s\", "
-		    "\"outcome\": \"%s\", \"at\": %zu}]",
-		    lines[i].id, lines[i].step, lines[i].outcome, i + 1);
-		check_in(f, fp, text);
-		assert_int_equal(f->answer.status, 200);
+		tell_step(
+		    f, fp, lines[i].id, lines[i].step, lines[i].outcome, i + 1);
 		snprintf(text, sizeof(text),
 		    "SELECT COUNT(*) FROM event WHERE name = '%s' AND "
 		    "correlation = '%s' AND body LIKE '%%%s%%%s%%' AND id = "
@@ -226,12 +237,8 @@ an_outcome_of_trust_is_the_last_that_was_told(void **state)
 
 	fixture_enrol(f, "dev-1", fp);
 	for (size_t i = 0; i < DVT_COUNT(lines); i++) {
-		snprintf(text, sizeof(text),
-		    ", \"steps\": [{\"id\": \"%s\", \"step\": \"%s\", "
-		    "\"outcome\": \"%s\", \"at\": %zu}]",
-		    lines[i].id, lines[i].step, lines[i].told, i + 1);
-		check_in(f, fp, text);
-		assert_int_equal(f->answer.status, 200);
+		tell_step(
+		    f, fp, lines[i].id, lines[i].step, lines[i].told, i + 1);
 		snprintf(text, sizeof(text),
 		    "SELECT COUNT(*) FROM device_update WHERE id = '%s' AND "
 		    "outcome = '%s'",
