@@ -169,7 +169,7 @@ def test_as_many_as_may_be_and_places_come_back(world):
 def test_a_client_that_takes_nothing_is_cut_and_others_are_served(world):
     world.stop("dovetaild")
     with sqlite3.connect(world.home / "db/dovetail.db") as db:  # more than sockets hold
-        last = db.execute("SELECT max(id) FROM event").fetchone()[0]
+        last = db.execute("SELECT coalesce(max(id), 0) FROM event").fetchone()[0]
         db.executemany("INSERT INTO event VALUES (?, 1, 'FILLER', '', '', ?)",
                        ((last + i, json.dumps({"text": "x" * 1000})) for i in range(1, 5001)))
     db.close()
