@@ -10,6 +10,8 @@
 #define CONNACK    0x20
 #define DISCONNECT 0xe0
 
+#define BRIDGE 0x80 /* of a version: a bridge asks, by convention */
+
 /* flags of a CONNECT (section 3.1.2.3) */
 #define HAS_USER     0x80
 #define HAS_PASSWORD 0x40
@@ -251,8 +253,9 @@ dvt_mqtt_refuse_put(
 	static const uint8_t v4[] = {DVT_MQTT_REFUSALS(REFUSAL_V4)};
 	static const uint8_t v5[] = {DVT_MQTT_REFUSALS(REFUSAL_V5)};
 
-	/* who asks for a later version reads the form of 5.0 */
-	if (version >= 5) {
+	/* who asks for a later version reads the form of 5.0; a bridge of
+	 * mosquitto sets the top bit, and asks again without it (3.1.1) */
+	if (version >= 5 && version < BRIDGE) {
 		const uint8_t packet[] = {CONNACK, 3, 0, v5[why], 0};
 
 		dvt_buf_put(out, packet, sizeof(packet));

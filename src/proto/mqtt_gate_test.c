@@ -198,12 +198,13 @@ refusals_have_the_form_of_the_version(void **state)
 	dvt_mqtt_refuse_put(&b, 5, DVT_MQTT_CLIENT_ID);
 	dvt_mqtt_refuse_put(&b, 3, DVT_MQTT_VERSION);
 	dvt_mqtt_refuse_put(&b, 6, DVT_MQTT_VERSION);
-	dvt_mqtt_refuse_put(&b, 4, DVT_MQTT_MALFORMED); /* just closed */
+	dvt_mqtt_refuse_put(&b, 0x84, DVT_MQTT_VERSION); /* a bridge */
+	dvt_mqtt_refuse_put(&b, 4, DVT_MQTT_MALFORMED);  /* just closed */
 	dvt_mqtt_bye_put(&b, DVT_MQTT_ADMINISTRATIVE);
-	assert_int_equal(b.n, 4 + 5 + 4 + 5 + 3);
+	assert_int_equal(b.n, 4 + 5 + 4 + 5 + 4 + 3);
 	assert_memory_equal(b.p,
 	    "\x20\x02\x00\x02\x20\x03\x00\x85\x00\x20\x02\x00\x01\x20\x03\x00"
-	    "\x84\x00\xe0\x01\x98",
+	    "\x84\x00\x20\x02\x00\x01\xe0\x01\x98",
 	    b.n);
 	dvt_buf_fini(&b);
 }

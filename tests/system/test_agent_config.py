@@ -302,12 +302,22 @@ def test_a_renewal_that_was_ordered_as_well_is_one(site, way, tmp_path):
 def test_the_example_hooks_put_what_is_in_use(site, hook, tmp_path):
     current = (site.state / "current").read_text().strip()
     trust = max((p.name for p in (site.state / "trust").iterdir() if p.name.isdigit()), key=int)
-    env = {"PATH": "/usr/bin:/bin", "DOVETAIL_STATE": str(site.state), "DOVETAIL_OUT": str(tmp_path),
+    tools, tmp_path = tmp_path / "tools", tmp_path / "out"
+    tools.mkdir()
+    tmp_path.mkdir()
+    for tool in ("sync", "mv"):
+        (tools / tool).write_text(f"#!/bin/sh\necho {tool} \"$@\" >>'{tools}/log'\nexec /bin/{tool} \"$@\"\n")
+        (tools / tool).chmod(0o755)
+    env = {"PATH": f"{tools}:/usr/bin:/bin", "DOVETAIL_STATE": str(site.state), "DOVETAIL_OUT": str(tmp_path),
            "DOVETAIL_GENERATION": current, "DOVETAIL_TRUST": trust, "DOVETAIL_CHECK": "true",
            "DOVETAIL_RESTART": f"touch {tmp_path}/restarted"}
     for word in ("post-switch", "post-trust", "post-switch"):
         subprocess.run([ROOT / "examples/hooks" / hook, word], check=True, env=env)
         assert {p.name for p in tmp_path.iterdir()} == {"key.pem", "chain.pem", "anchors.pem", "restarted"}
+        calls = (tools / "log").read_text().splitlines()  # each on the disk before its name, then the names
+        assert calls == [call for name in ("key.pem", "chain.pem", "anchors.pem") for call in (
+            f"sync {tmp_path}/{name}.new", f"mv -f {tmp_path}/{name}.new {tmp_path}/{name}")] + [f"sync {tmp_path}"]
+        (tools / "log").unlink()
         if word == "post-trust":  # of an adopted device it is the first
             for name in ("key.pem", "chain.pem", "anchors.pem"):
                 (tmp_path / name).unlink()
