@@ -51,7 +51,7 @@ struct news {
 			uint8_t turns;   /* given in it */
 			uint8_t turn;
 		};
-		char device[DEVICE_N];  /* the only one, */
+		char device[DEVICE_N];  /* the only one; no NUL at 36, */
 		uint8_t seen[DEVICE_N]; /* or a bit for each, by hash */
 	};
 };
@@ -541,13 +541,16 @@ dvt_edge_memory_device_seen(struct dvt_edge_memory *m, const char *address,
 	if (l == NULL)
 		return;
 	if (!news.several && news.device[0] == '\0' &&
-	    strlen(device) < DEVICE_N) {
-		memcpy(news.device, device, strlen(device) + 1);
-	} else if (news.several ||
+	    strlen(device) <= DEVICE_N) {
+		memcpy(news.device, device, strlen(device));
+	} else if (news.several || strlen(device) > DEVICE_N ||
 		   strncmp(news.device, device, DEVICE_N) != 0) {
 		if (!news.several) {
-			uint64_t first = hash(m->salt[1], news.device);
+			char id[DEVICE_N + 1] = {0};
+			uint64_t first;
 
+			memcpy(id, news.device, DEVICE_N);
+			first = hash(m->salt[1], id);
 			memset(news.seen, 0, sizeof(news.seen));
 			news.several = 1;
 			see(&news, first);

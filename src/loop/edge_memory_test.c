@@ -169,13 +169,20 @@ the_only_device_at_an_address_is_named(void **state)
 		enum dvt_confidence then;
 		const char *named;
 	} rows[] = {
-	    {"10.0.0.1", "dev-1",				      DVT_CONF_ADDRESS,    "dev-1"},
-	    {"10.0.0.1", "dev-1",				      DVT_CONF_ADDRESS,    "dev-1"},
-	    {"10.0.0.2", "dev-2",				      DVT_CONF_ADDRESS,    "dev-2"},
-	    {"10.0.0.1", "dev-2",				      DVT_CONF_CANDIDATES, ""     },
-	    {"10.0.0.1", "dev-1",				      DVT_CONF_CANDIDATES, ""     },
+	    {"10.0.0.1", "dev-1",				      DVT_CONF_ADDRESS,    "dev-1"                               },
+	    {"10.0.0.1", "dev-1",				      DVT_CONF_ADDRESS,    "dev-1"                               },
+	    {"10.0.0.2", "dev-2",				      DVT_CONF_ADDRESS,    "dev-2"                               },
+	    {"10.0.0.1", "dev-2",				      DVT_CONF_CANDIDATES, ""                                    },
+	    {"10.0.0.1", "dev-1",				      DVT_CONF_CANDIDATES, ""                                    },
+ /* a UUID fills all of its place */
+	    {"10.0.0.4", "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+             DVT_CONF_ADDRESS,							      "6ba7b810-9dad-11d1-80b4-00c04fd430c8"},
+	    {"10.0.0.4", "6ba7b810-9dad-11d1-80b4-00c04fd430c8",
+             DVT_CONF_ADDRESS,							      "6ba7b810-9dad-11d1-80b4-00c04fd430c8"},
+	    {"10.0.0.4", "6ba7b810-9dad-11d1-80b4-00c04fd430c8-2",
+             DVT_CONF_CANDIDATES,							   ""                                    },
 	    {"10.0.0.3", "an-id-longer-than-what-a-line-can-remember",
-             DVT_CONF_CANDIDATES,							   ""     },
+             DVT_CONF_CANDIDATES,							   ""                                    },
 	};
 	struct dvt_edge_memory *m = table(1024);
 	char id[DVT_DEVICE_ID_MAX + 1];
