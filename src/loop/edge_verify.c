@@ -3,6 +3,7 @@
 #include "loop/edge_conn.h"
 
 #include "base/mem.h"
+#include "pki/key.h"
 
 #include <openssl/x509_vfy.h>
 
@@ -318,6 +319,23 @@ name_it(struct dvt_edge_conn *c, const struct dvt_feed_entry *device)
 	}
 }
 
+/*
+ * In TLS 1.2 OpenSSL takes no client key of a curve that is not among our
+ * groups. P-384 is none, as its key exchange costs fifteen times as much; that
+ * is over by now.
+ */
+static void
+allow_curve(SSL *ssl, X509 *leaf)
+{
+	static const int groups[] = {
+	    NID_X25519, NID_X9_62_prime256v1, NID_secp384r1};
+
+	if (SSL_version(ssl) == TLS1_2_VERSION &&
+	    dvt_key_kind(X509_get0_pubkey(leaf)) == DVT_KEY_P384)
+		(void)SSL_set1_groups(
+		    ssl, (int *)(uintptr_t)groups, DVT_COUNT(groups));
+}
+
 int
 dvt_edge_verify_cb(X509_STORE_CTX *ctx, void *arg)
 {
@@ -350,6 +368,7 @@ dvt_edge_verify_cb(X509_STORE_CTX *ctx, void *arg)
 				   (device == NULL || c->edge->stale);
 		if (!c->peer.unlisted)
 			dvt_edge_ticket_give(c, ssl);
+		allow_curve(ssl, leaf);
 		X509_STORE_CTX_set_error(ctx, X509_V_OK);
 		return 1;
 	}

@@ -441,10 +441,48 @@ a_denied_certificate_or_blocked_device_is_refused_in_spite_of_it(void **state)
 	assert_int_equal(last.reason, DVT_HR_DENIED_REVOKED);
 }
 
+/* Each kind that is issued comes in by either version; the costly one for the
+ * certificate alone, not for the exchange of keys. */
+static void
+keys_of_all_kinds_come_in(void **state)
+{
+	static const struct {
+		enum dvt_key_kind kind;
+		unsigned bits;
+	} kinds[] = {
+	    {DVT_KEY_P256, 0   },
+            {DVT_KEY_P384, 0   },
+            {DVT_KEY_RSA,  2048}
+        };
+	struct dvt_err err;
+
+	(void)state;
+	use("ON");
+	for (size_t i = 0; i < DVT_COUNT(kinds) * 2; i++) {
+		struct testca d = {0};
+		struct client c = {
+		    .cert = &d, .trusts = "O", .version = versions[i % 2]};
+
+		assert_int_equal(dvt_key_new(kinds[i / 2].kind,
+				     kinds[i / 2].bits, &d.key, &err),
+		    DVT_OK);
+		d.cert = testca_issue(&root_dev, "CN=dev-k", d.key,
+		    testca_leaf_fields(DVT_EKU_CLIENT));
+		feed_device("dev-k", d.cert, "active", false);
+		if (!attempt(&c))
+			fail_msg("%s, TLS %s: %s, alert %d",
+			    dvt_key_kind_name(kinds[i / 2].kind),
+			    i % 2 == 0 ? "1.2" : "1.3",
+			    dvt_hs_reason_name(last.reason), last.alert);
+		testca_fini(&d);
+	}
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+	    cmocka_unit_test(keys_of_all_kinds_come_in),
 	    cmocka_unit_test(what_the_edge_refuses_it_names),
 	    cmocka_unit_test(the_address_names_nobody_who_shows_a_certificate),
 	    cmocka_unit_test(
