@@ -197,15 +197,18 @@ reload(struct gw_feed *f, struct dvt_err *err)
 	struct mark mark[WATCHED_MAX];
 	struct gw_files fresh;
 	struct dvt_err why = {0};
+	int64_t now = dvt_loop_time(f->loop).wall_s;
 	enum dvt_code rc;
 
 	rc = gw_settings_load(f->program->config_path, &config, &want, &why);
 	if (rc == DVT_OK) {
 		/* before they are read: what is replaced meanwhile is seen */
 		look(&want, mark);
-		rc = gw_files_load(
-		    &want, dvt_loop_time(f->loop).wall_s, &fresh, &why);
+		rc = gw_files_load(&want, now, &fresh, &why);
 	}
+	if (rc == DVT_OK && (rc = gw_files_check_ends(&want, &fresh, &f->files,
+				 now, &why)) != DVT_OK)
+		gw_files_fini(&fresh);
 	if (rc != DVT_OK) {
 		note_refused(f, &why);
 		dvt_config_free(config);

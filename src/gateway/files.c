@@ -62,6 +62,12 @@ names_of(X509 *leaf, struct dvt_feed_list *out, struct dvt_err *err)
 	return rc;
 }
 
+static bool
+has_ended(const struct gw_pair *p, int64_t now)
+{
+	return dvt_chain_not_after(&p->chain) < now;
+}
+
 static enum dvt_code
 chain_read(
     struct gw_pair *p, struct dvt_span pem, int64_t now, struct dvt_err *err)
@@ -69,8 +75,10 @@ chain_read(
 	enum dvt_code rc;
 
 	if ((rc = dvt_chain_from_pem(pem, &p->chain, err)) != DVT_OK ||
-	    (rc = dvt_chain_check(&p->chain, err)) != DVT_OK ||
-	    (rc = dvt_chain_check_time(&p->chain, now, err)) != DVT_OK)
+	    (rc = dvt_chain_check(&p->chain, err)) != DVT_OK)
+		return rc;
+	rc = dvt_chain_check_time(&p->chain, now, err);
+	if (rc != DVT_OK && !has_ended(p, now))
 		return rc;
 	return p->names.n > 0 ? DVT_OK
 			      : names_of(p->chain.cert[0], &p->names, err);
@@ -290,6 +298,41 @@ gw_files_load(const struct gw_settings *s, int64_t now, struct gw_files *out,
 	return rc;
 }
 
+static bool
+holds(const struct gw_files *f, X509 *leaf)
+{
+	for (size_t i = 0; f != NULL && i < f->pairs_n; i++)
+		if (X509_cmp(f->pair[i].chain.cert[0], leaf) == 0)
+			return true;
+	return false;
+}
+
+enum dvt_code
+gw_files_check_ends(const struct gw_settings *s, const struct gw_files *f,
+    const struct gw_files *before, int64_t now, struct dvt_err *err)
+{
+	enum dvt_code rc = DVT_OK;
+
+	for (size_t i = 0; rc == DVT_OK && i < f->pairs_n; i++) {
+		const struct gw_pair *p = &f->pair[i];
+
+		if (!has_ended(p, now) || holds(before, p->chain.cert[0]))
+			continue;
+		rc = dvt_chain_check_time(&p->chain, now, err);
+		dvt_err_prefix(err, "%s", s->pair[i].certificate);
+	}
+	return rc;
+}
+
+bool
+gw_files_all_ended(const struct gw_files *f, int64_t now)
+{
+	for (size_t i = 0; i < f->pairs_n; i++)
+		if (!has_ended(&f->pair[i], now))
+			return false;
+	return true;
+}
+
 /* --- doubts --- */
 
 #define DATE_TEXT 24
@@ -352,6 +395,20 @@ crl_doubt(const struct gw_files *f, X509_CRL *crl, int64_t now,
 }
 
 static const char *
+end_doubt(const struct gw_pair *p, int64_t now, char text[DVT_DOUBT_MAX])
+{
+	char since[DATE_TEXT];
+
+	if (!has_ended(p, now))
+		return NULL;
+	(void)snprintf(text, DVT_DOUBT_MAX,
+	    "credential %s: ended at %s: put another in its place, or take it "
+	    "out of the settings",
+	    p->id, date_text(dvt_chain_not_after(&p->chain), since));
+	return text;
+}
+
+static const char *
 staple_doubt(const struct gw_pair *p, int64_t now, char text[DVT_DOUBT_MAX])
 {
 	const char *why = p->staple_why;
@@ -375,6 +432,10 @@ gw_files_doubt(const struct gw_files *f, int64_t now, size_t i,
 	for (size_t k = 0; k < f->crl_n; k++)
 		if (crl_doubt(f, f->crl[k], now, event, text) != NULL &&
 		    i-- == 0)
+			return text;
+	*event = "gateway.certificate.ended";
+	for (size_t k = 0; k < f->pairs_n; k++)
+		if (end_doubt(&f->pair[k], now, text) != NULL && i-- == 0)
 			return text;
 	*event = "gateway.staple.refused";
 	for (size_t k = 0; k < f->pairs_n; k++)

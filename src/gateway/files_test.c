@@ -114,7 +114,8 @@ names(X509_CRL *crl, size_t i)
 }
 
 static enum dvt_code
-load(const char *ini, struct gw_files *out, struct dvt_err *err)
+load_at(const char *ini, int64_t now, const struct gw_files *before,
+    struct gw_files *out, struct dvt_err *err)
 {
 	struct dvt_config *config;
 	struct gw_settings s;
@@ -126,9 +127,17 @@ load(const char *ini, struct gw_files *out, struct dvt_err *err)
 	*out = (struct gw_files){.max_depth = 77};
 	if ((rc = gw_settings_load(path, &config, &s, err)) != DVT_OK)
 		return rc;
-	rc = gw_files_load(&s, TESTCA_NOW, out, err);
+	rc = gw_files_load(&s, now, out, err);
+	if (rc == DVT_OK && before != NULL)
+		rc = gw_files_check_ends(&s, out, before, now, err);
 	dvt_config_free(config);
 	return rc;
+}
+
+static enum dvt_code
+load(const char *ini, struct gw_files *out, struct dvt_err *err)
+{
+	return load_at(ini, TESTCA_NOW, NULL, out, err);
 }
 
 #define BASE                                                                   \
@@ -277,6 +286,33 @@ an_anchor_that_lets_nobody_in_is_told(void **state)
 	gw_files_fini(&f);
 }
 
+/* A new one is refused; what ended while it was in force stays, and is told. */
+static void
+a_certificate_that_ended_in_force_is_a_doubt(void **state)
+{
+	int64_t end = dvt_x509_not_after(edge.cert);
+	struct gw_files f, again, none = {0};
+	struct dvt_err err = {0};
+	const char *event;
+	char text[DVT_DOUBT_MAX];
+
+	(void)state;
+	assert_int_equal(load_at(BASE, end, &none, &f, &err), DVT_OK);
+	assert_null(gw_files_doubt(&f, end, 0, &event, text));
+	assert_false(gw_files_all_ended(&f, end));
+	assert_int_equal(load_at(BASE, end + 1, &f, &again, &err), DVT_OK);
+	gw_files_fini(&f);
+	assert_true(gw_files_all_ended(&again, end + 1));
+	assert_non_null(gw_files_doubt(&again, end + 1, 0, &event, text));
+	assert_string_equal(event, "gateway.certificate.ended");
+	assert_non_null(strstr(text, "credential file: ended at"));
+	gw_files_fini(&again);
+	assert_int_equal(
+	    load_at(BASE, end + 1, &none, &again, &err), DVT_E_INPUT);
+	assert_non_null(strstr(err.text, "edge.pem: certificate 1 of 1"));
+	gw_files_fini(&again);
+}
+
 static void
 a_faulty_set_is_refused_with_its_file(void **state)
 {
@@ -393,6 +429,7 @@ main(void)
 	    cmocka_unit_test(a_broken_message_of_a_list_is_refused),
 	    cmocka_unit_test(doubts_are_told_and_do_not_refuse),
 	    cmocka_unit_test(an_anchor_that_lets_nobody_in_is_told),
+	    cmocka_unit_test(a_certificate_that_ended_in_force_is_a_doubt),
 	    cmocka_unit_test(a_faulty_set_is_refused_with_its_file),
 	    cmocka_unit_test(counts_reach_the_feed_process_and_add_up),
 	};

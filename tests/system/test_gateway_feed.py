@@ -327,6 +327,38 @@ def test_promise_10_serves_on_from_its_cache_and_reports_later(world):
     assert len([h for h in c.handshakes[before:] if h["outcome"] == "ok"]) == 30
 
 
+def test_it_starts_again_though_the_certificate_of_its_settings_has_ended(world):
+    """As a rotation leaves it: what is shown comes by the feed, and the old
+    chain is still named in the settings when a machine is restarted."""
+    world.edge = world.old_sub.leaf("edge", "serverAuth", ["edge.example"], days=("-1d", 2))
+    gw, c = world.gw.start(), world.control
+    world.fill()
+    world.order_new()
+    world.wait_applied(c.policy(world.fp_new, world.fp_new))
+    cache = world.folder / "state" / "cache"
+    wait_for("cache", lambda: cache.exists() and f'"position":{c.position}' in cache.read_text().splitlines()[0])
+    assert gw.stop() == 0
+    c.stop()
+    gw.start(later_s=3 * 86400)
+    s = world.client(0, [world.new.cert])
+    assert s.echo() and s.shown() == "New Issuing"
+    assert "event=gateway.certificate.ended" in gw.log()
+    # lists and settings are taken up as ever
+    gw.process.send_signal(signal.SIGHUP)
+    wait_for("reloaded", lambda: "event=gateway.reloaded" in gw.log())
+    # another one that has ended is not
+    world.old_sub.leaf("edge", "serverAuth", ["edge.example"], days=("-1d", 2))
+    gw.process.send_signal(signal.SIGHUP)
+    wait_for("refused", lambda: "event=gateway.reload.refused" in gw.log())
+    assert s.echo()
+    # nor does an edge start that has no other
+    gw.stop()
+    gw.settings = {k: v for k, v in gw.settings.items() if not k.startswith("control")}
+    gw.write_settings()
+    with pytest.raises(AssertionError, match="edge.chain.pem: .* ended"):
+        gw.start(later_s=3 * 86400)
+
+
 def test_a_changed_cache_is_refused(world):
     gw, c = world.gw.start(), world.control
     world.fill()
