@@ -267,6 +267,14 @@ dvt_agent_on_config(struct dvt_agent *a, const struct dvt_answer *answer)
 	go(a, CF_STORE);
 }
 
+/* First the hook, then the note of the version: a cut before the hook's end has
+ * the value fetched, or removed, again. */
+static void
+tell_consumers(struct dvt_agent *a)
+{
+	go(a, a->config.hook_config ? CF_HOOK : CF_STATE);
+}
+
 static enum dvt_did
 store(struct dvt_agent *a)
 {
@@ -287,7 +295,7 @@ store(struct dvt_agent *a)
 		v->noted_version = 0;
 		v->told = false;
 	}
-	go(a, CF_STATE);
+	tell_consumers(a);
 	return DVT_DID_WORK;
 }
 
@@ -306,7 +314,7 @@ save(struct dvt_agent *a)
 		    a, DVT_STEP_CONFIG, v, DVT_STEP_SUCCEED, "");
 	w->tries = 0;
 	a->checkin.due_ms = a->now.mono_ms;
-	go(a, a->config.hook_config ? CF_HOOK : CF_IDLE);
+	go(a, CF_IDLE);
 	return DVT_DID_WORK;
 }
 
@@ -334,7 +342,7 @@ dvt_agent_on_config_hook(struct dvt_agent *a, const struct dvt_answer *answer)
 	    &a->confval.all, a->confval.name);
 	char why[DVT_STEP_DETAIL];
 
-	go(a, CF_IDLE);
+	go(a, CF_STATE);
 	if (v == NULL ||
 	    (answer->outcome == DVT_ANSWER_OK && answer->hook_exit == 0))
 		return;
@@ -354,7 +362,7 @@ remove_value(struct dvt_agent *a, struct dvt_confval *v)
 			return dvt_agent_disk_failed(a, &err);
 	}
 	if (v->have > 0 || v->noted_version > 0)
-		go(a, CF_STATE);
+		tell_consumers(a);
 	dvt_confvals_drop(&a->confval.all, v);
 	return DVT_DID_WORK;
 }

@@ -149,6 +149,71 @@ a_value_that_is_lost_here_is_fetched_by_the_old_key(void **state)
 	check_local(w);
 }
 
+/* Cut at each exchange until that is the hook; then on until all is quiet. */
+static unsigned
+hooks_after_a_cut(struct testworld *w, int starts)
+{
+	struct testworld t;
+	unsigned hooks;
+
+	for (unsigned k = 1;; k++) {
+		testworld_copy(&t, w);
+		t.lose_at = t.exchanges + k;
+		t.lose_ends = true;
+		testworld_on(&t);
+		(void)testworld_run(&t, 300, NULL);
+		testworld_off(&t);
+		if (t.hooks > 0)
+			break;
+		testworld_fini(&t);
+	}
+	for (int i = 0; i < starts; i++) {
+		testworld_on(&t);
+		assert_true(testworld_run(&t, 300, has_taken_all));
+		(void)testworld_run(&t, 120, NULL);
+		testworld_off(&t);
+	}
+	hooks = t.hooks;
+	testworld_fini(&t);
+	return hooks;
+}
+
+static void
+consumers_hear_of_a_value_though_the_hook_was_cut(void **state)
+{
+	struct testworld *w = *state;
+
+	w->config.hook_config = true;
+	testworld_set_value(w, "wifi.psk", "battery staple");
+	assert_int_equal(hooks_after_a_cut(w, 1), 2);
+	assert_int_equal(hooks_after_a_cut(w, 3), 2);
+	w->value_n--; /* and one is taken away */
+	assert_int_equal(hooks_after_a_cut(w, 3), 2 + 1);
+}
+
+static void
+a_value_whose_hook_fails_is_told_as_that_alone(void **state)
+{
+	struct testworld *w = *state;
+
+	w->config.hook_config = true;
+	w->hook_exit = 3;
+	testworld_set_value(w, "wifi.psk", "battery staple");
+	dvt_buf_reset(&w->story);
+	testworld_on(w);
+	(void)testworld_run(w, 300, NULL);
+	assert_true(
+	    testworld_has_told(w, "Update local configuration(2)->Fail: "
+				  "wifi.psk: on-config hook: exit 3"));
+	assert_false(
+	    testworld_has_told(w, "Update local configuration(2)->Succeed"));
+	testworld_off(w); /* it is there all the same, and not fetched again */
+	w->hooks = 0;
+	testworld_on(w);
+	(void)testworld_run(w, 300, NULL);
+	assert_int_equal(w->hooks, 0);
+}
+
 static void
 a_server_that_is_away_is_asked_again_and_then_left(void **state)
 {
@@ -252,6 +317,8 @@ main(void)
 	    T(an_update_that_goes_back_takes_the_values_back),
 	    T(a_control_plane_without_leases_gets_them_after_the_switch),
 	    T(a_value_that_is_lost_here_is_fetched_by_the_old_key),
+	    T(consumers_hear_of_a_value_though_the_hook_was_cut),
+	    T(a_value_whose_hook_fails_is_told_as_that_alone),
 	    T(a_server_that_is_away_is_asked_again_and_then_left),
 	    T(promise_5_a_cut_at_each_step_loses_no_value),
 	    T(a_lost_answer_at_each_step_loses_no_value),

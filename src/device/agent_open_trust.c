@@ -112,5 +112,6 @@ dvt_agent_open_trust(struct dvt_agent *a, struct dvt_err *err)
 	probed = dvt_history_probe(&a->h, t->version);
 	a->probe.owed = t->version > a->h.probed ||
 			(probed != NULL && probed->outcome == DVT_STEP_FAIL);
+	dvt_agent_bundle_hook_owed(a);
 	return DVT_OK;
 }

@@ -319,6 +319,8 @@ enum dvt_did dvt_agent_run_bundle(struct dvt_agent *a);
 void dvt_agent_on_bundle(struct dvt_agent *a, const struct dvt_answer *answer);
 void dvt_agent_on_bundle_probe(
     struct dvt_agent *a, const struct dvt_answer *answer);
+/* After open. */
+void dvt_agent_bundle_hook_owed(struct dvt_agent *a);
 void dvt_agent_on_trust_hook(
     struct dvt_agent *a, const struct dvt_answer *answer);
 enum dvt_did dvt_agent_run_probe(struct dvt_agent *a);

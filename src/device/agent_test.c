@@ -241,6 +241,36 @@ bundles_are_walked_proven_at_the_next_name_and_confirmed(void **state)
 	testworld_check_works(w, "bundle 3");
 }
 
+/* Cut at each exchange until that is the hook: consumers may not have heard. */
+static void
+consumers_hear_of_new_anchors_though_the_hook_was_cut(void **state)
+{
+	struct testworld *w = *state, t;
+
+	w->config.hook_trust = true;
+	w->bundle = 2;
+	for (unsigned k = 1;; k++) {
+		testworld_copy(&t, w);
+		t.lose_at = t.exchanges + k;
+		t.lose_ends = true;
+		testworld_on(&t);
+		(void)testworld_run(&t, 300, NULL);
+		testworld_off(&t);
+		if (t.hooks > 0)
+			break;
+		testworld_fini(&t);
+	}
+	assert_int_equal(t.hooks, 1);
+	for (int starts = 0; starts < 3; starts++) { /* once more, not always */
+		testworld_on(&t);
+		assert_true(testworld_run(&t, 300, testworld_is_trusting));
+		(void)testworld_run(&t, 120, NULL);
+		testworld_off(&t);
+		assert_int_equal(t.hooks, 2);
+	}
+	testworld_fini(&t);
+}
+
 static void
 a_failed_probe_is_told_and_does_not_stop_the_load(void **state)
 {
@@ -592,6 +622,7 @@ main(void)
 	    T(a_completion_that_is_refused_brings_the_old_one_back),
 	    T(a_lost_answer_to_the_completion_is_asked_again),
 	    T(bundles_are_walked_proven_at_the_next_name_and_confirmed),
+	    T(consumers_hear_of_new_anchors_though_the_hook_was_cut),
 	    T(a_failed_probe_is_told_and_does_not_stop_the_load),
 	    T(a_broken_bundle_is_refused_told_once_and_fetched_again),
 	    T(a_probe_is_made_when_asked_and_not_in_a_rush),

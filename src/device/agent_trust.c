@@ -10,16 +10,31 @@
 #define BUNDLE_LINES_MAX 1048576 /* bytes of bridging lines in one answer */
 #define PROBE_TRIES      12      /* of one that nobody asked for */
 
-void
-dvt_agent_bundle_wanted(struct dvt_agent *a)
+static void
+begin(struct dvt_agent *a, enum dvt_bundle_phase phase)
 {
-	if (a->bundle.phase != TR_NONE)
-		return;
-	a->bundle.phase = TR_FETCH;
+	a->bundle.phase = phase;
 	a->bundle.tries = 0;
 	a->bundle.due_ms = a->now.mono_ms;
 	(void)snprintf(a->bundle.id, sizeof(a->bundle.id), "trust-%" PRId64,
 	    dvt_agent_now_s(a));
+}
+
+void
+dvt_agent_bundle_wanted(struct dvt_agent *a)
+{
+	if (a->bundle.phase == TR_NONE)
+		begin(a, TR_FETCH);
+}
+
+/* Anchors that consumers were not told of: a cut came before the end of the
+ * hook, or there was none then. */
+void
+dvt_agent_bundle_hook_owed(struct dvt_agent *a)
+{
+	if (a->config.hook_trust && a->cred.key != NULL &&
+	    a->trust->version > a->h.hooked)
+		begin(a, TR_HOOK);
 }
 
 static enum dvt_did
@@ -154,9 +169,12 @@ dvt_agent_on_bundle_probe(struct dvt_agent *a, const struct dvt_answer *answer)
 void
 dvt_agent_on_trust_hook(struct dvt_agent *a, const struct dvt_answer *answer)
 {
+	struct dvt_record r = {
+	    .kind = DVT_REC_HOOKED, .version = a->trust->version};
 	char detail[DVT_STEP_DETAIL];
 
 	a->bundle.phase = TR_NONE;
+	dvt_agent_record(a, &r);
 	if (answer->outcome == DVT_ANSWER_OK && answer->hook_exit == 0)
 		return;
 	dvt_agent_hook_text(answer, "post-trust", detail);

@@ -202,6 +202,10 @@ dvt_history_apply(struct dvt_history *h, const struct dvt_record *r)
 		if (r->version > h->probed)
 			h->probed = r->version;
 		break;
+	case DVT_REC_HOOKED:
+		if (r->version > h->hooked)
+			h->hooked = r->version;
+		break;
 	}
 }
 
@@ -253,6 +257,8 @@ dvt_history_format(const struct dvt_history *h, struct dvt_buf *out)
 
 	dvt_record_format(&r, out);
 	r = (struct dvt_record){.kind = DVT_REC_PROBED, .version = h->probed};
+	dvt_record_format(&r, out);
+	r = (struct dvt_record){.kind = DVT_REC_HOOKED, .version = h->hooked};
 	dvt_record_format(&r, out);
 	r = (struct dvt_record){.kind = DVT_REC_GONE, .generation = h->highest};
 	dvt_record_format(&r, out); /* keeps the highest number */

@@ -46,6 +46,7 @@ struct dvt_history {
 	size_t hold_n;
 	int64_t seen_at; /* last time that a server told */
 	int64_t probed;  /* latest bundle tried at the edge */
+	int64_t hooked;  /* latest one that consumers were told of */
 	int64_t highest; /* generation number ever named */
 };
 

@@ -84,7 +84,8 @@ every_record_goes_through_its_line_and_back(void **state)
 	    {.kind = DVT_REC_SEEN,                   .at = 1764547201                        },
 	    {.kind = DVT_REC_HOLD,                   .generation = 6,.at = 1764547202},
 	    {.kind = DVT_REC_GONE,   .generation = 6                           },
-	    {.kind = DVT_REC_PROBED,  .version = 4}
+	    {.kind = DVT_REC_PROBED,  .version = 4},
+	    {.kind = DVT_REC_HOOKED,      .version = 4                               }
         };
 	(void)state;
 	for (size_t i = 0; i < DVT_COUNT(all); i++) {

@@ -23,7 +23,8 @@
 	X(DVT_REC_HOLD, "hold")     /* generation superseded: at */            \
 	X(DVT_REC_GONE, "gone")     /* generation removed */                   \
 	X(DVT_REC_PROBED, "probed") /* version of a bundle: tried at the edge  \
-				     */
+				     */                                        \
+	X(DVT_REC_HOOKED, "hooked") /* likewise: its post-trust hook ended */
 
 #define DVT_RECORD_ENUM(id, name) id,
 enum dvt_record_kind { DVT_RECORDS(DVT_RECORD_ENUM) };
@@ -36,7 +37,7 @@ struct dvt_record {
 	char label[DVT_NAME_MAX + 1];       /* BEGIN */
 	int64_t generation;                 /* BEGIN, HOLD, GONE */
 	int64_t old;                        /* BEGIN: predecessor, 0: none */
-	int64_t version;                    /* PROBED */
+	int64_t version;                    /* PROBED, HOOKED */
 	int64_t at;                         /* BEGIN, SEEN, HOLD: Unix s */
 	bool ok;                            /* END, DONE */
 	char detail[DVT_STEP_DETAIL];       /* DONE */
