@@ -189,8 +189,23 @@ note_refused(struct gw_feed *f, const struct dvt_err *why)
 	gw_link_report(f);
 }
 
+/* Where it is now; without an answer it is where it was. */
+static void
+control_again(struct gw_settings *s)
+{
+	struct dvt_addr fresh[GW_CONTROL_MAX];
+	size_t n;
+
+	if (s->control_n == 0 || dvt_addr_resolve(s->control_host, fresh,
+				     GW_CONTROL_MAX, &n, NULL) != DVT_OK)
+		return;
+	memcpy(s->control, fresh, sizeof(fresh));
+	s->control_n = n;
+}
+
+/* @asked: by somebody, not because a file was replaced */
 static enum dvt_code
-reload(struct gw_feed *f, struct dvt_err *err)
+reload(struct gw_feed *f, bool asked, struct dvt_err *err)
 {
 	struct dvt_config *config = NULL;
 	struct gw_settings want;
@@ -200,7 +215,8 @@ reload(struct gw_feed *f, struct dvt_err *err)
 	int64_t now = dvt_loop_time(f->loop).wall_s;
 	enum dvt_code rc;
 
-	rc = gw_settings_load(f->program->config_path, &config, &want, &why);
+	rc = gw_settings_load(f->program->config_path, &f->program->settings,
+	    &config, &want, &why);
 	if (rc == DVT_OK) {
 		/* before they are read: what is replaced meanwhile is seen */
 		look(&want, mark);
@@ -217,6 +233,8 @@ reload(struct gw_feed *f, struct dvt_err *err)
 			*err = why;
 		return rc;
 	}
+	if (asked)
+		control_again(&want);
 	use(f, config, &want, &fresh);
 	memcpy(f->reload->used, mark, sizeof(mark));
 	f->reload->doubts = 0;
@@ -229,15 +247,21 @@ reload(struct gw_feed *f, struct dvt_err *err)
 	return DVT_OK;
 }
 
-enum dvt_code
-gw_reload(struct gw_feed *f, struct dvt_err *err)
+static enum dvt_code
+reload_busy(struct gw_feed *f, bool asked, struct dvt_err *err)
 {
 	enum dvt_code rc;
 
 	dvt_control_busy(f->control, true); /* lists may be long */
-	rc = reload(f, err);
+	rc = reload(f, asked, err);
 	dvt_control_busy(f->control, false);
 	return rc;
+}
+
+enum dvt_code
+gw_reload(struct gw_feed *f, struct dvt_err *err)
+{
+	return reload_busy(f, true, err);
 }
 
 /* --- as time goes by --- */
@@ -253,7 +277,7 @@ on_look(void *ctx)
 	look(&f->program->settings, now);
 	/* changed, and not being written any more */
 	if (!is_same(now, r->used) && is_same(now, r->last))
-		(void)gw_reload(f, NULL);
+		(void)reload_busy(f, false, NULL);
 	memcpy(r->last, now, sizeof(now));
 }
 

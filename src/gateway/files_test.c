@@ -125,7 +125,7 @@ load_at(const char *ini, int64_t now, const struct gw_files *before,
 	(void)snprintf(path, sizeof(path), "%s/gw.ini", folder);
 	write_file("gw.ini", dvt_span_str(ini));
 	*out = (struct gw_files){.max_depth = 77};
-	if ((rc = gw_settings_load(path, &config, &s, err)) != DVT_OK)
+	if ((rc = gw_settings_load(path, NULL, &config, &s, err)) != DVT_OK)
 		return rc;
 	rc = gw_files_load(&s, now, out, err);
 	if (rc == DVT_OK && before != NULL)

@@ -131,8 +131,8 @@ settings_read(
 	p->config_path = realpath(a->config, NULL);
 	if (p->config_path == NULL)
 		return dvt_fail_errno(err, "%s", a->config);
-	if ((rc = gw_settings_load(
-		 p->config_path, &p->config, &p->settings, err)) != DVT_OK ||
+	if ((rc = gw_settings_load(p->config_path, NULL, &p->config,
+		 &p->settings, err)) != DVT_OK ||
 	    (rc = control_ca_check(&p->settings, now, err)) != DVT_OK ||
 	    (rc = gw_files_load(&p->settings, now, &files, err)) != DVT_OK)
 		return rc;

@@ -124,8 +124,8 @@ const struct dvt_setting gw_settings[] = {
 const size_t gw_settings_count = DVT_COUNT(gw_settings);
 
 static enum dvt_code
-upstreams_read(
-    const struct dvt_config *c, struct gw_settings *s, struct dvt_err *err)
+upstreams_read(const struct dvt_config *c, const struct gw_settings *before,
+    struct gw_settings *s, struct dvt_err *err)
 {
 	const char *text;
 	enum dvt_code rc = DVT_OK;
@@ -136,7 +136,8 @@ upstreams_read(
 	for (size_t i = 0; rc == DVT_OK; i++) {
 		if ((text = dvt_config_item(c, "gateway.upstream", i)) == NULL)
 			break;
-		rc = gw_upstreams_add(&s->upstreams, text, err);
+		rc = gw_upstreams_add(&s->upstreams, text,
+		    before != NULL ? &before->upstreams : NULL, err);
 	}
 	if (rc != DVT_OK)
 		dvt_err_prefix(err, "gateway.upstream");
@@ -147,9 +148,11 @@ upstreams_read(
 }
 
 static enum dvt_code
-pass_to_add(struct gw_settings *s, const char *text, struct dvt_err *err)
+pass_to_add(const struct gw_settings *before, struct gw_settings *s,
+    const char *text, struct dvt_err *err)
 {
-	enum dvt_code rc = gw_upstreams_add(&s->pass_to, text, err);
+	enum dvt_code rc = gw_upstreams_add(
+	    &s->pass_to, text, before != NULL ? &before->pass_to : NULL, err);
 
 	if (rc == DVT_OK && s->pass_to.mqtt)
 		rc = dvt_fail(err, DVT_E_INPUT,
@@ -159,8 +162,8 @@ pass_to_add(struct gw_settings *s, const char *text, struct dvt_err *err)
 
 /* After the control plane's address, which is the default. */
 static enum dvt_code
-pass_read(
-    const struct dvt_config *c, struct gw_settings *s, struct dvt_err *err)
+pass_read(const struct dvt_config *c, const struct gw_settings *before,
+    struct gw_settings *s, struct dvt_err *err)
 {
 	const char *text;
 	enum dvt_code rc = DVT_OK;
@@ -180,11 +183,11 @@ pass_read(
 	for (size_t i = 0; rc == DVT_OK; i++) {
 		if ((text = dvt_config_item(c, "gateway.pass-to", i)) == NULL)
 			break;
-		rc = pass_to_add(s, text, err);
+		rc = pass_to_add(before, s, text, err);
 	}
 	if (rc == DVT_OK && s->pass_names_n > 0 && s->pass_to.n == 0 &&
 	    s->control_n > 0)
-		rc = pass_to_add(s, s->control_host, err);
+		rc = pass_to_add(before, s, s->control_host, err);
 	if (rc != DVT_OK) {
 		dvt_err_prefix(err, "gateway.pass-to");
 		return rc;
@@ -196,7 +199,21 @@ pass_read(
 }
 
 static enum dvt_code
-control_read(struct gw_settings *s, const char *url, struct dvt_err *err)
+control_resolve(const struct gw_settings *before, struct gw_settings *s,
+    struct dvt_err *err)
+{
+	if (before == NULL || before->control_n == 0 ||
+	    strcmp(before->control_host, s->control_host) != 0)
+		return dvt_addr_resolve(s->control_host, s->control,
+		    GW_CONTROL_MAX, &s->control_n, err);
+	memcpy(s->control, before->control, sizeof(s->control));
+	s->control_n = before->control_n;
+	return DVT_OK;
+}
+
+static enum dvt_code
+control_read(const struct gw_settings *before, struct gw_settings *s,
+    const char *url, struct dvt_err *err)
 {
 	char host[DVT_HOST_MAX + 1];
 	size_t n;
@@ -213,8 +230,7 @@ control_read(struct gw_settings *s, const char *url, struct dvt_err *err)
 	s->control_host[n] = '\0';
 	if ((rc = dvt_addr_split(
 		 s->control_host, host, sizeof(host), &port, err)) != DVT_OK ||
-	    (rc = dvt_addr_resolve(s->control_host, s->control, GW_CONTROL_MAX,
-		 &s->control_n, err)) != DVT_OK)
+	    (rc = control_resolve(before, s, err)) != DVT_OK)
 		dvt_err_prefix(err, "gateway.control");
 	return rc;
 }
@@ -369,8 +385,8 @@ texts_read(const struct dvt_config *c, struct gw_settings *s)
 }
 
 enum dvt_code
-gw_settings_load(const char *path, struct dvt_config **config,
-    struct gw_settings *out, struct dvt_err *err)
+gw_settings_load(const char *path, const struct gw_settings *before,
+    struct dvt_config **config, struct gw_settings *out, struct dvt_err *err)
 {
 	const char *control;
 	long cpus = sysconf(_SC_NPROCESSORS_ONLN);
@@ -390,10 +406,10 @@ gw_settings_load(const char *path, struct dvt_config **config,
 	control = dvt_config_text(*config, "gateway.control");
 	if ((rc = lists_read(*config, out, err)) == DVT_OK &&
 	    (rc = admin_read(*config, out, err)) == DVT_OK &&
-	    (rc = upstreams_read(*config, out, err)) == DVT_OK &&
+	    (rc = upstreams_read(*config, before, out, err)) == DVT_OK &&
 	    (control == NULL ||
-		(rc = control_read(out, control, err)) == DVT_OK) &&
-	    (rc = pass_read(*config, out, err)) == DVT_OK)
+		(rc = control_read(before, out, control, err)) == DVT_OK) &&
+	    (rc = pass_read(*config, before, out, err)) == DVT_OK)
 		rc = together_check(out, err);
 	if (rc != DVT_OK) {
 		dvt_config_free(*config);

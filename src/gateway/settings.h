@@ -57,13 +57,16 @@ struct gw_settings {
 
 /**
  * gw_settings_load() - read and check a settings file
+ * @before: those in force: the addresses of its names are taken over, since a
+ *          resolver that does not answer must hold up no reload; or NULL
  * @config: out: what the texts are borrowed from; the caller's
  *
- * Names of the control plane and the upstreams are resolved here; those of
- * upstreams again by the resolver process (resolver.c).
+ * Other names of the control plane and the upstreams are resolved here; those
+ * of upstreams again by the resolver process (resolver.c).
  * Return: DVT_OK; DVT_E_INPUT; DVT_E_SYSTEM (no such host).
  */
 DVT_MUST_USE enum dvt_code gw_settings_load(const char *path,
-    struct dvt_config **config, struct gw_settings *out, struct dvt_err *err);
+    const struct gw_settings *before, struct dvt_config **config,
+    struct gw_settings *out, struct dvt_err *err);
 
 #endif

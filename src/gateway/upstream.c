@@ -22,8 +22,24 @@ target(const char *text)
 	return text;
 }
 
+static bool
+take_known(struct gw_upstream *one, const struct gw_upstreams *known)
+{
+	for (size_t i = 0; known != NULL && i < known->n; i++) {
+		const struct gw_upstream *k = &known->one[i];
+
+		if (strcmp(k->text, one->text) != 0 || k->addr_n == 0)
+			continue;
+		memcpy(one->addr, k->addr, sizeof(one->addr));
+		one->addr_n = k->addr_n;
+		return true;
+	}
+	return false;
+}
+
 enum dvt_code
-gw_upstreams_add(struct gw_upstreams *u, const char *text, struct dvt_err *err)
+gw_upstreams_add(struct gw_upstreams *u, const char *text,
+    const struct gw_upstreams *known, struct dvt_err *err)
 {
 	struct gw_upstream *one = &u->one[u->n];
 	bool mqtt = strncmp(text, "mqtt:", 5) == 0;
@@ -38,8 +54,9 @@ gw_upstreams_add(struct gw_upstreams *u, const char *text, struct dvt_err *err)
 	memset(one, 0, sizeof(*one));
 	if (dvt_copy_str(one->text, sizeof(one->text), text) != 0)
 		return dvt_fail(err, DVT_E_LIMIT, "too long: %.40s", text);
-	rc = dvt_addr_resolve(
-	    target(text), one->addr, GW_UPSTREAM_ADDRS, &one->addr_n, err);
+	rc = take_known(one, known) ? DVT_OK
+				    : dvt_addr_resolve(target(text), one->addr,
+					  GW_UPSTREAM_ADDRS, &one->addr_n, err);
 	if (rc != DVT_OK) {
 		dvt_err_prefix(err, "%s", text);
 		return rc;

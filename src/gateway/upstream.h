@@ -35,12 +35,13 @@ struct gw_upstreams {
  * gw_upstreams_add() - one item of gateway.upstream or gateway.pass-to
  * @text: "tcp:HOST:PORT", "mqtt:HOST:PORT", "unix:PATH", "mqtt:unix:PATH", or
  *        HOST:PORT alone
+ * @known: those of which the addresses are taken over, by their text; or NULL
  *
- * Names are resolved here. Return: DVT_OK; DVT_E_INPUT (no address, or
+ * Other names are resolved here. Return: DVT_OK; DVT_E_INPUT (no address, or
  * mqtt: beside others); DVT_E_LIMIT; DVT_E_SYSTEM (no such host).
  */
-DVT_MUST_USE enum dvt_code gw_upstreams_add(
-    struct gw_upstreams *u, const char *text, struct dvt_err *err);
+DVT_MUST_USE enum dvt_code gw_upstreams_add(struct gw_upstreams *u,
+    const char *text, const struct gw_upstreams *known, struct dvt_err *err);
 
 /* Is it told by a name, whose addresses may change? */
 bool gw_upstream_is_named(const struct gw_upstream *u);

@@ -20,7 +20,7 @@ fill(struct gw_upstreams *u, size_t n)
 		char text[40];
 
 		snprintf(text, sizeof(text), "mqtt:127.0.0.1:%zu", 2000 + i);
-		if (gw_upstreams_add(u, text, &err) != DVT_OK)
+		if (gw_upstreams_add(u, text, NULL, &err) != DVT_OK)
 			fail_msg("%s", err.text);
 	}
 }
@@ -46,22 +46,23 @@ items_are_read_and_bad_ones_refused(void **state)
 	(void)state;
 	for (size_t i = 0; i < DVT_COUNT(good); i++) {
 		memset(&u, 0, sizeof(u));
-		assert_int_equal(gw_upstreams_add(&u, good[i], &err), DVT_OK);
+		assert_int_equal(
+		    gw_upstreams_add(&u, good[i], NULL, &err), DVT_OK);
 		assert_false(u.mqtt);
 	}
 	for (size_t i = 0; i < DVT_COUNT(bad); i++) {
 		memset(&u, 0, sizeof(u));
-		if (gw_upstreams_add(&u, bad[i], &err) == DVT_OK)
+		if (gw_upstreams_add(&u, bad[i], NULL, &err) == DVT_OK)
 			fail_msg("taken: \"%s\"", bad[i]);
 		assert_int_equal(u.n, 0);
 	}
 	fill(&u, 2);
 	assert_true(u.mqtt);
 	assert_int_equal(
-	    gw_upstreams_add(&u, "tcp:127.0.0.1:1", &err), DVT_E_INPUT);
+	    gw_upstreams_add(&u, "tcp:127.0.0.1:1", NULL, &err), DVT_E_INPUT);
 	fill(&u, GW_UPSTREAMS_MAX);
 	assert_int_equal(
-	    gw_upstreams_add(&u, "mqtt:127.0.0.1:1", &err), DVT_E_LIMIT);
+	    gw_upstreams_add(&u, "mqtt:127.0.0.1:1", NULL, &err), DVT_E_LIMIT);
 }
 
 static void
@@ -189,13 +190,13 @@ addresses_reach_a_copy_and_other_lists_are_refused(void **state)
 static void
 a_name_is_asked_again_and_no_answer_changes_nothing(void **state)
 {
-	struct gw_upstreams u = {.n = 0};
+	struct gw_upstreams u = {.n = 0}, again = {.n = 0};
 	struct gw_upstream before;
 	bool changed = true;
 
 	(void)state;
 	assert_int_equal(
-	    gw_upstreams_add(&u, "tcp:localhost:1883", NULL), DVT_OK);
+	    gw_upstreams_add(&u, "tcp:localhost:1883", NULL, NULL), DVT_OK);
 	assert_true(gw_upstream_is_named(&u.one[0]));
 	assert_int_equal(
 	    gw_upstream_resolve(&u.one[0], &changed, NULL), DVT_OK);
@@ -212,6 +213,15 @@ a_name_is_asked_again_and_no_answer_changes_nothing(void **state)
 	    gw_upstream_resolve(&u.one[0], &changed, NULL), DVT_OK);
 	assert_false(changed);
 	assert_int_equal(u.one[0].addr_n, before.addr_n);
+	/* nor does a reload ask for what is known */
+	assert_int_equal(
+	    gw_upstreams_add(&again, u.one[0].text, &u, NULL), DVT_OK);
+	assert_int_equal(again.one[0].addr_n, before.addr_n);
+	assert_memory_equal(
+	    again.one[0].addr, before.addr, sizeof(before.addr[0]));
+	assert_int_not_equal(
+	    gw_upstreams_add(&again, "tcp:other-host.invalid:1883", &u, NULL),
+	    DVT_OK);
 }
 
 int

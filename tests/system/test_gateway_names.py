@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from edgekit import Ca, Client, Gateway, wait_for
+from edgekit import Ca, Client, Gateway, run_openssl, wait_for
 
 NAME = "broker.test"
 
@@ -53,6 +53,17 @@ class World:
         c.tls.sendall(b"x")
         assert s.recv(1) == b"x"
         return c, s
+
+
+def write_crl(world, out, *revoked):
+    index = world.folder / "crl.index"
+    index.write_text("")
+    conf = world.folder / "crl.cnf"
+    conf.write_text(f"[ca]\ndefault_ca=c\n[c]\ndatabase={index}\ndefault_md=sha256\ndefault_crl_days=30\n")
+    common = ("ca", "-config", conf, "-cert", world.devices.cert, "-keyfile", world.devices.key)
+    for cert in revoked:
+        run_openssl(*common, "-revoke", cert)
+    run_openssl(*common, "-gencrl", "-out", out)
 
 
 @pytest.fixture
@@ -128,5 +139,22 @@ def test_a_signal_looks_at_once_and_addresses_need_no_process(world):
     try:
         world.goes_to(gw, "127.0.0.2")
         assert len(gw.children()) == 3
+    finally:
+        assert gw.stop() == 0
+
+
+def test_a_list_is_taken_up_while_no_name_is_found(world):
+    """A revocation waits for no resolver: the addresses in force are kept."""
+    crl = world.folder / "crl.pem"
+    write_crl(world, crl)
+    gw = world.gateway("lists", upstream_resolve="0", crl=crl)
+    try:
+        c, _ = world.goes_to(gw, "127.0.0.2")
+        world.name_is(None)
+        begun = time.monotonic()
+        write_crl(world, crl, world.dev[0])
+        assert c.is_closed(5), gw.log()
+        assert time.monotonic() - begun < 5
+        assert "event=gateway.reload.refused" not in gw.log()
     finally:
         assert gw.stop() == 0
