@@ -65,7 +65,9 @@ dvt_agent_take_recovery(
 
 	if (a->cred.key == NULL || a->trust == NULL)
 		return dvt_fail(err, DVT_E_ABSENT, "not enrolled yet");
-	if (b->phase > TR_FETCH)
+	/* a hook that only waits to be run comes after the newer one */
+	if (b->phase > TR_FETCH &&
+	    (b->phase != TR_HOOK || a->asked == ASKED_TRUST_HOOK))
 		return dvt_fail(
 		    err, DVT_E_CONFLICT, "a trust bundle is being loaded");
 	dvt_x509_fingerprint(a->cred.chain.cert[0], leaf);

@@ -80,8 +80,9 @@ dvt_agent_run_give(struct dvt_agent *a, struct dvt_confval *v)
 	rc = seal_to(a, v, a->cred.chain.cert[0], NULL, &err);
 	if (rc == DVT_OK)
 		return give(a, v);
-	if (rc == DVT_E_SYSTEM && a->confval.tries < READ_TRIES) {
-		/* nobody else may have it under a key that is there still */
+	if (rc != DVT_E_ABSENT && a->confval.tries < READ_TRIES) {
+		/* nobody else may have it under a key that is there still;
+		 * want of memory is told in many ways */
 		dvt_agent_config_later(a);
 		return DVT_DID_WORK;
 	}

@@ -3,8 +3,24 @@
 #include "wire/json.h"
 
 #include "base/limits.h"
+#include "base/mem.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
+
+/*
+ * Out of memory, the scanner of jansson 2.14 leaves out a byte of a text and
+ * goes on, and where that is the closing quote it writes past its buffer.
+ */
+static void *
+alloc_or_end(size_t n)
+{
+	void *p = malloc(n);
+
+	if (p == NULL)
+		dvt_out_of_memory();
+	return p;
+}
 
 /*
  * jansson reads the seed of its hash tables from a file, at the first object.
@@ -12,8 +28,9 @@
  * is read at the start of every program.
  */
 __attribute__((constructor)) static void
-seed_hash_tables(void)
+start_jansson(void)
 {
+	json_set_alloc_funcs(alloc_or_end, free);
 	json_object_seed(0);
 }
 

@@ -200,6 +200,18 @@ def test_3_a_locked_out_device_returns_by(locked, way):
     web.server_close()
 
 
+def test_a_hook_that_is_owed_holds_no_recovery_up(locked):
+    """It was set after bundle 1 came; what came by file is newer, and told."""
+    device, hook, told = locked.device, locked.folder / "hook", locked.folder / "told"
+    hook.write_text(f"#!/bin/sh\necho \"$1 $DOVETAIL_TRUST\" >>'{told}'\n")
+    hook.chmod(0o755)
+    device.write(hook=hook)
+    (locked.folder / "file").write_bytes(locked.good())
+    device.run("recover", "--from", locked.folder / "file")
+    assert device.status()["trust"]["version"] == 2
+    assert [line for line in told.read_text().splitlines() if "post-trust" in line] == ["post-trust 2"]
+
+
 def test_a_running_agent_looks_for_other_ways_by_itself(locked):
     device = locked.device
     child = subprocess.Popen(device.command("run"), stderr=subprocess.DEVNULL)
