@@ -15,7 +15,8 @@ const struct dvt_setting gw_settings[] = {
     S("gateway.name", DVT_SET_TEXT, NULL, 1, 128, "gateway",
 	"This gateway's name at the control plane."),
     S("gateway.listen", DVT_SET_TEXT, NULL, 0, 0, "0.0.0.0:8883",
-	"Address and port devices connect to."),
+	"Address and port devices connect to; 0.0.0.0:PORT: all of IPv4, "
+	"[::]:PORT: all of IPv6."),
     S("gateway.upstream", DVT_SET_PLACES, NULL, 0, 0, NULL,
 	"Where connections go: tcp:HOST:PORT, unix:PATH, mqtt:HOST:PORT or "
 	"mqtt:unix:PATH. Of several a device keeps to one, by its name."),
@@ -262,6 +263,20 @@ admin_read(
 }
 
 static enum dvt_code
+listen_check(const struct gw_settings *s, struct dvt_err *err)
+{
+	struct dvt_addr where;
+	enum dvt_code rc = dvt_addr_parse(s->listen, &where, err);
+
+	if (rc == DVT_OK && where.ss.ss_family == AF_UNIX)
+		rc = dvt_fail(
+		    err, DVT_E_INPUT, "%s is no TCP address", s->listen);
+	if (rc != DVT_OK)
+		dvt_err_prefix(err, "gateway.listen");
+	return rc;
+}
+
+static enum dvt_code
 control_check(const struct gw_settings *s, struct dvt_err *err)
 {
 	if (s->state == NULL)
@@ -405,6 +420,7 @@ gw_settings_load(const char *path, const struct gw_settings *before,
 		out->workers = GW_WORKERS_MAX;
 	control = dvt_config_text(*config, "gateway.control");
 	if ((rc = lists_read(*config, out, err)) == DVT_OK &&
+	    (rc = listen_check(out, err)) == DVT_OK &&
 	    (rc = admin_read(*config, out, err)) == DVT_OK &&
 	    (rc = upstreams_read(*config, before, out, err)) == DVT_OK &&
 	    (control == NULL ||

@@ -39,6 +39,11 @@ dvt_addr_split(const char *text, char *host, size_t size, unsigned *port,
 	if (to == from || (size_t)(to - from) >= size)
 		return dvt_fail(err, DVT_E_INPUT,
 		    "address \"%s\": host empty or too long", text);
+	/* to the C library it is this host alone: not what is meant by it */
+	if (to - from == 1 && from[0] == '*')
+		return dvt_fail(err, DVT_E_INPUT,
+		    "address \"%s\": all addresses are 0.0.0.0:%lu or [::]:%lu",
+		    text, n, n);
 	memcpy(host, from, (size_t)(to - from));
 	host[to - from] = '\0';
 	*port = (unsigned)n;

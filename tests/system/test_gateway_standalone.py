@@ -284,6 +284,9 @@ def test_bad_settings_are_refused_with_a_reason(world):
         ({"upstream": "mqtt:127.0.0.1"}, "mqtt"),
         ({"control": "https://127.0.0.1:1"}, "state"),
         ({"colour": "blue"}, "colour"),
+        ({"listen": "127.0.0.1"}, "gateway.listen"),
+        ({"listen": "*:8883"}, "0.0.0.0:8883"),
+        ({"listen": "/run/gw.sock"}, "no TCP address"),
     ]
     for change, word in cases:
         gw = Gateway(folder, **{"upstream": "tcp:127.0.0.1:1", "certificate": world.edge[0],
