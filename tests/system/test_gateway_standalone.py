@@ -272,6 +272,21 @@ def test_reload_swaps_the_certificate_under_open_sessions(world):
     wait_for("swapped back", lambda: serial() == before)
 
 
+def test_after_a_reload_records_go_into_a_new_file_of_the_name(world):
+    gw = world.gw
+    old = gw.records_path.with_suffix(".1")
+    gw.records_path.rename(old)
+    told = gw.log().count("event=gateway.reloaded")
+    gw.process.send_signal(signal.SIGHUP)
+    wait_for("reloaded", lambda: gw.log().count("event=gateway.reloaded") > told)
+    before = old.read_text()
+    c = world.client(world.dev[0])
+    assert c.echo()
+    c.close()
+    gw.next_record(0, outcome="ok", device="dev-0")
+    assert old.read_text() == before
+
+
 def test_bad_settings_are_refused_with_a_reason(world):
     folder = world.folder / "bad"
     cases = [
