@@ -499,6 +499,9 @@ testserver_answer(struct testworld *w, const struct dvt_want *want,
 		break;
 	case DVT_WANT_HOOK:
 		w->hooks++;
+		if (want->u.hook.hook == DVT_HOOK_POST_TRUST)
+			w->told_trust = want->u.hook.trust_version;
+		w->told_config += want->u.hook.hook == DVT_HOOK_ON_CONFIG;
 		answer->hook_exit = w->hook_exit;
 		break;
 	}

@@ -117,6 +117,8 @@ struct testworld {
 	unsigned trials, probes, refused;
 	int hook_exit;
 	unsigned hooks;
+	int64_t told_trust;   /* version at the last post-trust */
+	unsigned told_config; /* times on-config was run */
 };
 
 /* Adopted device, bundle 0, nothing asked; off. */

@@ -95,6 +95,7 @@ prepare_trust(struct testworld *w)
 	(void)testworld_run(w, 200, NULL);
 	testworld_off(w);
 	w->bundle = 2;
+	w->config.hook_trust = true;
 }
 
 static void
@@ -361,6 +362,10 @@ life_finish(const struct life *l, struct testworld *w, const char *when)
 	if (!testworld_run(w, 24 * HOUR_S, l->is_done))
 		life_failed(when, "not done; told\n%s", dvt_buf_str(&w->story));
 	(void)testworld_run(w, 30, NULL);
+	if (w->config.hook_trust && w->told_trust != w->version)
+		life_failed(when, "consumers were not told of the anchors");
+	if (w->config.hook_config && w->told_config == 0)
+		life_failed(when, "consumers were not told of the value");
 	testworld_off(w);
 	testworld_on(w); /* and once more from the disk alone */
 	if (dvt_agent_credential(w->agent) == NULL)

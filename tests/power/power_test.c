@@ -286,6 +286,8 @@ lose(const struct life *l, const struct testworld *ready, unsigned exchange,
 	w.exchanges = 0;
 	w.lose_at = exchange;
 	w.lose_ends = cut;
+	if (!cut) /* a hook that does not end has failed: told, not mended */
+		w.config.hook_config = false;
 	life_run(l, &w);
 	if (cut) {
 		testworld_off(&w);

@@ -115,6 +115,7 @@ values_prepare_new(struct testworld *w)
 {
 	values_prepare(w);
 	w->renew[0] = '\0';
+	w->config.hook_config = true;
 	give(w, names[0]);
 }
 
