@@ -8,6 +8,7 @@ import http.server
 import json
 import os
 import pathlib
+import re
 import signal
 import socket
 import ssl
@@ -629,16 +630,39 @@ def test_the_edge_address_that_worked_is_tried_first(device, control, edge):
     wait_for("two trials", lambda: [name for name, _ in edge.seen].count("trial.edge.test") == 2)
 
 
+def test_the_page_names_every_field_of_the_status(device, control):
+    def fields(value):
+        if isinstance(value, dict):
+            return set(value).union(*map(fields, value.values()))
+        return set().union(*map(fields, value)) if isinstance(value, list) else set()
+
+    device.adopt()
+    page = (ROOT / "man/dovetail-agent.8").read_text()
+    page = page[page.index(".Sh STATUS"):page.index(".Sh SETTINGS")]
+    known = set(re.findall(r"[a-z_]+", " ".join(
+        line for line in page.splitlines() if line.startswith((".Li", ".It Li", ".Pq Li")))))
+    have = fields(device.status())
+    assert len(have) > 25 and have <= known, have - known
+
+
 def test_a_daemon_holds_its_directory_and_ends_when_told(device, control):
     device.adopt()
-    child = subprocess.Popen(device.command("run"), stderr=subprocess.DEVNULL)
+    manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    manager.bind(str(device.folder / "notify"))
+    manager.settimeout(10)
+    child = subprocess.Popen(device.command("run"), stderr=subprocess.DEVNULL,
+                             env=dict(os.environ, NOTIFY_SOCKET=str(device.folder / "notify")))
     try:
+        said = manager.recv(4096).decode()
+        assert "READY=1" in said and f"MAINPID={child.pid}" in said
         wait_for("two check-ins", lambda: len(control.reports) >= 2)
         device.run("checkin", status=75)  # in use
         assert device.status()["credential"]["generation"] == 1
     finally:
         child.send_signal(signal.SIGTERM)
         assert child.wait(10) == 0
+    assert manager.recv(4096) == b"STOPPING=1"
+    manager.close()
 
 
 def test_promise_5_kills_at_any_moment_leave_one_working_credential(device, control):
