@@ -584,6 +584,41 @@ a_full_disk_stops_no_check_in(void **state)
 	assert_true(testworld_run(w, HOUR_S, testworld_is_renewed));
 }
 
+static unsigned tries_left;
+
+static bool
+has_tried(const struct testworld *w)
+{
+	return w->checkin_fault_left < tries_left;
+}
+
+/* Each within a fifth of it, and not all alike. */
+static void
+a_server_that_is_away_is_asked_after_30_60_120_and_300_s(void **state)
+{
+	static const int64_t waits_s[] = {30, 60, 120, 300, 300, 300, 300, 300};
+	struct testworld *w = *state;
+	int64_t last_ms, last_wait = 0;
+	bool alike = true;
+
+	w->checkin_fault = FAULT_UNREACHED;
+	w->checkin_fault_left = 1000;
+	testworld_on(w);
+	last_ms = w->now.mono_ms; /* it stops with the wait over */
+	for (size_t i = 0; i < DVT_COUNT(waits_s); i++) {
+		int64_t wait;
+
+		tries_left = w->checkin_fault_left;
+		assert_true(testworld_run(w, HOUR_S, has_tried));
+		wait = w->now.mono_ms - last_ms;
+		last_ms = w->now.mono_ms;
+		assert_in_range(wait, waits_s[i] * 800, waits_s[i] * 1200 + 10);
+		alike = alike && (i < 5 || wait == last_wait);
+		last_wait = wait;
+	}
+	assert_false(alike);
+}
+
 static void
 an_early_update_can_be_cancelled(void **state)
 {
@@ -638,6 +673,7 @@ main(void)
 	    T(a_new_instruction_replaces_a_stuck_update),
 	    T(an_instruction_does_not_end_an_update_that_goes_well),
 	    T(a_full_disk_stops_no_check_in),
+	    T(a_server_that_is_away_is_asked_after_30_60_120_and_300_s),
 	    T(an_early_update_can_be_cancelled),
 	};
 	int failed = cmocka_run_group_tests(tests, NULL, NULL);
