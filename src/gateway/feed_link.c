@@ -423,10 +423,11 @@ add_doubts(struct gw_feed *f, struct dvt_report *r)
 }
 
 static void
-report_fill(struct gw_feed *f, struct dvt_buf *body)
+report_fill(struct gw_feed *f, int64_t batch, struct dvt_span lines,
+    struct dvt_buf *body)
 {
-	struct dvt_span lines;
 	struct dvt_report r = {
+	    .batch = batch,
 	    .applied = gw_feed_applied(f),
 	    .epoch = dvt_feed_epoch(f->feed),
 	    .now = dvt_loop_time(f->loop).wall_s,
@@ -435,7 +436,6 @@ report_fill(struct gw_feed *f, struct dvt_buf *body)
 
 	if (r.applied == INT64_MAX)
 		r.applied = 0;
-	r.batch = gw_spool_next(f->spool, &lines);
 	(void)dvt_copy_str(r.version, sizeof(r.version), DVT_VERSION);
 	add_csrs(f, &r);
 	add_files(f, &r);
@@ -509,6 +509,8 @@ report_send(void *feed)
 {
 	struct gw_feed *f = feed;
 	struct dvt_buf body;
+	struct dvt_span lines;
+	int64_t batch;
 	struct dvt_http_ask ask = {
 	    .method = "POST",
 	    .target = "/v1/gateway/report",
@@ -521,9 +523,13 @@ report_send(void *feed)
 
 	if (f->report.busy || f->report.http == NULL)
 		return;
+	if ((batch = gw_spool_next(f->spool, &lines)) == 0) {
+		dvt_timer_start(f->report.timer, HEARTBEAT_MS);
+		return;
+	}
 	dvt_timer_stop(f->report.timer);
 	dvt_buf_init(&body, DVT_REPORT_MAX);
-	report_fill(f, &body);
+	report_fill(f, batch, lines, &body);
 	ask.body = dvt_buf_span(&body);
 	f->report.busy = true;
 	dvt_http_client_ask(f->report.http, &ask, report_done, f);

@@ -26,7 +26,7 @@ struct gw_spool {
 	size_t bytes; /* of all */
 	int64_t next, reserved;
 	uint64_t lost;
-	bool told_lost;
+	bool told_lost, told_failed;
 	struct dvt_buf gathered;
 	size_t gathered_lines;
 	struct gw_spool_watch watch;
@@ -67,13 +67,19 @@ reserve(struct gw_spool *s, struct dvt_err *err)
 	return rc;
 }
 
+/* 0: none that is sure not to be used again. */
 static int64_t
 number_take(struct gw_spool *s)
 {
 	struct dvt_err err;
 
-	if (s->next >= s->reserved && reserve(s, &err) != DVT_OK)
-		log_event(LOG_ERR, "gateway.spool.failed", LE(&err));
+	if (s->next >= s->reserved && reserve(s, &err) != DVT_OK) {
+		if (!s->told_failed)
+			log_event(LOG_ERR, "gateway.spool.failed", LE(&err));
+		s->told_failed = true;
+		return 0;
+	}
+	s->told_failed = false;
 	return s->next++;
 }
 
@@ -136,8 +142,8 @@ gw_spool_open(const struct dvt_fs *fs, void *ctx, struct gw_spool **out,
 		if (s->v[s->count - 1].number >= s->next)
 			s->next = s->v[s->count - 1].number + 1;
 	}
-	if ((rc = reserve(s, err)) != DVT_OK)
-		goto fail;
+	/* numbers are taken when they are needed: a full disk keeps nobody from
+	 * serving */
 	*out = s;
 	return DVT_OK;
 fail:
@@ -165,10 +171,12 @@ gw_spool_flush(struct gw_spool *s)
 		return;
 	number = number_take(s);
 	path_of(number, path, sizeof(path));
-	if (s->watch.writing != NULL)
+	if (number != 0 && s->watch.writing != NULL)
 		s->watch.writing(s->watch.user, number);
-	if (s->fs->write_new(s->ctx, path, dvt_buf_span(&s->gathered), 0600,
-		&err) != DVT_OK) {
+	if (number == 0) {
+		lose(s, s->gathered_lines);
+	} else if (s->fs->write_new(s->ctx, path, dvt_buf_span(&s->gathered),
+		       0600, &err) != DVT_OK) {
 		log_event(LOG_ERR, "gateway.spool.failed", LE(&err));
 		lose(s, s->gathered_lines);
 	} else {

@@ -58,7 +58,8 @@ uint64_t gw_spool_lost(const struct gw_spool *s); /* records that did not fit */
  *         the number is one for a report without records
  *
  * The oldest unacknowledged batch.
- * Return: its number, at least 1.
+ * Return: its number; 0: there is none now, since it could not be made sure
+ *         that no later life uses it again (a full disk).
  */
 int64_t gw_spool_next(struct gw_spool *s, struct dvt_span *lines);
 /* The control plane has it. */

@@ -121,6 +121,31 @@ what_does_not_fit_is_counted(void **state)
 	dvt_memfs_free(fs);
 }
 
+/* A full disk keeps no gateway from starting; what it sends meanwhile would be
+ * taken for what a later life sends, so it sends nothing. */
+static void
+without_a_number_that_is_sure_nothing_is_sent(void **state)
+{
+	struct dvt_memfs *fs = dvt_memfs_new();
+	struct gw_spool *s = open_on(fs);
+	struct dvt_span lines;
+	int64_t before = gw_spool_next(s, &lines);
+
+	(void)state;
+	gw_spool_close(s);
+	dvt_memfs_fail(fs, 2, UINT64_MAX, 28 /* ENOSPC */);
+	s = open_on(fs);
+	assert_int_equal(gw_spool_next(s, &lines), 0);
+	add(s, "x");
+	gw_spool_flush(s);
+	assert_int_equal(gw_spool_lost(s), 1);
+	assert_int_equal(gw_spool_next(s, &lines), 0);
+	dvt_memfs_fail(fs, 0, 0, 0);
+	assert_true(gw_spool_next(s, &lines) > before);
+	gw_spool_close(s);
+	dvt_memfs_free(fs);
+}
+
 static void
 a_batch_is_cut_by_lines_and_by_bytes(void **state)
 {
@@ -215,6 +240,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 	    cmocka_unit_test(batches_come_in_order_until_they_are_acknowledged),
 	    cmocka_unit_test(a_cut_loses_nothing_flushed_and_repeats_no_number),
+	    cmocka_unit_test(without_a_number_that_is_sure_nothing_is_sent),
 	    cmocka_unit_test(what_does_not_fit_is_counted),
 	    cmocka_unit_test(a_batch_is_cut_by_lines_and_by_bytes),
 	    cmocka_unit_test(a_batch_cut_short_is_unwritten_and_made_anew),

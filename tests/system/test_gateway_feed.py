@@ -10,8 +10,10 @@ import time
 
 import pytest
 
+import disks
 from edgekit import BUILD, Ca, Client, Echo, Gateway, fingerprint, free_port, run_openssl, wait_for
 from feedkit import Control
+from test_full_disk import fill as fill_disk
 
 REFUSED = (ssl.SSLError, ConnectionError, EOFError, TimeoutError)
 
@@ -325,6 +327,39 @@ def test_promise_10_serves_on_from_its_cache_and_reports_later(world):
     wait_for("all records", lambda: len(c.handshakes) >= before + 30, 40)
     time.sleep(0.5)
     assert len([h for h in c.handshakes[before:] if h["outcome"] == "ok"]) == 30
+
+
+def test_promise_10_serves_on_though_its_disk_is_full(world):
+    disks.need_root()
+    gw, c = world.gw, world.control
+    with disks.tmpfs(world.folder / "small", "2M") as small:
+        gw.settings["state"] = small / "state"
+        gw.write_settings()
+        try:
+            gw.start()
+            world.fill()
+            wait_for("cache", lambda: (small / "state/cache").exists() and
+                     f'"position":{c.position}' in (small / "state/cache").read_text().splitlines()[0])
+            assert gw.stop() == 0
+            fill_disk(small)
+            c.stop()
+            gw.start()  # from its cache
+            s = world.client(1)
+            assert s.echo()
+            c.start()
+            c.put("deny", fingerprint(world.dev[1][0]), {"reason": "revoked", "device": "dev-1", "not_after": 2000000000})
+            assert s.is_closed(10), "what it hears is in force"
+            s = world.client(2)
+            # nothing is sent under a number that may be used again
+            reports = len(c.reports)
+            time.sleep(1.5)
+            assert len(c.reports) == reports and "event=gateway.spool.failed" in gw.log()
+            (small / "filler").unlink()
+            wait_for("reports", lambda: len(c.reports) > reports, 10)
+            assert len({r["batch"] for r in c.reports}) == len({(r["batch"], str(r["handshakes"])) for r in c.reports})
+            assert s.echo()
+        finally:
+            gw.stop()
 
 
 def test_it_starts_again_though_the_certificate_of_its_settings_has_ended(world):
