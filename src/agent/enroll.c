@@ -20,6 +20,8 @@ agent_read_file(const char *path, struct dvt_buf *out, struct dvt_err *err)
 	int fd = is_stdin ? STDIN_FILENO : open(path, O_RDONLY | O_CLOEXEC);
 	enum dvt_code rc;
 
+	if (fd < 0 && errno == ENOENT)
+		return dvt_fail(err, DVT_E_ABSENT, "%s: no such file", path);
 	if (fd < 0)
 		return dvt_fail_errno(err, "%s", path);
 	rc = dvt_read_fd(fd, path, out, err);

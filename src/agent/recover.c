@@ -89,6 +89,8 @@ read_plain(int dir, const char *name, struct dvt_buf *out, struct dvt_err *err)
 	ssize_t n = 0;
 	enum dvt_code rc = DVT_OK;
 
+	if (fd < 0 && errno == ENOENT)
+		return dvt_fail(err, DVT_E_ABSENT, "no such file");
 	if (fd < 0)
 		return errno == ELOOP
 			   ? dvt_fail(err, DVT_E_DENIED, "it is a link")

@@ -645,6 +645,16 @@ def test_the_page_names_every_field_of_the_status(device, control):
     assert len(have) > 25 and have <= known, have - known
 
 
+def test_a_file_that_is_not_there_is_told_as_that(device, control):
+    at = device.folder / "nowhere"
+    for words in (("--secret-file", at, "--device", "dev-1", "--anchor", control.root.pem),
+                  ("--secret-file", "-", "--device", "dev-1", "--anchor", at),
+                  ("--import", at, control.root.pem, "--anchor", control.root.pem)):
+        assert f"{at}: no such file" in device.run("enroll", *words, status=69, data="x")
+    device.adopt()
+    assert f"{at}: no such file" in device.run("recover", "--from", at, status=69)
+
+
 def test_a_daemon_holds_its_directory_and_ends_when_told(device, control):
     device.adopt()
     manager = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -176,12 +176,16 @@ def test_one_bad_value_harms_no_other(site):
 
 
 def test_a_rotation_encrypts_the_values_anew(site):
-    before = site.certificate()
+    before, known = site.certificate(), len(site.events("DEVICE_PUBKEY_CHANGE"))
     assert site.listed()["wifi.psk"]["certificate"] == before
     site.run("renew")
     site.run("run", "--once")
     after = site.certificate()
     assert after != before
+    at = site.state / "generations" / (site.state / "current").read_text().strip()
+    public = openssl("pkey", "-in", at / "key.pem", "-pubout", "-outform", "DER")
+    changes = site.events("DEVICE_PUBKEY_CHANGE")[known:]
+    assert [(e["fingerprint"], e["key_digest"]) for e in changes] == [(after, hashlib.sha256(public).hexdigest())]
     wait_for("values under the new key", lambda: all(
         v["certificate"] == after for v in site.listed().values()), 5)
     sealed = site.world.op("device", "config", "get", DEVICE, "wifi.psk")["sealed"]
