@@ -226,7 +226,11 @@ gw_enrol_start(struct gw_feed *f, struct dvt_err *err)
 	enum dvt_code rc = gw_identity_load(
 	    f->keys, &f->identity_key, &f->identity, err);
 
-	if (rc != DVT_OK && rc != DVT_E_ABSENT)
+	if (rc == DVT_E_INPUT || rc == DVT_E_CONFLICT || rc == DVT_E_LIMIT)
+		/* as without one: by its files it serves all the same */
+		log_event(LOG_ERR, "gateway.key.broken",
+		    LS("file", GW_IDENTITY_FILE), LE(err));
+	else if (rc != DVT_OK && rc != DVT_E_ABSENT)
 		return rc;
 	f->enrol.timer = dvt_timer_new(f->loop, enrol_send, f);
 	dvt_timer_start(f->enrol.timer, 0);

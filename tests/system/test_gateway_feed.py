@@ -410,6 +410,23 @@ def test_a_changed_cache_is_refused(world):
     s.close()
 
 
+def test_with_a_broken_identity_it_serves_its_files_and_enrols_again(world):
+    gw, c = world.gw.start(), world.control
+    world.fill()
+    assert gw.stop() == 0
+    (world.folder / "state" / "identity").write_text("")
+    c.stop()
+    gw.start()
+    s = world.client(0)
+    assert s.echo()
+    s.close()
+    assert "event=gateway.key.broken" in gw.log() and "file=identity" in gw.log()
+    c.start()
+    wait_for("another identity", lambda: c.enrolled == 2, 30)
+    reports = len(c.reports)
+    wait_for("reports", lambda: len(c.reports) > reports and c.applied(c.position))
+
+
 def test_cut_off_it_takes_younger_certificates_of_known_devices_until_max_stale(world):
     gw, c = world.gw.start(), world.control
     world.fill()
