@@ -9,10 +9,12 @@ struct device {
 	/* of the command line */
 	const char *state, *server, *server_name, *edge, *edge_name;
 	const char *device, *anchor, *secret_file, *topic, *keys;
+	const char *recovery;
 	long interval_ms;
 
 	struct dovetail_agent *agent;
-	uint8_t *body; /* of the last answer */
+	int64_t recover_ms; /* not before */
+	uint8_t *body;      /* of the last answer */
 	char text[256];
 
 	struct mosquitto *mqtt;

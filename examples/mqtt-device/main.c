@@ -5,9 +5,10 @@
  *     mqtt-device --state DIR --server HOST:PORT --server-name NAME
  *                 --edge HOST:PORT --edge-name NAME --device ID
  *                 [--anchor FILE --secret-file FILE] [--keys SOCKET]
- *                 [--topic TOPIC] [--interval MS]
+ *                 [--recovery FILE] [--topic TOPIC] [--interval MS]
  *
- * With --secret-file a device without a credential enrols first.
+ * With --secret-file a device without a credential enrols first. When nobody
+ * answers any more, FILE is looked at: a stick that is mounted there, say.
  */
 #include "device.h"
 
@@ -16,8 +17,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
-#define TURN_MS 50
+#define TURN_MS    50
+#define LOOK_MS    10000   /* at --recovery, so often */
+#define LOCKED_OUT 2       /* check-ins in a row that failed */
+#define FILE_MAX   1048577 /* bytes */
 
 static volatile sig_atomic_t stopping;
 
@@ -39,8 +44,8 @@ read_file(const char *path)
 		fprintf(stderr, "mqtt-device: cannot read %s\n", path);
 		exit(66);
 	}
-	bytes = calloc(1, 65537);
-	b.n = fread(bytes, 1, 65536, f);
+	bytes = calloc(1, FILE_MAX + 1);
+	b.n = fread(bytes, 1, FILE_MAX, f);
 	b.p = bytes;
 	fclose(f);
 	return b;
@@ -68,6 +73,35 @@ enrol(struct device *d)
 	free((void *)(uintptr_t)secret.p);
 }
 
+/* Its signatures are what counts, not whose stick it is. */
+static void
+recover(struct device *d)
+{
+	struct dovetail_command c = {.kind = DOVETAIL_RECOVER};
+	int64_t now_ms = dovetail_now().mono_ms;
+	struct dovetail_status s;
+	struct dovetail_error err;
+
+	dovetail_agent_status(d->agent, &s);
+	if (d->recovery == NULL || s.checkin_failures < LOCKED_OUT ||
+	    now_ms < d->recover_ms || access(d->recovery, R_OK) != 0)
+		return;
+	d->recover_ms = now_ms + LOOK_MS;
+	c.bundle_lines = read_file(d->recovery);
+	if (dovetail_agent_command(d->agent, &c, &err) != DOVETAIL_OK)
+		fprintf(stderr, "mqtt-device: %s: %s\n", d->recovery, err.text);
+	free((void *)(uintptr_t)c.bundle_lines.p);
+}
+
+/* What hangs on credential and anchors is made anew by itself (session.c). */
+static struct dovetail_answer
+hook(const struct dovetail_want *want)
+{
+	if (want->hook == DOVETAIL_ON_CONFIG)
+		printf("configuration value: config/%s\n", want->config);
+	return (struct dovetail_answer){.ticket = want->ticket};
+}
+
 static void
 tell(struct device *d)
 {
@@ -90,6 +124,7 @@ run(struct device *d)
 	struct dovetail_error err;
 
 	while (!stopping) {
+		recover(d);
 		if (dovetail_agent_step(d->agent, dovetail_now(), came, &want,
 			&err) != DOVETAIL_OK)
 			fprintf(stderr, "mqtt-device: %s\n", err.text);
@@ -104,8 +139,7 @@ run(struct device *d)
 		}
 		session_turn(d, 0);
 		if (want.kind == DOVETAIL_HOOK)
-			answer = (struct dovetail_answer){
-			    .ticket = want.ticket};
+			answer = hook(&want);
 		else
 			net_answer(d, &want, &answer);
 		came = &answer;
@@ -120,16 +154,17 @@ arguments(struct device *d, int argc, char **argv)
 		const char **to;
 	} words[] = {
 	    {"--state",       &d->state      },
-            {"--server",      &d->server     },
+	    {"--server",      &d->server     },
 	    {"--server-name", &d->server_name},
-            {"--edge",        &d->edge       },
+	    {"--edge",        &d->edge       },
 	    {"--edge-name",   &d->edge_name  },
-            {"--device",      &d->device     },
+	    {"--device",      &d->device     },
 	    {"--anchor",      &d->anchor     },
-            {"--secret-file", &d->secret_file},
+	    {"--secret-file", &d->secret_file},
 	    {"--keys",        &d->keys       },
-            {"--topic",       &d->topic      }
-        };
+	    {"--topic",       &d->topic      },
+	    {"--recovery",    &d->recovery   },
+	};
 
 	for (int i = 1; i + 1 < argc; i += 2) {
 		for (size_t k = 0; k < sizeof(words) / sizeof(words[0]); k++)
@@ -166,6 +201,7 @@ main(int argc, char **argv)
 	config.device_id = d.device;
 	config.edge_name = d.edge_name;
 	config.retry_first_s = 1;
+	config.hook_config = true;
 	if (d.keys != NULL) {
 		env.keys = &remote_keys;
 		env.keys_ctx = (void *)(uintptr_t)d.keys;

@@ -218,14 +218,17 @@ request(struct device *d, const struct dovetail_want *want,
 	}
 	n = snprintf(text, size,
 	    "%s %s HTTP/1.1\r\nHost: %s\r\nConnection: close\r\n"
-	    "%s%s%s%s%s%sContent-Length: %zu\r\n\r\n",
+	    "%s%s%s%s%s%s%s%s%sContent-Length: %zu\r\n\r\n",
 	    want->method, want->target, d->server_name,
 	    want->content_type != NULL ? "Content-Type: " : "",
 	    want->content_type != NULL ? want->content_type : "",
 	    want->content_type != NULL ? "\r\n" : "",
 	    want->authorization != NULL ? "Authorization: " : "",
 	    want->authorization != NULL ? want->authorization : "",
-	    want->authorization != NULL ? "\r\n" : "", want->body.n);
+	    want->authorization != NULL ? "\r\n" : "",
+	    want->grant != NULL ? "Dovetail-Grant: " : "",
+	    want->grant != NULL ? want->grant : "",
+	    want->grant != NULL ? "\r\n" : "", want->body.n);
 	if (n < 0 || n >= HEAD_MAX) {
 		answer->outcome = DOVETAIL_GARBLED;
 	} else {

@@ -159,6 +159,7 @@ struct dovetail_config {
 	int64_t hook_limit_ms; /* 60000 */
 	bool hook_switch;      /* you want DOVETAIL_POST_SWITCH */
 	bool hook_trust;       /* you want DOVETAIL_POST_TRUST */
+	bool hook_config;      /* you want DOVETAIL_ON_CONFIG */
 };
 
 enum dovetail_code dovetail_agent_open(const struct dovetail_env *env,
@@ -173,7 +174,12 @@ enum dovetail_want_kind {
 	DOVETAIL_HOOK   /* consumers of the credential or the anchors: reload */
 };
 
-enum dovetail_hook { DOVETAIL_POST_SWITCH, DOVETAIL_POST_TRUST };
+/* Each is wanted again after a cut that came into it. */
+enum dovetail_hook {
+	DOVETAIL_POST_SWITCH,
+	DOVETAIL_POST_TRUST,
+	DOVETAIL_ON_CONFIG /* a configuration value was written, or removed */
+};
 
 struct dovetail_want {
 	enum dovetail_want_kind kind;
@@ -185,6 +191,7 @@ struct dovetail_want {
 	const char *method, *target;
 	const char *content_type;  /* NULL: no body */
 	const char *authorization; /* header value, or NULL; a secret */
+	const char *grant;         /* the same, of the header Dovetail-Grant */
 	struct dovetail_bytes body;
 	size_t max_body; /* bytes of the answer's */
 	bool repeat_safe;
@@ -197,6 +204,7 @@ struct dovetail_want {
 	/* DOVETAIL_HOOK */
 	enum dovetail_hook hook;
 	int64_t generation, trust_version;
+	const char *config; /* ON_CONFIG: its name, a file in "config" */
 };
 
 enum dovetail_outcome {
@@ -254,7 +262,11 @@ enum dovetail_command_kind {
 	/* now; out of its renewal window the control plane puts it off (503)
 	 * unless an operator has ordered it, and then the update ends */
 	DOVETAIL_RENEW,
-	DOVETAIL_CANCEL   /* the update that runs, unless it has switched */
+	DOVETAIL_CANCEL, /* the update that runs, unless it has switched */
+	/* load a recovery file, however it came: it is judged by its
+	 * signatures. DOVETAIL_CONFLICT: it holds nothing newer;
+	 * DOVETAIL_DENIED, _BAD_INPUT, _OVER_LIMIT: it is refused */
+	DOVETAIL_RECOVER
 };
 
 struct dovetail_command {
@@ -268,6 +280,8 @@ struct dovetail_command {
 	const char *secret;                  /* ENROLL */
 	const char *subject; /* ENROLL: "CN=pump-7"; NULL: the device id */
 	const char *label;   /* NULL: of the configuration */
+	struct dovetail_bytes bundle_lines; /* RECOVER: of the file */
+	bool renew; /* RECOVER: by its grant, though the certificate stands */
 };
 
 /* Done by the next steps. DOVETAIL_CONFLICT: there is a credential already, an
@@ -297,6 +311,9 @@ struct dovetail_status {
 	char update[48];    /* that runs; "" none */
 	char update_step[64];
 	char last_error[161]; /* of the last exchange; "" it went well */
+	/* check-ins in a row that failed: after two, look for a recovery file
+	 * wherever you may find one */
+	unsigned checkin_failures;
 };
 void dovetail_agent_status(
     const struct dovetail_agent *a, struct dovetail_status *out);

@@ -41,7 +41,8 @@ dovetail_agent_open(const struct dovetail_env *env,
 	    .hold_s = config->hold_s,
 	    .hook_limit_ms = config->hook_limit_ms,
 	    .hook_switch = config->hook_switch,
-	    .hook_trust = config->hook_trust};
+	    .hook_trust = config->hook_trust,
+	    .hook_config = config->hook_config};
 	struct dovetail_agent *a = dvt_alloc(sizeof(*a));
 	struct dvt_err e = {0};
 	enum dovetail_code code;
@@ -114,9 +115,24 @@ want_http(const struct dvt_http_want *h, struct dovetail_want *out)
 	out->target = h->target;
 	out->content_type = h->content_type;
 	out->authorization = h->authorization;
+	out->grant = h->grant;
 	out->body = (struct dovetail_bytes){h->body.p, h->body.n};
 	out->max_body = h->max_body;
 	out->repeat_safe = h->repeat_safe;
+}
+
+static enum dovetail_hook
+hook_of(enum dvt_hook hook)
+{
+	switch (hook) {
+	case DVT_HOOK_POST_SWITCH:
+		break;
+	case DVT_HOOK_POST_TRUST:
+		return DOVETAIL_POST_TRUST;
+	case DVT_HOOK_ON_CONFIG:
+		return DOVETAIL_ON_CONFIG;
+	}
+	return DOVETAIL_POST_SWITCH;
 }
 
 static void
@@ -138,11 +154,10 @@ want_out(const struct dvt_want *w, struct dovetail_want *out)
 		break;
 	case DVT_WANT_HOOK:
 		out->kind = DOVETAIL_HOOK;
-		out->hook = w->u.hook.hook == DVT_HOOK_POST_TRUST
-				? DOVETAIL_POST_TRUST
-				: DOVETAIL_POST_SWITCH;
+		out->hook = hook_of(w->u.hook.hook);
 		out->generation = w->u.hook.generation;
 		out->trust_version = w->u.hook.trust_version;
+		out->config = w->u.hook.config;
 		break;
 	}
 }
@@ -235,7 +250,8 @@ dovetail_agent_command(struct dovetail_agent *a,
 	    [DOVETAIL_ENROLL] = DVT_COMMAND_ENROLL,
 	    [DOVETAIL_CHECKIN] = DVT_COMMAND_CHECKIN,
 	    [DOVETAIL_RENEW] = DVT_COMMAND_RENEW,
-	    [DOVETAIL_CANCEL] = DVT_COMMAND_CANCEL};
+	    [DOVETAIL_CANCEL] = DVT_COMMAND_CANCEL,
+	    [DOVETAIL_RECOVER] = DVT_COMMAND_RECOVER};
 	struct dvt_command c = {.anchor_pem = span_of(from->anchor_pem),
 	    .fingerprint = from->fingerprint,
 	    .trust_key_pem = span_of(from->trust_key_pem),
@@ -243,7 +259,9 @@ dovetail_agent_command(struct dovetail_agent *a,
 	    .chain_pem = span_of(from->chain_pem),
 	    .secret = from->secret,
 	    .subject = from->subject,
-	    .label = from->label};
+	    .label = from->label,
+	    .bundle_lines = span_of(from->bundle_lines),
+	    .renew = from->renew};
 	struct dvt_err e = {0};
 
 	if ((size_t)from->kind >= DVT_COUNT(kinds))
@@ -286,7 +304,8 @@ dovetail_agent_status(
 	    .trust_version = s.trust_version,
 	    .trust_anchors = s.trust_anchors,
 	    .checkin_at = s.checkin_at,
-	    .busy = s.busy};
+	    .busy = s.busy,
+	    .checkin_failures = s.checkin_failures};
 	put_text(out->update, sizeof(out->update), s.update);
 	put_text(out->update_step, sizeof(out->update_step), s.update_step);
 	put_text(out->last_error, sizeof(out->last_error), s.last_error);

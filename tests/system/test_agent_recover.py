@@ -21,7 +21,7 @@ import time
 import pytest
 
 from test_agent import AGENT, Control, Device, Edge, openssl
-from world import Refused, World, wait_for
+from world import BUILD, Refused, World, wait_for
 
 KIND = b"application/vnd.dovetail.trust+json"
 HTTP_LATE, REFUSED, ABSENT, NOT_NEWER = 75, 77, 69, 73
@@ -198,6 +198,27 @@ def test_3_a_locked_out_device_returns_by(locked, way):
     assert locked.control.reports[-1]["bundle"]["version"] == 2
     web.shutdown()
     web.server_close()
+
+
+def with_library(state, device, server, recovery):
+    """The example device, on the same state; it has no edge."""
+    return subprocess.Popen(
+        [BUILD / "examples/mqtt-device", "--state", state, "--device", device, "--server", server,
+         "--server-name", "control.test", "--edge", "127.0.0.1:1", "--edge-name", "edge.test",
+         "--recovery", recovery], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def test_3_a_locked_out_program_with_the_library_returns(locked):
+    file = locked.folder / "stick.jsonl"
+    child = with_library(locked.device.state, "dev-1", locked.device.settings["server"], file)
+    try:
+        time.sleep(0.5)
+        file.write_bytes(locked.good())
+        wait_for("a check-in under bundle 2",
+                 lambda: locked.control.reports[-1]["bundle"]["version"] == 2, 30)
+    finally:
+        child.terminate()
+        assert child.wait(10) == 0
 
 
 def test_a_hook_that_is_owed_holds_no_recovery_up(locked):
@@ -552,12 +573,12 @@ once-limit = 5s
         return answer.status, json.loads(answer.read())
 
 
-ENDED = ["url", "medium", "folder", "set-medium", "ended-grant", "foreign-grant"]
+ENDED = ["url", "medium", "folder", "set-medium", "ended-grant", "foreign-grant", "library"]
 
 
 @pytest.fixture(scope="module")
 def ended(tmp_path_factory):
-    """Six locked-out devices whose certificates have ended, and twins of
+    """Seven locked-out devices whose certificates have ended, and twins of
     them as they were before any of them returned."""
     out = Fleet(tmp_path_factory.mktemp("ended"), ends_in=14, devices=len(ENDED))
     try:
@@ -611,6 +632,19 @@ def test_3_an_ended_certificate_returns_once_by(ended, way):
     assert {"device.recover", "grant.use"} <= actions
     assert any(r["name"] == "DEVICE_RETURNED" for r in
                w.query("SELECT name FROM event WHERE device = ?", name))
+
+
+def test_3_an_ended_certificate_returns_with_the_library(ended):
+    name = ended.names[ENDED.index("library")]
+    before = ended.generation(name)
+    file = ended.file(name, ended.folder / "library.jsonl")
+    child = with_library(ended.state(name), name, f"127.0.0.1:{ended.world.device_port}", file)
+    try:
+        wait_for("its renewal", lambda: ended.generation(name) > before, 30)
+    finally:
+        child.terminate()
+        child.wait(10)
+    ended.run(name, "checkin")
 
 
 def test_3_an_ended_grant_is_refused_by_the_server(ended):
