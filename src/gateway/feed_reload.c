@@ -222,7 +222,7 @@ reload(struct gw_feed *f, bool asked, struct dvt_err *err)
 		look(&want, mark);
 		rc = gw_files_load(&want, now, &fresh, &why);
 	}
-	if (rc == DVT_OK && (rc = gw_files_check_ends(&want, &fresh, &f->files,
+	if (rc == DVT_OK && (rc = gw_files_check_dates(&want, &fresh, &f->files,
 				 now, &why)) != DVT_OK)
 		gw_files_fini(&fresh);
 	if (rc != DVT_OK) {

@@ -62,23 +62,20 @@ names_of(X509 *leaf, struct dvt_feed_list *out, struct dvt_err *err)
 	return rc;
 }
 
+/* Over, or not begun: then it may be our clock that is wrong. */
 static bool
-has_ended(const struct gw_pair *p, int64_t now)
+is_out_of_time(const struct gw_pair *p, int64_t now)
 {
-	return dvt_chain_not_after(&p->chain) < now;
+	return dvt_chain_check_time(&p->chain, now, NULL) != DVT_OK;
 }
 
 static enum dvt_code
-chain_read(
-    struct gw_pair *p, struct dvt_span pem, int64_t now, struct dvt_err *err)
+chain_read(struct gw_pair *p, struct dvt_span pem, struct dvt_err *err)
 {
 	enum dvt_code rc;
 
 	if ((rc = dvt_chain_from_pem(pem, &p->chain, err)) != DVT_OK ||
 	    (rc = dvt_chain_check(&p->chain, err)) != DVT_OK)
-		return rc;
-	rc = dvt_chain_check_time(&p->chain, now, err);
-	if (rc != DVT_OK && !has_ended(p, now))
 		return rc;
 	return p->names.n > 0 ? DVT_OK
 			      : names_of(p->chain.cert[0], &p->names, err);
@@ -178,11 +175,11 @@ static const size_t most[] = {
 
 static enum dvt_code
 take(struct gw_files *f, struct gw_pair *p, enum what what,
-    struct dvt_span text, int64_t now, struct dvt_err *err)
+    struct dvt_span text, struct dvt_err *err)
 {
 	switch (what) {
 	case CHAIN:
-		return chain_read(p, text, now, err);
+		return chain_read(p, text, err);
 	case KEY:
 		return dvt_key_from_pem(text, &p->key, err);
 	case CROSS:
@@ -202,7 +199,7 @@ take(struct gw_files *f, struct gw_pair *p, enum what what,
 /* Read @path (NULL: nothing) and hand its bytes to one of the above. */
 static enum dvt_code
 load_one(struct gw_files *f, struct gw_pair *p, enum what what,
-    const char *path, int64_t now, struct dvt_err *err)
+    const char *path, struct dvt_err *err)
 {
 	struct dvt_buf b;
 	enum dvt_code rc;
@@ -211,7 +208,7 @@ load_one(struct gw_files *f, struct gw_pair *p, enum what what,
 		return DVT_OK;
 	dvt_buf_init(&b, most[what]);
 	if ((rc = dvt_read_regular(path, &b, err)) == DVT_OK) {
-		rc = take(f, p, what, dvt_buf_span(&b), now, err);
+		rc = take(f, p, what, dvt_buf_span(&b), err);
 		if (rc != DVT_OK)
 			dvt_err_prefix(err, "%s", path);
 	}
@@ -256,8 +253,8 @@ staple_judge(const struct gw_files *f, struct gw_pair *p, int64_t now)
 }
 
 static enum dvt_code
-pair_load(struct gw_files *f, const struct gw_pair_setting *s, int64_t now,
-    struct dvt_err *err)
+pair_load(
+    struct gw_files *f, const struct gw_pair_setting *s, struct dvt_err *err)
 {
 	struct gw_pair *p = &f->pair[f->pairs_n++];
 	enum dvt_code rc;
@@ -265,11 +262,11 @@ pair_load(struct gw_files *f, const struct gw_pair_setting *s, int64_t now,
 	(void)dvt_copy_str(p->id, sizeof(p->id), s->id);
 	for (size_t i = 0; i < s->names_n; i++)
 		dvt_feed_list_add(&p->names, s->names[i]);
-	if ((rc = load_one(f, p, CHAIN, s->certificate, now, err)) == DVT_OK &&
-	    (rc = load_one(f, p, KEY, s->key, now, err)) == DVT_OK &&
-	    (rc = load_one(f, p, CROSS, s->cross, now, err)) == DVT_OK &&
-	    (rc = load_one(f, p, ROOT, s->root, now, err)) == DVT_OK &&
-	    (rc = load_one(f, p, STAPLE, s->staple, now, err)) == DVT_OK &&
+	if ((rc = load_one(f, p, CHAIN, s->certificate, err)) == DVT_OK &&
+	    (rc = load_one(f, p, KEY, s->key, err)) == DVT_OK &&
+	    (rc = load_one(f, p, CROSS, s->cross, err)) == DVT_OK &&
+	    (rc = load_one(f, p, ROOT, s->root, err)) == DVT_OK &&
+	    (rc = load_one(f, p, STAPLE, s->staple, err)) == DVT_OK &&
 	    (rc = dvt_key_matches(p->key, p->chain.cert[0], err)) != DVT_OK)
 		dvt_err_prefix(err, "%s", s->key);
 	return rc;
@@ -282,13 +279,13 @@ gw_files_load(const struct gw_settings *s, int64_t now, struct gw_files *out,
 	enum dvt_code rc;
 
 	*out = (struct gw_files){.max_depth = s->max_depth};
-	rc = load_one(out, NULL, ANCHORS, s->client_ca, now, err);
+	rc = load_one(out, NULL, ANCHORS, s->client_ca, err);
 	for (size_t i = 0; rc == DVT_OK && i < s->pairs_n; i++)
-		rc = pair_load(out, &s->pair[i], now, err);
+		rc = pair_load(out, &s->pair[i], err);
 	if (rc == DVT_OK)
 		rc = gw_denied_load(s->deny, &out->denied, err);
 	for (size_t i = 0; rc == DVT_OK && i < s->crl_n; i++)
-		rc = load_one(out, NULL, CRLS, s->crl[i], now, err);
+		rc = load_one(out, NULL, CRLS, s->crl[i], err);
 	if (rc == DVT_OK)
 		rc = crls_attach(out, err);
 	for (size_t i = 0; rc == DVT_OK && i < out->pairs_n; i++)
@@ -308,7 +305,7 @@ holds(const struct gw_files *f, X509 *leaf)
 }
 
 enum dvt_code
-gw_files_check_ends(const struct gw_settings *s, const struct gw_files *f,
+gw_files_check_dates(const struct gw_settings *s, const struct gw_files *f,
     const struct gw_files *before, int64_t now, struct dvt_err *err)
 {
 	enum dvt_code rc = DVT_OK;
@@ -316,7 +313,7 @@ gw_files_check_ends(const struct gw_settings *s, const struct gw_files *f,
 	for (size_t i = 0; rc == DVT_OK && i < f->pairs_n; i++) {
 		const struct gw_pair *p = &f->pair[i];
 
-		if (!has_ended(p, now) || holds(before, p->chain.cert[0]))
+		if (!is_out_of_time(p, now) || holds(before, p->chain.cert[0]))
 			continue;
 		rc = dvt_chain_check_time(&p->chain, now, err);
 		dvt_err_prefix(err, "%s", s->pair[i].certificate);
@@ -325,10 +322,10 @@ gw_files_check_ends(const struct gw_settings *s, const struct gw_files *f,
 }
 
 bool
-gw_files_all_ended(const struct gw_files *f, int64_t now)
+gw_files_out_of_time(const struct gw_files *f, int64_t now)
 {
 	for (size_t i = 0; i < f->pairs_n; i++)
-		if (!has_ended(&f->pair[i], now))
+		if (!is_out_of_time(&f->pair[i], now))
 			return false;
 	return true;
 }
@@ -395,16 +392,26 @@ crl_doubt(const struct gw_files *f, X509_CRL *crl, int64_t now,
 }
 
 static const char *
-end_doubt(const struct gw_pair *p, int64_t now, char text[DVT_DOUBT_MAX])
+date_doubt(const struct gw_pair *p, int64_t now, const char **event,
+    char text[DVT_DOUBT_MAX])
 {
-	char since[DATE_TEXT];
+	int64_t end = dvt_chain_not_after(&p->chain);
+	char when[DATE_TEXT];
 
-	if (!has_ended(p, now))
+	if (!is_out_of_time(p, now))
 		return NULL;
-	(void)snprintf(text, DVT_DOUBT_MAX,
-	    "credential %s: ended at %s: put another in its place, or take it "
-	    "out of the settings",
-	    p->id, date_text(dvt_chain_not_after(&p->chain), since));
+	*event = end < now ? "gateway.certificate.ended"
+			   : "gateway.certificate.early";
+	if (end < now)
+		(void)snprintf(text, DVT_DOUBT_MAX,
+		    "credential %s: ended at %s: put another in its place, or "
+		    "take it out of the settings",
+		    p->id, date_text(end, when));
+	else
+		(void)snprintf(text, DVT_DOUBT_MAX,
+		    "credential %s: begins at %s: is this host's clock right?",
+		    p->id,
+		    date_text(dvt_x509_not_before(p->chain.cert[0]), when));
 	return text;
 }
 
@@ -433,9 +440,9 @@ gw_files_doubt(const struct gw_files *f, int64_t now, size_t i,
 		if (crl_doubt(f, f->crl[k], now, event, text) != NULL &&
 		    i-- == 0)
 			return text;
-	*event = "gateway.certificate.ended";
 	for (size_t k = 0; k < f->pairs_n; k++)
-		if (end_doubt(&f->pair[k], now, text) != NULL && i-- == 0)
+		if (date_doubt(&f->pair[k], now, event, text) != NULL &&
+		    i-- == 0)
 			return text;
 	*event = "gateway.staple.refused";
 	for (size_t k = 0; k < f->pairs_n; k++)

@@ -50,8 +50,8 @@ void gw_files_fini(struct gw_files *f); /* NULL-safe; empty afterwards */
  * @now: Unix seconds
  * @out: out: the caller's; empty on failure
  *
- * A staple that is not good, a CRL that is out of date and a certificate that
- * has ended are no failures: the edge must go on; see gw_files_doubt().
+ * A staple that is not good, a CRL and a certificate that are out of date are
+ * no failures: the edge must go on; see gw_files_doubt().
  * Return: DVT_OK; DVT_E_INPUT, DVT_E_CONFLICT (key and certificate; a CRL
  *         its issuer did not sign), DVT_E_LIMIT, DVT_E_SYSTEM, each naming the
  *         file.
@@ -60,14 +60,16 @@ DVT_MUST_USE enum dvt_code gw_files_load(const struct gw_settings *s,
     int64_t now, struct gw_files *out, struct dvt_err *err);
 
 /**
- * gw_files_check_ends() - refuse a certificate of ours that has ended already
+ * gw_files_check_dates() - refuse a certificate of ours that has ended already
+ * or has not begun
  * @s:      what @f was loaded from
- * @before: those in force, which may stay although they ended since; or NULL
+ * @before: those in force, which may stay; or NULL
  */
-DVT_MUST_USE enum dvt_code gw_files_check_ends(const struct gw_settings *s,
+DVT_MUST_USE enum dvt_code gw_files_check_dates(const struct gw_settings *s,
     const struct gw_files *f, const struct gw_files *before, int64_t now,
     struct dvt_err *err);
-bool gw_files_all_ended(const struct gw_files *f, int64_t now);
+/* There is none that is good now. */
+bool gw_files_out_of_time(const struct gw_files *f, int64_t now);
 
 /**
  * gw_files_doubt() - what an operator should see to

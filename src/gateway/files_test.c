@@ -129,7 +129,7 @@ load_at(const char *ini, int64_t now, const struct gw_files *before,
 		return rc;
 	rc = gw_files_load(&s, now, out, err);
 	if (rc == DVT_OK && before != NULL)
-		rc = gw_files_check_ends(&s, out, before, now, err);
+		rc = gw_files_check_dates(&s, out, before, now, err);
 	dvt_config_free(config);
 	return rc;
 }
@@ -299,13 +299,21 @@ a_certificate_that_ended_in_force_is_a_doubt(void **state)
 	(void)state;
 	assert_int_equal(load_at(BASE, end, &none, &f, &err), DVT_OK);
 	assert_null(gw_files_doubt(&f, end, 0, &event, text));
-	assert_false(gw_files_all_ended(&f, end));
+	assert_false(gw_files_out_of_time(&f, end));
 	assert_int_equal(load_at(BASE, end + 1, &f, &again, &err), DVT_OK);
 	gw_files_fini(&f);
-	assert_true(gw_files_all_ended(&again, end + 1));
+	assert_true(gw_files_out_of_time(&again, end + 1));
 	assert_non_null(gw_files_doubt(&again, end + 1, 0, &event, text));
 	assert_string_equal(event, "gateway.certificate.ended");
 	assert_non_null(strstr(text, "credential file: ended at"));
+	gw_files_fini(&again);
+	/* a clock that is behind, as of a board without one */
+	assert_int_equal(load_at(BASE, 0, NULL, &again, &err), DVT_OK);
+	assert_true(gw_files_out_of_time(&again, 0));
+	assert_non_null(gw_files_doubt(&again, 0, 0, &event, text));
+	assert_string_equal(event, "gateway.certificate.early");
+	gw_files_fini(&again);
+	assert_int_equal(load_at(BASE, 0, &none, &again, &err), DVT_E_INPUT);
 	gw_files_fini(&again);
 	assert_int_equal(
 	    load_at(BASE, end + 1, &none, &again, &err), DVT_E_INPUT);

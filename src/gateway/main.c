@@ -79,16 +79,17 @@ doubts_print(const struct gw_files *files, int64_t now, struct dvt_err *err)
 }
 
 /*
- * One that ended while we ran must not keep us from starting again, as long
- * as there is another: in the files, or of the control plane's.
+ * One that ended while we ran must not keep us from starting again, nor a
+ * clock that is set later, as long as there is another: in the files, or of
+ * the control plane's.
  */
 static enum dvt_code
-ends_check(const struct gw_settings *s, const struct gw_files *files,
+dates_check(const struct gw_settings *s, const struct gw_files *files,
     int64_t now, struct dvt_err *err)
 {
-	if (s->control_n > 0 || !gw_files_all_ended(files, now))
+	if (s->control_n > 0 || !gw_files_out_of_time(files, now))
 		return DVT_OK;
-	return gw_files_check_ends(s, files, NULL, now, err);
+	return gw_files_check_dates(s, files, NULL, now, err);
 }
 
 /* Read again by the feed process; here so that -n and the start tell. */
@@ -136,7 +137,7 @@ settings_read(
 	    (rc = control_ca_check(&p->settings, now, err)) != DVT_OK ||
 	    (rc = gw_files_load(&p->settings, now, &files, err)) != DVT_OK)
 		return rc;
-	rc = ends_check(&p->settings, &files, now, err);
+	rc = dates_check(&p->settings, &files, now, err);
 	if (rc == DVT_OK && a->check)
 		rc = doubts_print(&files, now, err);
 	if (rc == DVT_OK && a->check)
