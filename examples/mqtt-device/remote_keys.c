@@ -114,6 +114,31 @@ sign_sig(const unsigned char *digest, int digest_len, const BIGNUM *kinv,
 	return d2i_ECDSA_SIG(NULL, &at, n);
 }
 
+/* --- opening what is encrypted to the key: configuration values --- */
+
+static int
+derive(unsigned char **secret, size_t *secret_len, const EC_POINT *peer,
+    const EC_KEY *key)
+{
+	const struct where *w = EC_KEY_get_ex_data(key, place);
+	char *hex = EC_POINT_point2hex(
+	    EC_KEY_get0_group(key), peer, POINT_CONVERSION_UNCOMPRESSED, NULL);
+	char answer[LINE] = "";
+	long n = 0;
+
+	if (hex != NULL && ask(w->socket, answer, "derive", w->uri, hex) &&
+	    strncmp(answer, "ok ", 3) == 0)
+		*secret = from_hex(answer + 3, &n);
+	else
+		n = -1;
+	OPENSSL_cleanse(answer, sizeof(answer));
+	OPENSSL_free(hex);
+	if (n <= 0 || *secret == NULL)
+		return 0;
+	*secret_len = (size_t)n;
+	return 1;
+}
+
 static void
 forget(
     void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long argl, void *argp)
@@ -133,10 +158,11 @@ method_make(void)
 		return;
 	method = EC_KEY_METHOD_new(EC_KEY_OpenSSL());
 	EC_KEY_METHOD_set_sign(method, sign, NULL, sign_sig);
+	EC_KEY_METHOD_set_compute_key(method, derive);
 	place = EC_KEY_get_ex_new_index(0, NULL, NULL, NULL, forget);
 }
 
-/* The public half, with signatures made elsewhere. */
+/* The public half; what needs the other one is done elsewhere. */
 static EVP_PKEY *
 key_of(const char *path, const char *uri, const char *hex)
 {

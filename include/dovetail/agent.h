@@ -117,8 +117,9 @@ struct dovetail_keys {
 	enum dovetail_code (*make)(void *ctx, enum dovetail_key_kind kind,
 	    const char *want, char uri[DOVETAIL_KEY_URI],
 	    struct dovetail_error *err);
-	/* For signatures and TLS; the library frees it. It may refer to
-	 * hardware. DOVETAIL_ABSENT; a store that is away, locked or busy is
+	/* For signatures, TLS and, where the device gets configuration
+	 * values, ECDH (RSA: decryption); the library frees it. It may refer
+	 * to hardware. DOVETAIL_ABSENT; a store that is away, locked or busy is
 	 * asked again at the next start, and its key is not given up. */
 	enum dovetail_code (*open)(void *ctx, const char *uri,
 	    struct evp_pkey_st **key, struct dovetail_error *err);

@@ -39,6 +39,9 @@ def answer(words):
         digest = bytes.fromhex(words[2])
         kind = {32: hashes.SHA256, 48: hashes.SHA384, 64: hashes.SHA512}[len(digest)]()
         return "ok " + keys[uri].sign(digest, ec.ECDSA(utils.Prehashed(kind))).hex()
+    if words[0] == "derive":
+        peer = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), bytes.fromhex(words[2]))
+        return "ok " + keys[uri].exchange(ec.ECDH(), peer).hex()
     return "what?"
 
 

@@ -55,6 +55,10 @@ def test_4_a_key_that_never_leaves_its_store_goes_through_both_rotations(world):
         world.run_rotation(world.plan(kind, "old-root", "root"))
     world.tell_to_renew("lib-1")
     wait_for("its renewal", lambda: "CertRotationCompleted(2) -> Succeed" in world.log("lib-1"), 40)
+    (world.dir / "value").write_text("correct horse")
+    world.op("device", "config", "set", "lib-1", f"wifi.psk={world.dir / 'value'}")
+    wait_for("its value", lambda: "configuration value: config/wifi.psk" in world.log("lib-1"), 15)
+    assert (home / "config/wifi.psk").read_text() == "correct horse"
     before = newest(world, "lib-1")
     wait_for("messages after the rotations", lambda: newest(world, "lib-1") > before + 3, 30)
     text = (home / "generations/2/key.uri").read_text()
@@ -64,7 +68,7 @@ def test_4_a_key_that_never_leaves_its_store_goes_through_both_rotations(world):
     certificates = world.op("cert", "list", "lib-1")
     assert {c["state"] for c in certificates} >= {"active"}, certificates
     asked = (world.dir / "keeper.log").read_text()
-    assert asked.count("make ") == 2 and "sign keeper:2" in asked, asked[-500:]
+    assert asked.count("make ") == 2 and "sign keeper:2" in asked and "derive keeper:2" in asked, asked[-500:]
     # killed and started again: the same identity, no new key
     world.stop("lib-1")
     start_device(world, "lib-1")
