@@ -376,13 +376,23 @@ recover(const struct dvt_agent_env *env, struct dvt_err *err)
 	return rc == DVT_E_ABSENT ? DVT_OK : rc;
 }
 
+/* A process that was killed may have left names of the generation being made
+ * unsynced, which the update builds on when it goes on. */
+static enum dvt_code
+settle_update(const struct dvt_agent *a, struct dvt_err *err)
+{
+	return a->h.running ? dvt_generation_sync(&a->env, a->h.generation, err)
+			    : DVT_OK;
+}
+
 static enum dvt_code
 mend(struct dvt_agent *a, struct dvt_err *err)
 {
 	enum dvt_code rc;
 	int64_t n;
 
-	if ((rc = recover(&a->env, err)) != DVT_OK)
+	if ((rc = recover(&a->env, err)) != DVT_OK ||
+	    (rc = settle_update(a, err)) != DVT_OK)
 		return rc;
 	if (a->journal_aside &&
 	    (rc = dvt_journal_set_aside(&a->env, err)) != DVT_OK)
@@ -445,6 +455,8 @@ dvt_agent_open(const struct dvt_agent_env *env,
 	}
 	dvt_agent_config_open(a);
 	dvt_agent_tickets_open(a);
+	if (settle_update(a, &why) != DVT_OK)
+		(void)!dvt_agent_unless_refused(a, DVT_E_SYSTEM, &why);
 	if (a->h.running)
 		dvt_agent_update_resume(a);
 	*out = a;

@@ -305,7 +305,11 @@ run_key(struct dvt_agent *a)
 
 	rc = open_key(a, uri, &key, &err);
 	EVP_PKEY_free(key);
-	if (rc == DVT_OK) { /* of a step that a cut ended */
+	if (rc == DVT_OK) { /* also of a step that a cut ended */
+		/* before anybody certifies it: a secret is good for one key */
+		rc = dvt_generation_sync(&a->env, a->h.generation, &err);
+		if (rc != DVT_OK)
+			return dvt_agent_disk_failed(a, &err);
 		go(a, UP_ASK);
 		return DVT_DID_WORK;
 	}
@@ -368,6 +372,17 @@ make_request(struct dvt_agent *a, struct dvt_err *err)
 	return rc;
 }
 
+/* A secret may be spent on the key: that is not given up because it does not
+ * come off the disk now. */
+static void
+key_failed(struct dvt_agent *a, enum dvt_code rc, const struct dvt_err *why)
+{
+	if (rc == DVT_E_SYSTEM && a->h.old == 0)
+		later(a, -1, why->text);
+	else
+		dvt_agent_update_fail(a, why->text);
+}
+
 static enum dvt_did
 run_ask(struct dvt_agent *a)
 {
@@ -375,9 +390,10 @@ run_ask(struct dvt_agent *a)
 	struct dvt_secret secret = {0};
 	struct dvt_http_want *w;
 	struct dvt_err err;
+	enum dvt_code rc;
 
-	if (make_request(a, &err) != DVT_OK) {
-		dvt_agent_update_fail(a, err.text);
+	if ((rc = make_request(a, &err)) != DVT_OK) {
+		key_failed(a, rc, &err);
 		return DVT_DID_WORK;
 	}
 	dvt_buf_reset(&a->target);
@@ -451,7 +467,7 @@ dvt_agent_on_certificate(struct dvt_agent *a, const struct dvt_answer *answer)
 	if (rc == DVT_OK)
 		go(a, UP_CHAIN);
 	else
-		dvt_agent_update_fail(a, err.text);
+		key_failed(a, rc, &err);
 }
 
 /* --- what came is stored, read back, and made whole --- */

@@ -408,6 +408,17 @@ dvt_generation_remove(
 }
 
 enum dvt_code
+dvt_generation_sync(
+    const struct dvt_agent_env *env, int64_t number, struct dvt_err *err)
+{
+	path_text dir;
+	enum dvt_code rc;
+
+	rc = env->fs->sync_dir(env->fs_ctx, dir_of(number, dir), err);
+	return rc == DVT_E_SYSTEM ? rc : DVT_OK;
+}
+
+enum dvt_code
 dvt_generation_set_aside(
     const struct dvt_agent_env *env, int64_t number, struct dvt_err *err)
 {

@@ -76,6 +76,11 @@ DVT_MUST_USE enum dvt_code dvt_generation_put(const struct dvt_agent_env *env,
     const struct dvt_generation_meta *meta, struct dvt_span key_pem,
     const struct dvt_chain *chain, struct dvt_err *err);
 
+/* What is read there now a cut leaves, too: a name whose sync failed only looks
+ * durable. DVT_OK also when there is no directory yet; DVT_E_SYSTEM. */
+DVT_MUST_USE enum dvt_code dvt_generation_sync(
+    const struct dvt_agent_env *env, int64_t number, struct dvt_err *err);
+
 /* Its directory with all files; DVT_OK also when there is none. A key that is
  * no file in it is wiped by its URI before. */
 DVT_MUST_USE enum dvt_code dvt_generation_remove(

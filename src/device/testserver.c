@@ -149,7 +149,8 @@ hear_subject(struct testworld *w, struct dvt_span subject)
 
 /* A certificate for the request; the same again for the same key. */
 static void
-certify(struct testworld *w, struct dvt_span request, struct dvt_buf *body)
+certify(
+    struct testworld *w, const struct dvt_http_want *want, struct dvt_buf *body)
 {
 	struct dvt_buf der;
 	struct dvt_csr csr;
@@ -159,8 +160,8 @@ certify(struct testworld *w, struct dvt_span request, struct dvt_buf *body)
 	bool bad = w->fault_left > 0 && w->fault != FAULT_SILENT;
 
 	dvt_buf_init(&der, DVT_EST_BODY_MAX);
-	testworld_must(
-	    dvt_est_body_decode(request, &der, NULL, &err), &err, "EST body");
+	testworld_must(dvt_est_body_decode(want->body, &der, NULL, &err), &err,
+	    "EST body");
 	testworld_must(
 	    dvt_csr_parse(dvt_buf_span(&der), &csr, &err), &err, "CSR");
 	testworld_must(dvt_key_from_csr(&csr, &key, &err), &err, "CSR");
@@ -173,12 +174,36 @@ certify(struct testworld *w, struct dvt_span request, struct dvt_buf *body)
 			X509_free(leaf);
 		else
 			w->issued[w->issued_n++] = leaf;
+		w->secret_spent |= !bad && want->credential == NULL;
 	} else {
 		put_certificate(w, leaf, body);
 	}
 	w->certificates++;
 	EVP_PKEY_free(key);
 	dvt_buf_fini(&der);
+}
+
+/* One certificate for a secret; whoever has its key may ask for it again. */
+static bool
+is_spent(struct testworld *w, const struct dvt_http_want *want)
+{
+	struct dvt_buf der;
+	struct dvt_csr csr;
+	EVP_PKEY *key = NULL;
+	bool spent;
+
+	if (want->credential != NULL || !w->secret_spent)
+		return false;
+	dvt_buf_init(&der, DVT_EST_BODY_MAX);
+	testworld_must(dvt_est_body_decode(want->body, &der, NULL, NULL), NULL,
+	    "EST body");
+	testworld_must(
+	    dvt_csr_parse(dvt_buf_span(&der), &csr, NULL), NULL, "CSR");
+	testworld_must(dvt_key_from_csr(&csr, &key, NULL), NULL, "CSR");
+	spent = find_issued(w, key) == NULL;
+	EVP_PKEY_free(key);
+	dvt_buf_fini(&der);
+	return spent;
 }
 
 static void
@@ -189,12 +214,14 @@ answer_est(struct testworld *w, const struct dvt_http_want *want,
 	if (want->credential == NULL &&
 	    (want->authorization == NULL || w->secret[0] == '\0')) {
 		answer->http_status = 401;
+	} else if (is_spent(w, want)) {
+		answer->http_status = 401;
 	} else if (w->fault_left == 0) {
-		certify(w, want->body, body);
+		certify(w, want, body);
 	} else if (w->fault == FAULT_UNREACHED) {
 		answer->outcome = DVT_ANSWER_UNREACHED;
 	} else if (w->fault == FAULT_SILENT) {
-		certify(w, want->body, body);
+		certify(w, want, body);
 		dvt_buf_reset(body);
 		answer->outcome = DVT_ANSWER_LATE;
 	} else if (w->fault == FAULT_HTML) {
@@ -208,7 +235,7 @@ answer_est(struct testworld *w, const struct dvt_http_want *want,
 	} else if (w->fault == FAULT_DENIED) {
 		answer->http_status = 403;
 	} else {
-		certify(w, want->body, body);
+		certify(w, want, body);
 	}
 	if (w->fault_left > 0)
 		w->fault_left--;

@@ -83,6 +83,7 @@ struct testworld {
 	char renew[32];     /* instruction out, or "" */
 	char probe[32];
 	char secret[32];      /* for first enrolment; "" none */
+	bool secret_spent;    /* by one key, which may ask again */
 	enum testfault fault; /* of EST, or of bundles */
 	unsigned fault_left;  /* times more */
 	enum testfault checkin_fault;

@@ -350,6 +350,8 @@ life_run(const struct life *l, struct testworld *w)
 		return;
 	life_ask(l, w);
 	(void)testworld_run(w, 6 * HOUR_S, l->is_done);
+	if (w->lose_ends && w->exchanges == w->lose_at)
+		return; /* the power went */
 	/* and what follows the last answer is written down */
 	(void)testworld_run(w, 30, NULL);
 }

@@ -10,6 +10,7 @@
 #include "lives.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -18,11 +19,12 @@
 #include <cmocka.h>
 
 #define FOREVER UINT64_MAX
+#define NEVER   UINT64_MAX
 
 static unsigned points;   /* tried */
 static unsigned pairs[3]; /* by what came before the cut */
 static unsigned seeds = 1, pair_step = 101, refuse_step = 37;
-static unsigned read_step = 23;
+static unsigned read_step = 23, fail_step = 3;
 static const char *only; /* that life; NULL: all */
 
 static bool
@@ -261,9 +263,7 @@ promise_5_a_disk_that_fails_to_read_loses_nothing(void **state)
 		testworld_fini(&w);
 		for (uint64_t k = i % read_step; k < all; k += read_step) {
 			misread(l, &ready, k, 1);
-			/* an enrolment may spend its secret on such a disk */
-			if (l->command == NULL)
-				misread(l, &ready, k, FOREVER);
+			misread(l, &ready, k, FOREVER);
 		}
 		testworld_fini(&ready);
 	}
@@ -272,17 +272,23 @@ promise_5_a_disk_that_fails_to_read_loses_nothing(void **state)
 
 /* --- the server did it, the answer is lost --- */
 
-/* How the answer is lost: it does not come, or the power goes before. */
+/*
+ * How the answer is lost: it does not come, or the power goes before. @fail: a
+ * call of the disk that failed once meanwhile, or NEVER: what the agent went on
+ * with is on the disk before anybody else acts on it.
+ */
 static void
 lose(const struct life *l, const struct testworld *ready, unsigned exchange,
-    bool cut)
+    bool cut, uint64_t fail)
 {
 	struct testworld w;
-	char when[120];
+	char when[160];
 
-	(void)snprintf(when, sizeof(when), "%s: answer %u lost%s", l->name,
-	    exchange, cut ? ", and the power" : "");
+	(void)snprintf(when, sizeof(when),
+	    "%s: EIO, once at call %" PRId64 ", answer %u lost%s", l->name,
+	    (int64_t)fail, exchange, cut ? ", and the power" : "");
 	testworld_copy(&w, ready);
+	dvt_memfs_fail(w.disk, fail, 1, EIO);
 	w.exchanges = 0;
 	w.lose_at = exchange;
 	w.lose_ends = cut;
@@ -291,6 +297,7 @@ lose(const struct life *l, const struct testworld *ready, unsigned exchange,
 	life_run(l, &w);
 	if (cut) {
 		testworld_off(&w);
+		dvt_memfs_fail(w.disk, 0, 0, 0);
 		dvt_memfs_power_on(w.disk);
 		life_check(l, &w, when);
 	} else {
@@ -298,6 +305,19 @@ lose(const struct life *l, const struct testworld *ready, unsigned exchange,
 	}
 	testworld_fini(&w);
 	points++;
+}
+
+/* Enrolment has one secret and no other way, so it is tried more closely. */
+static void
+lose_after_a_failure(
+    const struct life *l, const struct testworld *ready, unsigned exchanges)
+{
+	const uint64_t step = l->command != NULL ? fail_step : 7 * fail_step;
+	const uint64_t calls = life_calls(l, ready);
+
+	for (unsigned n = 1; n <= exchanges; n++)
+		for (uint64_t k = n % step; k < calls; k += step)
+			lose(l, ready, n, true, k);
 }
 
 static void
@@ -321,9 +341,10 @@ promise_5_any_answer_may_be_lost(void **state)
 		assert_true(testworld_run(&w, HOUR_S, l->is_done));
 		assert_true(w.exchanges > 0);
 		for (unsigned k = 1; k <= w.exchanges; k++) {
-			lose(l, &ready, k, false);
-			lose(l, &ready, k, true);
+			lose(l, &ready, k, false, NEVER);
+			lose(l, &ready, k, true, NEVER);
 		}
+		lose_after_a_failure(l, &ready, w.exchanges);
 		testworld_fini(&w);
 		testworld_fini(&ready);
 	}
@@ -391,6 +412,7 @@ main(int argc, char **argv)
 		pair_step = 1;
 		refuse_step = 1;
 		read_step = 1;
+		fail_step = 1;
 	}
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
