@@ -2,6 +2,7 @@
 """A device whose clock is wrong: the real program under faketime."""
 import glob
 import os
+import signal
 import subprocess
 import time
 
@@ -142,9 +143,9 @@ def test_6_a_program_with_the_library_needs_no_clock_either(device, control, edg
         "--server", device.settings["server"], "--server-name", "control.test",
         "--edge", device.settings["edge"], "--edge-name", "edge.test",
         "--anchor", control.root.pem, "--secret-file", tmp_path / "secret",
-        "--topic", "t", "--interval", "200"]), stderr=subprocess.DEVNULL)
+        "--topic", "t", "--interval", "200"]), stderr=subprocess.DEVNULL, start_new_session=True)
     try:
         wait_for("its check-in", lambda: control.reports, 20)
     finally:
-        child.kill()
+        os.killpg(child.pid, signal.SIGKILL)  # faketime runs it as a child of its own
         child.wait(10)
