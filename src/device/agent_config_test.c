@@ -149,24 +149,14 @@ a_value_that_is_lost_here_is_fetched_by_the_old_key(void **state)
 	check_local(w);
 }
 
-/* Cut at each exchange until that is the hook; then on until all is quiet. */
+/* Ended within the hook; then on until all is quiet. */
 static unsigned
 hooks_after_a_cut(struct testworld *w, int starts)
 {
 	struct testworld t;
 	unsigned hooks;
 
-	for (unsigned k = 1;; k++) {
-		testworld_copy(&t, w);
-		t.lose_at = t.exchanges + k;
-		t.lose_ends = true;
-		testworld_on(&t);
-		(void)testworld_run(&t, 300, NULL);
-		testworld_off(&t);
-		if (t.hooks > 0)
-			break;
-		testworld_fini(&t);
-	}
+	testworld_copy_in_hook(&t, w);
 	for (int i = 0; i < starts; i++) {
 		testworld_on(&t);
 		assert_true(testworld_run(&t, 300, has_taken_all));

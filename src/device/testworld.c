@@ -347,6 +347,22 @@ testworld_copy(struct testworld *to, const struct testworld *from)
 	dvt_buf_put_span(&to->story, dvt_buf_span(&from->story));
 }
 
+void
+testworld_copy_in_hook(struct testworld *to, const struct testworld *from)
+{
+	for (unsigned k = 1;; k++) { /* at which exchange it is */
+		testworld_copy(to, from);
+		to->lose_at = to->exchanges + k;
+		to->lose_ends = true;
+		testworld_on(to);
+		(void)testworld_run(to, 300, NULL);
+		testworld_off(to);
+		if (to->hooks > 0)
+			return;
+		testworld_fini(to);
+	}
+}
+
 /* --- questions --- */
 
 bool

@@ -151,6 +151,8 @@ bool testworld_run(struct testworld *w, int64_t seconds,
 
 /* A copy of an off world, to try something on. */
 void testworld_copy(struct testworld *to, const struct testworld *from);
+/* A copy that was on and ended within its first hook. */
+void testworld_copy_in_hook(struct testworld *to, const struct testworld *from);
 
 /* The time of everybody but the device, Unix seconds. */
 int64_t testworld_true_s(const struct testworld *w);
