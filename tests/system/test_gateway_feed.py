@@ -54,6 +54,13 @@ class World:
     def wait_applied(self, position):
         wait_for(f"applied {position}", lambda: self.control.applied(position))
 
+    def wait_cached(self, folder=None):
+        """The cache of the gateway at @folder, once it holds all that was put."""
+        cache = (folder or self.folder) / "state/cache"
+        wait_for("cache", lambda: cache.exists() and
+                 f'"position":{self.control.position}' in cache.read_text().splitlines()[0])
+        return cache
+
     def order_new(self):
         """A credential under the new root, its key made in the gateway."""
         c = self.control
@@ -307,8 +314,7 @@ def test_promise_10_serves_on_from_its_cache_and_reports_later(world):
     world.fill()
     world.order_new()
     world.wait_applied(c.policy(world.fp_new, world.fp_new))
-    cache = world.folder / "state" / "cache"
-    wait_for("cache", lambda: cache.exists() and f'"position":{c.position}' in cache.read_text().splitlines()[0])
+    world.wait_cached()
     c.stop()
     gw.kill()
     reports, before = len(c.reports), len(c.handshakes)
@@ -338,8 +344,7 @@ def test_promise_10_serves_on_though_its_disk_is_full(world):
         try:
             gw.start()
             world.fill()
-            wait_for("cache", lambda: (small / "state/cache").exists() and
-                     f'"position":{c.position}' in (small / "state/cache").read_text().splitlines()[0])
+            world.wait_cached(small)
             assert gw.stop() == 0
             fill_disk(small)
             c.stop()
@@ -370,8 +375,7 @@ def test_it_starts_again_though_the_certificate_of_its_settings_has_ended(world)
     world.fill()
     world.order_new()
     world.wait_applied(c.policy(world.fp_new, world.fp_new))
-    cache = world.folder / "state" / "cache"
-    wait_for("cache", lambda: cache.exists() and f'"position":{c.position}' in cache.read_text().splitlines()[0])
+    world.wait_cached()
     assert gw.stop() == 0
     c.stop()
     gw.start(later_s=3 * 86400)
@@ -401,8 +405,7 @@ def test_it_starts_again_though_the_certificate_of_its_settings_has_ended(world)
 def test_a_changed_cache_is_refused(world):
     gw, c = world.gw.start(), world.control
     world.fill()
-    cache = world.folder / "state" / "cache"
-    wait_for("cache", lambda: cache.exists() and f'"position":{c.position}' in cache.read_text().splitlines()[0])
+    cache = world.wait_cached()
     assert gw.stop() == 0
     text = cache.read_text()
     cache.write_text(text.replace('"state":"active"', '"state":"parked"', 1))
@@ -437,8 +440,7 @@ def test_cut_off_it_takes_younger_certificates_of_known_devices_until_max_stale(
     world.wait_applied(c.policy(world.fp_old, max_stale_s=3600))
     renewed = world.devices.leaf("dev-0")  # the name of a device we know
     nobody = world.devices.leaf("nobody")
-    cache = world.folder / "state" / "cache"
-    wait_for("cache", lambda: cache.exists() and f'"position":{c.position}' in cache.read_text().splitlines()[0])
+    world.wait_cached()
     assert gw.stop() == 0
     c.stop()
 
@@ -497,8 +499,7 @@ def test_by_policy_nobody_comes_in_on_what_is_a_week_old(world):
     gw, c = world.gw.start(), world.control
     world.fill()
     world.wait_applied(c.policy(world.fp_old, refuse_after_s=7 * 86400))
-    cache = world.folder / "state" / "cache"
-    wait_for("cache", lambda: cache.exists() and f'"position":{c.position}' in cache.read_text().splitlines()[0])
+    world.wait_cached()
     assert gw.stop() == 0
     c.stop()
     gw.start(later_s=6 * 86400)
@@ -527,8 +528,7 @@ def test_who_came_in_by_name_is_cut_by_name(world):
     assert waiting.is_closed(5)
 
     renewed = world.devices.leaf("dev-1")
-    cache = world.folder / "state" / "cache"
-    wait_for("cache", lambda: cache.exists() and f'"position":{c.position}' in cache.read_text().splitlines()[0])
+    world.wait_cached()
     assert gw.stop() == 0
     c.stop()
     gw.start(later_s=600)
